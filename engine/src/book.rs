@@ -1,0 +1,506 @@
+//! One order book: price-time matching of one market of one tenant.
+
+mod ladder;
+mod snapshot;
+
+pub use snapshot::{BookSnapshot, RestingOrder};
+
+use crate::digest::Digest;
+use crate::ids::{AccountId, OrderId, TradeId};
+use crate::message::{BookCommand, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet};
+use crate::order::{NewOrder, OrderKind, Side};
+use crate::reason::Reason;
+use crate::slab::{Index, NONE, Slab};
+use crate::units::{Notional, Price, Quantity};
+use ladder::Ladder;
+
+/// An order book. Prices are ticks, quantities are lots.
+///
+/// Three invariants hold after every command: the best bid is below the best ask; within a price,
+/// orders stand in the order in which they came; no resting order is empty.
+#[derive(Clone, Debug)]
+pub struct Book {
+    bids: Ladder,
+    asks: Ladder,
+    orders: Slab<Node>,
+    by_id: Index,
+    trades: u64,
+    aggregates: u64,
+    changes: u64,
+    received: u64,
+    sent: u64,
+    digest: Digest,
+}
+
+/// A resting order: forty bytes, so that two share few cache lines.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    id: OrderId,
+    /// Total, filled part included.
+    quantity: Quantity,
+    remaining: Quantity,
+    account: AccountId,
+    level: u32,
+    previous: u32,
+    next: u32,
+}
+
+/// A level of the book after a change, for market data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LevelChange {
+    /// Which side.
+    pub side: Side,
+    /// Which price.
+    pub price: Price,
+    /// All that rests there now; zero if the level is gone.
+    pub quantity: Quantity,
+}
+
+/// What one command did, collected in buffers that are reused.
+#[derive(Debug, Default)]
+pub struct BookOutput {
+    /// The trades, in order.
+    pub fills: Vec<Fill>,
+    /// The levels that changed, in order; a level may appear more than once, the last one counts.
+    pub levels: Vec<LevelChange>,
+}
+
+impl BookOutput {
+    /// Empties the buffers and keeps their memory.
+    pub fn clear(&mut self) {
+        self.fills.clear();
+        self.levels.clear();
+    }
+}
+
+/// How a taker is bounded while it sweeps the other side.
+struct Sweep {
+    taker: OrderId,
+    account: AccountId,
+    limit: Price,
+    remaining: Quantity,
+    budget: Notional,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Book {
+    /// An empty book.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bids: Ladder::new(Side::Buy),
+            asks: Ladder::new(Side::Sell),
+            orders: Slab::default(),
+            by_id: Index::default(),
+            trades: 0,
+            aggregates: 0,
+            changes: 0,
+            received: 0,
+            sent: 0,
+            digest: Digest::default(),
+        }
+    }
+
+    /// Takes a numbered message of the tenant's wallet and answers it. `None` if the message was
+    /// seen before.
+    ///
+    /// `output.fills` moves into the answer.
+    ///
+    /// # Panics
+    /// If a message before this one is missing: that would be a bug of the shell.
+    pub fn receive(&mut self, message: &ToBook, output: &mut BookOutput) -> Option<ToWallet> {
+        if message.number <= self.received {
+            return None;
+        }
+        assert_eq!(message.number, self.received + 1, "a message from the wallet is missing");
+        self.received = message.number;
+        let outcome = self.execute(&message.command, output);
+        self.sent += 1;
+        for fill in &output.fills {
+            self.digest.add(fill.trade.0);
+            self.digest.add(fill.price.0);
+            self.digest.add(fill.quantity.0);
+            self.digest.add(fill.maker.0);
+            self.digest.add(fill.taker.0);
+        }
+        self.digest.add(self.changes);
+        Some(ToWallet { number: self.sent, time: message.time, fills: std::mem::take(&mut output.fills), outcome })
+    }
+
+    /// Carries out one command.
+    pub fn execute(&mut self, command: &BookCommand, output: &mut BookOutput) -> BookOutcome {
+        match command {
+            BookCommand::Place(order) => BookOutcome::Placed { order: order.id, placement: self.place(order, output) },
+            BookCommand::Cancel { order, restriction } => match self.cancel(*order, *restriction, output) {
+                Ok(remaining) => BookOutcome::Canceled { order: *order, remaining },
+                Err(reason) => BookOutcome::CancelRejected { order: *order, reason },
+            },
+            BookCommand::CancelMany(orders) => {
+                let cancel = |order: &OrderId| {
+                    let remaining = self.cancel(*order, CancelRestriction::None, output).ok()?;
+                    Some((*order, remaining))
+                };
+                BookOutcome::CanceledMany(orders.iter().filter_map(cancel).collect())
+            }
+            BookCommand::Reduce { order, quantity } => match self.reduce(*order, *quantity, output) {
+                Ok(()) => BookOutcome::Reduced { order: *order, quantity: *quantity },
+                Err(reason) => BookOutcome::ReduceRejected { order: *order, reason },
+            },
+            BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
+                let canceled = self.cancel(*old, *restriction, output);
+                let placement = match canceled {
+                    Err(_) if !allow_failure => None,
+                    // The wallet counted on more of the old order than a fill in between left.
+                    _ if canceled.unwrap_or_default() < *old_remaining_needed => {
+                        Some(Placement::Rejected(Reason::InsufficientBalance))
+                    }
+                    _ => Some(self.place(new, output)),
+                };
+                BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
+            }
+        }
+    }
+
+    /// Matches an order and rests what its kind lets rest.
+    pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        if let Some(placement) = self.refuse(order) {
+            return placement;
+        }
+        // From here on the order cannot fail.
+        let mut sweep = Sweep {
+            taker: order.id,
+            account: order.account,
+            limit: if order.kind.has_limit() { order.limit } else { unlimited(order.side) },
+            remaining: order.quantity,
+            budget: order.budget,
+        };
+        match order.side {
+            Side::Buy => self.sweep::<true>(&mut sweep, output),
+            Side::Sell => self.sweep::<false>(&mut sweep, output),
+        }
+        let remaining = sweep.remaining;
+        if remaining.is_zero() {
+            return Placement::Filled;
+        }
+        match order.kind {
+            OrderKind::Limit | OrderKind::PostOnly => {
+                self.rest(order, remaining, output);
+                Placement::Resting { remaining }
+            }
+            OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
+            OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
+            // Somebody is still there to trade with, so it was the budget that ran out: all of it
+            // that can buy a lot is spent, which is what the order asked for.
+            OrderKind::MarketByQuote if self.best(order.side.opposite()).is_some() => Placement::Filled,
+            OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
+        }
+    }
+
+    /// Takes an order out and says how much of it was open.
+    ///
+    /// # Errors
+    /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::CancelRestricted`] if it is in
+    /// another state than asked for.
+    pub fn cancel(
+        &mut self,
+        order: OrderId,
+        restriction: CancelRestriction,
+        output: &mut BookOutput,
+    ) -> Result<Quantity, Reason> {
+        let slot = self.find(order).ok_or(Reason::OrderAlreadyFinal)?;
+        let node = self.orders[slot];
+        let untouched = node.remaining == node.quantity;
+        match restriction {
+            CancelRestriction::OnlyNew if !untouched => return Err(Reason::CancelRestricted),
+            CancelRestriction::OnlyPartiallyFilled if untouched => return Err(Reason::CancelRestricted),
+            _ => {}
+        }
+        // From here on the cancel cannot fail.
+        let change = self.ladder_of(node.level).0.shrink(node.level_slot(), node.remaining);
+        output.levels.push(change);
+        self.unlink(slot);
+        self.changes += 1;
+        Ok(node.remaining)
+    }
+
+    /// Lowers an order's total quantity; it keeps its place.
+    ///
+    /// # Errors
+    /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::QuantityNotReduced`] if the new
+    /// total is not between what is filled and what it was.
+    pub fn reduce(&mut self, order: OrderId, quantity: Quantity, output: &mut BookOutput) -> Result<(), Reason> {
+        let slot = self.find(order).ok_or(Reason::OrderAlreadyFinal)?;
+        let node = self.orders[slot];
+        let filled = node.quantity - node.remaining;
+        if quantity <= filled || quantity >= node.quantity {
+            return Err(Reason::QuantityNotReduced);
+        }
+        // From here on the reduction cannot fail.
+        let less = node.quantity - quantity;
+        let change = self.ladder_of(node.level).0.shrink(node.level_slot(), less);
+        output.levels.push(change);
+        let node = &mut self.orders[slot];
+        node.quantity = quantity;
+        node.remaining -= less;
+        self.changes += 1;
+        Ok(())
+    }
+
+    /// The best price of a side and all that rests there.
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<(Price, Quantity)> {
+        self.ladder(side).best().map(|level| (level.price, level.quantity))
+    }
+
+    /// The levels of a side, best first.
+    pub fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Quantity)> + '_ {
+        self.ladder(side).iter().map(|level| (level.price, level.quantity))
+    }
+
+    /// What is open of an order, if it rests here.
+    #[must_use]
+    pub fn remaining(&self, order: OrderId) -> Option<Quantity> {
+        self.find(order).map(|slot| self.orders[slot].remaining)
+    }
+
+    /// How many orders rest here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether no order rests here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many trades there were so far: also the last trade's number.
+    #[must_use]
+    pub fn trades(&self) -> u64 {
+        self.trades
+    }
+
+    /// The last aggregate trade's number.
+    #[must_use]
+    pub fn aggregates(&self) -> u64 {
+        self.aggregates
+    }
+
+    /// How many changes of visible depth there were so far: the update id of market data.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The number of the last message received.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The number of the last message sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The fingerprint of all this book has done.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The checks that only the book can make, before anything is written.
+    fn refuse(&self, order: &NewOrder) -> Option<Placement> {
+        let other = self.ladder(order.side.opposite());
+        match order.kind {
+            OrderKind::Limit | OrderKind::ImmediateOrCancel => None,
+            OrderKind::PostOnly => {
+                let touch = other.best()?.price;
+                crosses(order.side, order.limit, touch).then_some(Placement::Rejected(Reason::WouldMatch))
+            }
+            OrderKind::FillOrKill => {
+                let mut needed = order.quantity;
+                for level in other.iter().take_while(|level| crosses(order.side, order.limit, level.price)) {
+                    if level.quantity >= needed {
+                        return None;
+                    }
+                    needed -= level.quantity;
+                }
+                Some(Placement::Expired { remaining: order.quantity, reason: Expiry::FillOrKill })
+            }
+            OrderKind::Market => {
+                if other.best().is_none() {
+                    return Some(Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity });
+                }
+                // By quantity, the budget is what the account has. An order that it cannot pay for
+                // is refused whole, not filled in part.
+                let (mut needed, mut budget) = (order.quantity, order.budget);
+                for level in other.iter() {
+                    let taken = level.quantity.min(needed);
+                    let affordable = budget.0 / level.price.0;
+                    if taken.0 > affordable {
+                        return Some(Placement::Rejected(Reason::InsufficientBalance));
+                    }
+                    budget -= level.price.times(taken);
+                    needed -= taken;
+                    if needed.is_zero() {
+                        break;
+                    }
+                }
+                None
+            }
+            OrderKind::MarketByQuote => {
+                let Some(best) = other.best() else {
+                    return Some(Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity });
+                };
+                (order.budget < Notional(best.price.0)).then_some(Placement::Rejected(Reason::NotionalTooSmall))
+            }
+        }
+    }
+
+    /// Takes from the other side until the taker is done, bounded or alone.
+    fn sweep<const BUY: bool>(&mut self, sweep: &mut Sweep, output: &mut BookOutput) {
+        let taker_side = if BUY { Side::Buy } else { Side::Sell };
+        let makers = if BUY { &mut self.asks } else { &mut self.bids };
+        while let Some((slot, level)) = makers.best_slot() {
+            let price = level.price;
+            if !crosses(taker_side, sweep.limit, price) || sweep.remaining.is_zero() {
+                break;
+            }
+            let affordable = sweep.budget.0 / price.0;
+            if affordable == 0 {
+                break;
+            }
+            let mut wanted = sweep.remaining.min(Quantity(affordable)).min(level.quantity);
+            sweep.remaining -= wanted;
+            sweep.budget -= price.times(wanted);
+            let mut left = sweep.remaining + wanted;
+            self.aggregates += 1;
+            let mut taken = Quantity::ZERO;
+            let mut head = level.head;
+            while !wanted.is_zero() {
+                let maker = &mut self.orders[head];
+                let quantity = maker.remaining.min(wanted);
+                maker.remaining -= quantity;
+                wanted -= quantity;
+                left -= quantity;
+                taken += quantity;
+                self.trades += 1;
+                output.fills.push(Fill {
+                    trade: TradeId(self.trades),
+                    aggregate: self.aggregates,
+                    price,
+                    quantity,
+                    taker_side,
+                    maker: maker.id,
+                    maker_account: maker.account,
+                    maker_remaining: maker.remaining,
+                    taker: sweep.taker,
+                    taker_account: sweep.account,
+                    taker_remaining: left,
+                });
+                if maker.remaining.is_zero() {
+                    let (id, next) = (maker.id, maker.next);
+                    self.by_id.remove(id.0, head);
+                    self.orders.remove(head);
+                    head = next;
+                }
+            }
+            output.levels.push(makers.take(slot, taken, head));
+            if head != NONE {
+                self.orders[head].previous = NONE;
+            }
+            self.changes += 1;
+        }
+    }
+
+    /// Puts the rest of an order behind all others of its price.
+    fn rest(&mut self, order: &NewOrder, remaining: Quantity, output: &mut BookOutput) {
+        let ladder = match order.side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        };
+        let level = ladder.level_at(order.limit);
+        let previous = ladder.tail(level);
+        let slot = self.orders.insert(Node {
+            id: order.id,
+            quantity: order.quantity,
+            remaining,
+            account: order.account,
+            level: level << 1 | u32::from(order.side == Side::Sell),
+            previous,
+            next: NONE,
+        });
+        output.levels.push(ladder.append(level, slot, remaining));
+        if previous != NONE {
+            self.orders[previous].next = slot;
+        }
+        self.by_id.insert(order.id.0, slot);
+        self.changes += 1;
+    }
+
+    /// Takes a node out of its level and the book. The level's quantity is already lowered.
+    fn unlink(&mut self, slot: u32) {
+        let node = self.orders[slot];
+        if node.previous != NONE {
+            self.orders[node.previous].next = node.next;
+        }
+        if node.next != NONE {
+            self.orders[node.next].previous = node.previous;
+        }
+        self.ladder_of(node.level).0.relink(node.level_slot(), node.previous, node.next);
+        self.by_id.remove(node.id.0, slot);
+        self.orders.remove(slot);
+    }
+
+    fn find(&self, order: OrderId) -> Option<u32> {
+        self.by_id.get(order.0, |slot| self.orders[slot].id == order)
+    }
+
+    fn ladder(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    fn ladder_of(&mut self, level: u32) -> (&mut Ladder, Side) {
+        if level & 1 == 0 { (&mut self.bids, Side::Buy) } else { (&mut self.asks, Side::Sell) }
+    }
+}
+
+impl Node {
+    fn level_slot(&self) -> u32 {
+        self.level >> 1
+    }
+
+    fn side(&self) -> Side {
+        if self.level & 1 == 0 { Side::Buy } else { Side::Sell }
+    }
+}
+
+/// Whether an order of `side` with this limit trades at `price`.
+#[inline]
+fn crosses(side: Side, limit: Price, price: Price) -> bool {
+    match side {
+        Side::Buy => limit >= price,
+        Side::Sell => limit <= price,
+    }
+}
+
+fn unlimited(side: Side) -> Price {
+    match side {
+        Side::Buy => Price(u64::MAX),
+        Side::Sell => Price::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests;

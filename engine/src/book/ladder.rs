@@ -1,0 +1,206 @@
+//! One side of a book: its price levels, found in constant time near the touch.
+//!
+//! Levels hang in pages of 64 neighbouring prices, with a bitmap of those that are occupied. The
+//! pages hang in an ordered map, which is asked only when the best page runs empty or a page
+//! comes or goes; a small direct-mapped cache answers for the pages in use. An empty book has no
+//! page at all.
+
+use std::collections::BTreeMap;
+
+use super::LevelChange;
+use crate::order::Side;
+use crate::slab::{NONE, Slab};
+use crate::units::{Price, Quantity};
+
+const PAGE_BITS: u32 = 6;
+const PAGE_LEVELS: usize = 1 << PAGE_BITS;
+const CACHED_PAGES: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Level {
+    pub price: Price,
+    pub quantity: Quantity,
+    pub head: u32,
+    tail: u32,
+    page: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Page {
+    number: u64,
+    occupied: u64,
+    levels: [u32; PAGE_LEVELS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cached {
+    number: u64,
+    page: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    side: Side,
+    /// Turns a price into a key such that the best price has the lowest key.
+    mask: u64,
+    best_key: u64,
+    best: u32,
+    levels: Slab<Level>,
+    pages: Slab<Page>,
+    by_number: BTreeMap<u64, u32>,
+    cache: [Cached; CACHED_PAGES],
+}
+
+impl Ladder {
+    pub fn new(side: Side) -> Self {
+        Self {
+            side,
+            mask: if side == Side::Buy { u64::MAX } else { 0 },
+            best_key: u64::MAX,
+            best: NONE,
+            levels: Slab::default(),
+            pages: Slab::default(),
+            by_number: BTreeMap::new(),
+            cache: [Cached { number: u64::MAX, page: NONE }; CACHED_PAGES],
+        }
+    }
+
+    #[inline]
+    pub fn best(&self) -> Option<&Level> {
+        (self.best != NONE).then(|| &self.levels[self.best])
+    }
+
+    #[inline]
+    pub fn best_slot(&self) -> Option<(u32, &Level)> {
+        (self.best != NONE).then(|| (self.best, &self.levels[self.best]))
+    }
+
+    /// The levels, best first.
+    pub fn iter(&self) -> impl Iterator<Item = &Level> {
+        self.by_number.values().flat_map(move |page| {
+            let page = &self.pages[*page];
+            let mut occupied = page.occupied;
+            std::iter::from_fn(move || {
+                let bit = occupied.trailing_zeros();
+                occupied &= occupied.checked_sub(1)?;
+                Some(&self.levels[page.levels[bit as usize]])
+            })
+        })
+    }
+
+    #[inline]
+    pub fn tail(&self, level: u32) -> u32 {
+        self.levels[level].tail
+    }
+
+    /// The level at a price, made if it is not there. A level just made is empty and must be
+    /// appended to.
+    #[inline]
+    pub fn level_at(&mut self, price: Price) -> u32 {
+        let key = price.0 ^ self.mask;
+        let number = key >> PAGE_BITS;
+        let cached = self.cache[number as usize % CACHED_PAGES];
+        let page = if cached.number == number { cached.page } else { self.page_at(number) };
+        let bit = (key as usize) % PAGE_LEVELS;
+        let occupied = self.pages[page].occupied;
+        if occupied & (1 << bit) != 0 {
+            return self.pages[page].levels[bit];
+        }
+        let level = self.levels.insert(Level { price, quantity: Quantity::ZERO, head: NONE, tail: NONE, page });
+        let page = &mut self.pages[page];
+        page.occupied |= 1 << bit;
+        page.levels[bit] = level;
+        if key < self.best_key || self.best == NONE {
+            self.best_key = key;
+            self.best = level;
+        }
+        level
+    }
+
+    /// Puts an order behind the others of its level.
+    #[inline]
+    pub fn append(&mut self, level: u32, order: u32, quantity: Quantity) -> LevelChange {
+        let record = &mut self.levels[level];
+        if record.head == NONE {
+            record.head = order;
+        }
+        record.tail = order;
+        record.quantity += quantity;
+        LevelChange { side: self.side, price: record.price, quantity: record.quantity }
+    }
+
+    /// Lowers what rests at a level. The orders themselves are the caller's.
+    #[inline]
+    pub fn shrink(&mut self, level: u32, quantity: Quantity) -> LevelChange {
+        let record = &mut self.levels[level];
+        record.quantity -= quantity;
+        LevelChange { side: self.side, price: record.price, quantity: record.quantity }
+    }
+
+    /// Takes a quantity off the front of a level, whose first order is then `head`.
+    #[inline]
+    pub fn take(&mut self, level: u32, quantity: Quantity, head: u32) -> LevelChange {
+        let change = self.shrink(level, quantity);
+        self.levels[level].head = head;
+        if head == NONE {
+            self.remove(level);
+        }
+        change
+    }
+
+    /// Closes the gap that an order leaves between two neighbours.
+    #[inline]
+    pub fn relink(&mut self, level: u32, previous: u32, next: u32) {
+        let record = &mut self.levels[level];
+        if previous == NONE {
+            record.head = next;
+        }
+        if next == NONE {
+            record.tail = previous;
+        }
+        if record.head == NONE {
+            self.remove(level);
+        }
+    }
+
+    fn remove(&mut self, level: u32) {
+        let record = self.levels[level];
+        let key = record.price.0 ^ self.mask;
+        let page = &mut self.pages[record.page];
+        page.occupied &= !(1 << (key % PAGE_LEVELS as u64));
+        let empty = page.occupied == 0;
+        self.levels.remove(level);
+        if empty {
+            let number = key >> PAGE_BITS;
+            self.by_number.remove(&number);
+            self.pages.remove(record.page);
+            let cached = &mut self.cache[number as usize % CACHED_PAGES];
+            if cached.number == number {
+                cached.number = u64::MAX;
+            }
+        }
+        if level == self.best {
+            let page = if empty { self.by_number.values().next().copied() } else { Some(record.page) };
+            self.best = page.map_or(NONE, |page| {
+                let page = &self.pages[page];
+                page.levels[page.occupied.trailing_zeros() as usize]
+            });
+            self.best_key = self.best().map_or(u64::MAX, |level| level.price.0 ^ self.mask);
+        }
+    }
+
+    #[cold]
+    fn page_at(&mut self, number: u64) -> u32 {
+        let page = match self.by_number.get(&number) {
+            Some(page) => *page,
+            None => {
+                let page = self.pages.insert(Page { number, occupied: 0, levels: [NONE; PAGE_LEVELS] });
+                self.by_number.insert(number, page);
+                page
+            }
+        };
+        debug_assert_eq!(self.pages[page].number, number);
+        self.cache[number as usize % CACHED_PAGES] = Cached { number, page };
+        page
+    }
+}

@@ -1,0 +1,114 @@
+//! A book as plain data, and back.
+
+use super::{Book, Node};
+use crate::digest::Digest;
+use crate::ids::{AccountId, OrderId};
+use crate::order::Side;
+use crate::slab::NONE;
+use crate::units::{Price, Quantity};
+
+/// A resting order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestingOrder {
+    /// Its number.
+    pub id: OrderId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Its side.
+    pub side: Side,
+    /// Its limit.
+    pub price: Price,
+    /// Its total quantity, filled part included.
+    pub quantity: Quantity,
+    /// What is open of it.
+    pub remaining: Quantity,
+}
+
+/// A whole book: two books with equal snapshots behave the same for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BookSnapshot {
+    /// Bids from the best down, then asks from the best up; within a price by time.
+    pub orders: Vec<RestingOrder>,
+    /// Trades so far.
+    pub trades: u64,
+    /// Aggregate trades so far.
+    pub aggregates: u64,
+    /// Changes so far.
+    pub changes: u64,
+    /// The last message received.
+    pub received: u64,
+    /// The last message sent.
+    pub sent: u64,
+    /// The running fingerprint.
+    pub digest: u64,
+}
+
+impl Book {
+    /// The book as plain data.
+    #[must_use]
+    pub fn snapshot(&self) -> BookSnapshot {
+        BookSnapshot {
+            orders: self.resting().collect(),
+            trades: self.trades,
+            aggregates: self.aggregates,
+            changes: self.changes,
+            received: self.received,
+            sent: self.sent,
+            digest: self.digest.0,
+        }
+    }
+
+    /// The resting orders in the order of [`BookSnapshot::orders`].
+    pub fn resting(&self) -> impl Iterator<Item = RestingOrder> + '_ {
+        self.bids.iter().chain(self.asks.iter()).flat_map(move |level| {
+            let mut slot = level.head;
+            std::iter::from_fn(move || {
+                let node: &Node = (slot != NONE).then(|| &self.orders[slot])?;
+                slot = node.next;
+                Some(RestingOrder {
+                    id: node.id,
+                    account: node.account,
+                    side: node.side(),
+                    price: level.price,
+                    quantity: node.quantity,
+                    remaining: node.remaining,
+                })
+            })
+        })
+    }
+
+    /// The book that gave this snapshot.
+    #[must_use]
+    pub fn restore(snapshot: &BookSnapshot) -> Self {
+        let mut book = Self::new();
+        for order in &snapshot.orders {
+            let ladder = match order.side {
+                Side::Buy => &mut book.bids,
+                Side::Sell => &mut book.asks,
+            };
+            let level = ladder.level_at(order.price);
+            let previous = ladder.tail(level);
+            let slot = book.orders.insert(Node {
+                id: order.id,
+                quantity: order.quantity,
+                remaining: order.remaining,
+                account: order.account,
+                level: level << 1 | u32::from(order.side == Side::Sell),
+                previous,
+                next: NONE,
+            });
+            ladder.append(level, slot, order.remaining);
+            if previous != NONE {
+                book.orders[previous].next = slot;
+            }
+            book.by_id.insert(order.id.0, slot);
+        }
+        book.trades = snapshot.trades;
+        book.aggregates = snapshot.aggregates;
+        book.changes = snapshot.changes;
+        book.received = snapshot.received;
+        book.sent = snapshot.sent;
+        book.digest = Digest(snapshot.digest);
+        book
+    }
+}

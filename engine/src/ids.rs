@@ -1,0 +1,102 @@
+//! Identifiers. Each names a thing within its tenant; none carries meaning beyond that.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    };
+}
+
+id! {
+    /// A tenant: one company's exchange. Numbers are given once and never reused.
+    TenantId(u32)
+}
+id! {
+    /// An asset of one tenant.
+    AssetId(u16)
+}
+id! {
+    /// A market of one tenant.
+    MarketId(u16)
+}
+id! {
+    /// A user's account, of one tenant.
+    AccountId(u32)
+}
+id! {
+    /// An order, counted from 1 per tenant. Stays below 2^53, because clients read it as a
+    /// double.
+    OrderId(u64)
+}
+id! {
+    /// A trade, counted from 1 per market.
+    TradeId(u64)
+}
+
+/// The longest client order id in bytes, after the wire dialect's pattern `{1,36}`.
+pub const CLIENT_ORDER_ID_MAX: usize = 36;
+
+/// A client's own name for an order: 1 to 36 bytes of `[a-zA-Z0-9-_.:/]`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientOrderId {
+    length: u8,
+    bytes: [u8; CLIENT_ORDER_ID_MAX],
+}
+
+impl ClientOrderId {
+    /// Takes a text over, or `None` if it is empty, too long or holds a foreign character.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let source = text.as_bytes();
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(byte);
+        if source.is_empty() || source.len() > CLIENT_ORDER_ID_MAX || !source.iter().all(allowed) {
+            return None;
+        }
+        let mut bytes = [0; CLIENT_ORDER_ID_MAX];
+        bytes[..source.len()].copy_from_slice(source);
+        Some(Self { length: u8::try_from(source.len()).ok()?, bytes })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only `new` makes one, and it admits ASCII alone.
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ClientOrderId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?}", self.as_str())
+    }
+}
+
+impl fmt::Display for ClientOrderId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_order_id_keeps_its_text_and_refuses_what_the_dialect_refuses() {
+        for text in ["a", "x-TKT5PX2F0123456789abcdef012345", "A-1_2.3:4/5"] {
+            assert_eq!(ClientOrderId::new(text).map(|id| id.as_str().to_owned()).as_deref(), Some(text));
+        }
+        for text in ["", "with space", "ü", "1234567890123456789012345678901234567"] {
+            assert_eq!(ClientOrderId::new(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Why a command was refused.
+//!
+//! Declared in the order in which the checks are made: the first that applies is reported.
+//! Numbers are part of the written formats and are never reused.
+
+/// Why a command was refused. A refused command leaves every state as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Reason {
+    /// The request's own deadline (its time plus its receive window) passed before its turn.
+    DeadlinePassed = 1,
+    /// No such account in this tenant.
+    UnknownAccount = 2,
+    /// No such market in this tenant.
+    UnknownMarket = 3,
+    /// No such asset in this tenant.
+    UnknownAsset = 4,
+    /// A limit order without a price, or with one above the market's maximum.
+    PriceOutOfRange = 5,
+    /// Less than one lot, or more than the market's maximum.
+    QuantityOutOfRange = 6,
+    /// Price times quantity below the market's minimum, or a budget that buys no lot.
+    NotionalTooSmall = 7,
+    /// The client order id is in use, or was within the idempotency window.
+    DuplicateClientOrderId = 8,
+    /// The account has as many open orders as its tenant allows.
+    TooManyOrders = 9,
+    /// The available balance does not cover the hold.
+    InsufficientBalance = 10,
+    /// No open order of this account answers to the given id.
+    UnknownOrder = 11,
+    /// The order id and the client order id given name different orders.
+    ConflictingOrderIds = 12,
+    /// The cancel was restricted to another status than the order has.
+    CancelRestricted = 13,
+    /// The post-only order would have taken liquidity.
+    WouldMatch = 14,
+    /// A market order found nothing to trade with.
+    NoLiquidity = 15,
+    /// An amendment must leave less than before, and more than is filled.
+    QuantityNotReduced = 16,
+    /// The order was gone by the time the command reached the book.
+    OrderAlreadyFinal = 17,
+    /// A deposit of nothing or less.
+    AmountNotPositive = 18,
+    /// More of an asset than the arithmetic is proven for.
+    SupplyExceeded = 19,
+    /// The same business id came before with another body.
+    IdempotencyConflict = 20,
+}
+
+impl Reason {
+    /// All reasons in checking order, for tables and tests.
+    pub const ALL: [Self; 20] = [
+        Self::DeadlinePassed,
+        Self::UnknownAccount,
+        Self::UnknownMarket,
+        Self::UnknownAsset,
+        Self::PriceOutOfRange,
+        Self::QuantityOutOfRange,
+        Self::NotionalTooSmall,
+        Self::DuplicateClientOrderId,
+        Self::TooManyOrders,
+        Self::InsufficientBalance,
+        Self::UnknownOrder,
+        Self::ConflictingOrderIds,
+        Self::CancelRestricted,
+        Self::WouldMatch,
+        Self::NoLiquidity,
+        Self::QuantityNotReduced,
+        Self::OrderAlreadyFinal,
+        Self::AmountNotPositive,
+        Self::SupplyExceeded,
+        Self::IdempotencyConflict,
+    ];
+
+    /// The fixed number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// A short name for metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeadlinePassed => "deadline_passed",
+            Self::UnknownAccount => "unknown_account",
+            Self::UnknownMarket => "unknown_market",
+            Self::UnknownAsset => "unknown_asset",
+            Self::PriceOutOfRange => "price_out_of_range",
+            Self::QuantityOutOfRange => "quantity_out_of_range",
+            Self::NotionalTooSmall => "notional_too_small",
+            Self::DuplicateClientOrderId => "duplicate_client_order_id",
+            Self::TooManyOrders => "too_many_orders",
+            Self::InsufficientBalance => "insufficient_balance",
+            Self::UnknownOrder => "unknown_order",
+            Self::ConflictingOrderIds => "conflicting_order_ids",
+            Self::CancelRestricted => "cancel_restricted",
+            Self::WouldMatch => "would_match",
+            Self::NoLiquidity => "no_liquidity",
+            Self::QuantityNotReduced => "quantity_not_reduced",
+            Self::OrderAlreadyFinal => "order_already_final",
+            Self::AmountNotPositive => "amount_not_positive",
+            Self::SupplyExceeded => "supply_exceeded",
+            Self::IdempotencyConflict => "idempotency_conflict",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_in_checking_order() {
+        let numbers: Vec<u16> = Reason::ALL.iter().map(|reason| reason.number()).collect();
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    }
+}

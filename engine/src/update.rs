@@ -1,0 +1,115 @@
+//! What users are told: the state of an order, and what just happened to it.
+
+use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TradeId};
+use crate::message::Expiry;
+use crate::order::{OrderKind, Side};
+use crate::reason::Reason;
+use crate::units::{Amount, Nanos, Notional, Price, Quantity};
+
+/// How an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Taken in, nothing filled.
+    New,
+    /// Partly filled and open.
+    PartiallyFilled,
+    /// Filled.
+    Filled,
+    /// Taken out on request.
+    Canceled,
+    /// Lapsed by its own terms.
+    Expired,
+    /// Refused by the book.
+    Rejected,
+}
+
+/// An order as its owner sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// Its number.
+    pub id: OrderId,
+    /// Its owner's name for it, given or generated.
+    pub client_id: ClientOrderId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where it trades.
+    pub market: MarketId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How it takes and makes.
+    pub kind: OrderKind,
+    /// Its limit; zero without one.
+    pub price: Price,
+    /// Its total quantity. For an order by quote amount, what it has bought or sold.
+    pub quantity: Quantity,
+    /// The quote amount asked for; zero unless the order is by quote amount.
+    pub budget: Amount,
+    /// How much is filled.
+    pub executed: Quantity,
+    /// The exact notional of the filled part.
+    pub notional: Notional,
+    /// How it stands.
+    pub status: Status,
+    /// When it was accepted.
+    pub time: Nanos,
+    /// When it last changed.
+    pub updated: Nanos,
+}
+
+/// What happened to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderEvent {
+    /// It was taken in.
+    New,
+    /// It traded.
+    Trade(Execution),
+    /// It was taken out on request.
+    Canceled,
+    /// Its rest lapsed.
+    Expired(Expiry),
+    /// Its quantity was lowered.
+    Reduced,
+    /// The book refused it.
+    Rejected(Reason),
+}
+
+/// One side of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Counted per market.
+    pub trade: TradeId,
+    /// Counted per market: neighbouring trades of one taker at one price share it.
+    pub aggregate: u64,
+    /// The price.
+    pub price: Price,
+    /// The quantity.
+    pub quantity: Quantity,
+    /// What this side paid for it, in `fee_asset`.
+    pub fee: Amount,
+    /// The asset this side received.
+    pub fee_asset: AssetId,
+    /// Whether this side rested.
+    pub maker: bool,
+}
+
+/// A balance after the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceView {
+    /// Of what.
+    pub asset: AssetId,
+    /// Free to use.
+    pub available: Amount,
+    /// Held for open orders.
+    pub held: Amount,
+}
+
+/// An event of an order with the state it left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderUpdate {
+    /// What happened.
+    pub event: OrderEvent,
+    /// The order after it.
+    pub order: OrderView,
+    /// The owner's balances of base and quote after it.
+    pub balances: [BalanceView; 2],
+}

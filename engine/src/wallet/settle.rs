@@ -1,0 +1,368 @@
+//! Settlement: what a book has decided becomes money moved and owners told.
+
+use super::ledger::{Cause, House, LedgerAccount, Posting};
+use super::{Wallet, WalletOutput, orders};
+use crate::ids::{MarketId, OrderId};
+use crate::market::{BASIS_POINTS, MarketSpec};
+use crate::message::{BookOutcome, Fill, Placement, ToWallet};
+use crate::order::{OrderKind, Side};
+use crate::reason::Reason;
+use crate::units::{Amount, Nanos, Quantity, Rounding};
+use crate::update::{Execution, OrderEvent, OrderUpdate, OrderView, Status};
+
+/// What became of a user's command, for its reply. The orders themselves stand in the updates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The order the command was about; the new one of a replacement.
+    pub order: OrderId,
+    /// What became of it.
+    pub result: SettledResult,
+}
+
+/// What became of a user's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettledResult {
+    /// An order was taken in, or refused by the book.
+    Placed(Result<(), Reason>),
+    /// An order was cancelled, or not.
+    Canceled(Result<(), Reason>),
+    /// Orders were cancelled: those with a `Canceled` update.
+    CanceledMany,
+    /// An order was reduced, or not.
+    Reduced(Result<(), Reason>),
+    /// An order was replaced, in part or in whole.
+    Replaced {
+        /// The old order.
+        old: OrderId,
+        /// Whether it was cancelled.
+        canceled: Result<(), Reason>,
+        /// Whether the new one was placed; `None` if it was not attempted.
+        placed: Option<Result<(), Reason>>,
+    },
+}
+
+/// One side of a fill: who, and on which terms.
+#[derive(Clone, Copy)]
+struct Party {
+    order: OrderId,
+    remaining: Quantity,
+    maker: bool,
+}
+
+impl Wallet {
+    /// Takes a numbered answer of a book: settles its fills, releases what is no longer needed and
+    /// tells the owners. `None` if the answer was seen before.
+    ///
+    /// # Panics
+    /// If an answer before this one is missing, or book and wallet disagree about an order: both
+    /// would be bugs, and stop the wallet before they become money.
+    pub fn settle(&mut self, market: MarketId, message: &ToWallet, output: &mut WalletOutput) -> Option<Settled> {
+        let path = &mut self.markets[usize::from(market.0)];
+        if message.number <= path.received {
+            return None;
+        }
+        assert_eq!(message.number, path.received + 1, "an answer from the book is missing");
+        path.received = message.number;
+        path.fills += message.fills.len() as u64;
+        let time = message.time;
+        let settled = match &message.outcome {
+            BookOutcome::Placed { order, placement } => {
+                let placed = self.settle_placement(market, *order, *placement, &message.fills, time, output);
+                Settled { order: *order, result: SettledResult::Placed(placed) }
+            }
+            BookOutcome::Canceled { order, remaining } => {
+                self.settle_cancel(*order, *remaining, time, output);
+                Settled { order: *order, result: SettledResult::Canceled(Ok(())) }
+            }
+            BookOutcome::CancelRejected { order, reason } => {
+                Settled { order: *order, result: SettledResult::Canceled(Err(*reason)) }
+            }
+            BookOutcome::CanceledMany(orders) => {
+                for (order, remaining) in orders {
+                    self.settle_cancel(*order, *remaining, time, output);
+                }
+                let order = orders.first().map_or(OrderId(0), |(order, _)| *order);
+                Settled { order, result: SettledResult::CanceledMany }
+            }
+            BookOutcome::Reduced { order, quantity } => {
+                self.settle_reduction(*order, *quantity, time, output);
+                Settled { order: *order, result: SettledResult::Reduced(Ok(())) }
+            }
+            BookOutcome::ReduceRejected { order, reason } => {
+                Settled { order: *order, result: SettledResult::Reduced(Err(*reason)) }
+            }
+            BookOutcome::Replaced { old, canceled, new, placement } => {
+                if let Ok(remaining) = canceled {
+                    self.settle_cancel(*old, *remaining, time, output);
+                }
+                let placed = match placement {
+                    Some(placement) => {
+                        if !matches!(placement, Placement::Rejected(_)) {
+                            self.complete_hold(*new, time, output);
+                        }
+                        Some(self.settle_placement(market, *new, *placement, &message.fills, time, output))
+                    }
+                    None => {
+                        self.withdraw(*new, time, output);
+                        None
+                    }
+                };
+                let canceled = canceled.map(|_| ());
+                Settled { order: *new, result: SettledResult::Replaced { old: *old, canceled, placed } }
+            }
+        };
+        Some(settled)
+    }
+
+    fn settle_placement(
+        &mut self,
+        market: MarketId,
+        order: OrderId,
+        placement: Placement,
+        fills: &[Fill],
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) -> Result<(), Reason> {
+        if let Placement::Rejected(reason) = placement {
+            let view = self.withdraw(order, time, output);
+            self.tell(OrderEvent::Rejected(reason), OrderView { status: Status::Rejected, ..view }, output);
+            return Err(reason);
+        }
+        let slot = self.slot(order);
+        self.tell(OrderEvent::New, self.view(slot), output);
+        for fill in fills {
+            self.settle_fill(market, fill, time, output);
+        }
+        match placement {
+            Placement::Filled => {
+                // An order by quote amount ends with budget left over; others ended with their
+                // last fill.
+                if let Some(slot) = self.orders.find(order) {
+                    self.finish(slot, order, time, output);
+                }
+            }
+            Placement::Resting { remaining } => {
+                let view = self.view(slot);
+                assert_eq!(view.quantity - view.executed, remaining, "book and wallet disagree about order {order}");
+            }
+            Placement::Expired { reason, .. } => {
+                let view = self.view(slot);
+                self.finish(slot, order, time, output);
+                let status = Status::Expired;
+                self.tell(OrderEvent::Expired(reason), OrderView { status, updated: time, ..view }, output);
+            }
+            Placement::Rejected(_) => unreachable!("handled above"),
+        }
+        Ok(())
+    }
+
+    /// One trade: four legs and two fees.
+    fn settle_fill(&mut self, market: MarketId, fill: &Fill, time: Nanos, output: &mut WalletOutput) {
+        let spec = *self.spec(market);
+        let maker = Party { order: fill.maker, remaining: fill.maker_remaining, maker: true };
+        let taker = Party { order: fill.taker, remaining: fill.taker_remaining, maker: false };
+        let (buyer, seller) = match fill.taker_side {
+            Side::Buy => (taker, maker),
+            Side::Sell => (maker, taker),
+        };
+        let (buyer_slot, seller_slot) = (self.slot(buyer.order), self.slot(seller.order));
+        let (buyer_account, seller_account) =
+            (self.orders.get(buyer_slot).account, self.orders.get(seller_slot).account);
+        let mut bought = self.orders.progress(buyer_slot, &spec);
+        let mut sold = self.orders.progress(seller_slot, &spec);
+        let traded = fill.price.times(fill.quantity);
+
+        // The buyer owes his notional rounded up, the seller gets hers rounded down, both over the
+        // whole order so far: many fills cost the same as one.
+        let owed = |notional| spec.quote_amount(notional, Rounding::Ceil);
+        let due = |notional| spec.quote_amount(notional, Rounding::Floor);
+        let paid = owed(bought.notional + traded) - owed(bought.notional);
+        let received = due(sold.notional + traded) - due(sold.notional);
+        let base = spec.base_amount(fill.quantity);
+        let base_fee = charge(&mut bought, rate(&spec, buyer.maker), base);
+        let quote_fee = charge(&mut sold, rate(&spec, seller.maker), received);
+        for (progress, held) in [(&mut bought, paid), (&mut sold, base)] {
+            progress.notional += traded;
+            progress.executed += fill.quantity;
+            progress.held -= held;
+            progress.updated = time;
+        }
+
+        let mut posting = Posting { time, cause: Cause::Trade(market, fill.trade), entries: &mut output.entries };
+        let ledger = &mut self.ledger;
+        let (fee, rounding) = (LedgerAccount::House(House::Fee), LedgerAccount::House(House::Rounding));
+        let (buyer_held, seller_held) = (LedgerAccount::Held(buyer_account), LedgerAccount::Held(seller_account));
+        let seller_available = LedgerAccount::Available(seller_account);
+        // The two orders carry different remainders, so a single fill may pay one unit less than
+        // it delivers. The unit comes out of what earlier fills left in `Rounding`.
+        let mut short = Amount((received.0 - paid.0).max(0));
+        for (credit, amount) in [(seller_available, received - quote_fee), (fee, quote_fee)] {
+            let advanced = Amount(amount.0.min(short.0));
+            short -= advanced;
+            ledger.transfer(spec.quote, rounding, credit, advanced, &mut posting);
+            ledger.transfer(spec.quote, buyer_held, credit, amount - advanced, &mut posting);
+        }
+        ledger.transfer(spec.quote, buyer_held, rounding, Amount((paid.0 - received.0).max(0)), &mut posting);
+        ledger.transfer(spec.base, seller_held, LedgerAccount::Available(buyer_account), base - base_fee, &mut posting);
+        ledger.transfer(spec.base, seller_held, fee, base_fee, &mut posting);
+
+        self.orders.set_progress(buyer_slot, bought);
+        self.orders.set_progress(seller_slot, sold);
+        self.release_improvement(buyer_slot, buyer.order, &spec, time, output);
+
+        let execution = |fee, fee_asset, maker| Execution {
+            trade: fill.trade,
+            aggregate: fill.aggregate,
+            price: fill.price,
+            quantity: fill.quantity,
+            fee,
+            fee_asset,
+            maker,
+        };
+        let buy = (buyer, buyer_slot, execution(base_fee, spec.base, buyer.maker));
+        let sell = (seller, seller_slot, execution(quote_fee, spec.quote, seller.maker));
+        let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
+        for (party, slot, execution) in [first, second] {
+            let view = self.view(slot);
+            assert_eq!(
+                view.quantity - view.executed,
+                party.remaining,
+                "book and wallet disagree about order {}",
+                party.order
+            );
+            if party.remaining.is_zero() {
+                self.finish(slot, party.order, time, output);
+            }
+            self.tell(OrderEvent::Trade(execution), view, output);
+        }
+    }
+
+    /// A buyer who got a better price than his limit holds no more than the rest can cost.
+    fn release_improvement(
+        &mut self,
+        slot: u32,
+        id: OrderId,
+        spec: &MarketSpec,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) {
+        let order = *self.orders.get(slot);
+        if !order.kind.has_limit() {
+            return;
+        }
+        let mut progress = self.orders.progress(slot, spec);
+        let needed = orders::hold(order.side, order.price, order.quantity - progress.executed, spec);
+        let released = Amount((progress.held.0 - needed.0).max(0));
+        progress.held -= released;
+        self.orders.set_progress(slot, progress);
+        self.release(slot, id, released, time, output);
+    }
+
+    fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        let view = self.view(slot);
+        assert_eq!(view.quantity - view.executed, remaining, "book and wallet disagree about order {order}");
+        self.finish(slot, order, time, output);
+        self.tell(OrderEvent::Canceled, OrderView { status: Status::Canceled, updated: time, ..view }, output);
+    }
+
+    fn settle_reduction(&mut self, order: OrderId, quantity: Quantity, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        let spec = *self.spec(self.orders.get(slot).market);
+        let mut progress = self.orders.progress(slot, &spec);
+        let record = self.orders.get_mut(slot);
+        record.quantity = quantity;
+        let needed = orders::hold(record.side, record.price, quantity - progress.executed, &spec);
+        let released = Amount((progress.held.0 - needed.0).max(0));
+        progress.held -= released;
+        progress.updated = time;
+        self.orders.set_progress(slot, progress);
+        self.release(slot, order, released, time, output);
+        self.tell(OrderEvent::Reduced, self.view(slot), output);
+    }
+
+    /// Holds the part of a replacement that was funded by the order it replaced. That order's
+    /// hold was released just before, and the book made sure that it sufficed.
+    fn complete_hold(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        let record = *self.orders.get(slot);
+        let spec = *self.spec(record.market);
+        let mut progress = self.orders.progress(slot, &spec);
+        if !record.kind.has_limit() {
+            return;
+        }
+        let missing = orders::hold(record.side, record.price, record.quantity, &spec) - progress.held;
+        progress.held += missing;
+        let asset = paid_in(record.side, &spec);
+        let mut posting = Posting { time, cause: Cause::Hold(order), entries: &mut output.entries };
+        let (debit, credit) = (LedgerAccount::Available(record.account), LedgerAccount::Held(record.account));
+        self.ledger.transfer(asset, debit, credit, missing, &mut posting);
+        if !missing.is_zero() {
+            self.orders.set_progress(slot, progress);
+        }
+    }
+
+    /// Undoes the hold of an order that never came to be. Its client id may be used again.
+    fn withdraw(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) -> OrderView {
+        let slot = self.slot(order);
+        let view = self.view(slot);
+        let spec = *self.spec(view.market);
+        let held = self.orders.progress(slot, &spec).held;
+        self.release(slot, order, held, time, output);
+        self.orders.remove(slot, false);
+        view
+    }
+
+    /// Ends an order: all that is left of its hold goes back to its owner.
+    fn finish(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
+        let spec = *self.spec(self.orders.get(slot).market);
+        let held = self.orders.progress(slot, &spec).held;
+        self.release(slot, order, held, time, output);
+        self.orders.remove(slot, true);
+    }
+
+    fn release(&mut self, slot: u32, order: OrderId, amount: Amount, time: Nanos, output: &mut WalletOutput) {
+        let record = self.orders.get(slot);
+        let asset = paid_in(record.side, self.spec(record.market));
+        let (debit, credit) = (LedgerAccount::Held(record.account), LedgerAccount::Available(record.account));
+        let mut posting = Posting { time, cause: Cause::Release(order), entries: &mut output.entries };
+        self.ledger.transfer(asset, debit, credit, amount, &mut posting);
+    }
+
+    fn tell(&self, event: OrderEvent, order: OrderView, output: &mut WalletOutput) {
+        let spec = self.spec(order.market);
+        let balances = [self.balance(order.account, spec.base), self.balance(order.account, spec.quote)];
+        output.updates.push(OrderUpdate { event, order: shown(order), balances });
+    }
+
+    fn slot(&self, order: OrderId) -> u32 {
+        self.orders.find(order).expect("an order that the book knows is open in the wallet that sent it there")
+    }
+}
+
+/// An order by quote amount has no quantity of its own: what it has traded is shown instead.
+fn shown(view: OrderView) -> OrderView {
+    if view.kind == OrderKind::MarketByQuote { OrderView { quantity: view.executed, ..view } } else { view }
+}
+
+/// The fee of what an order has just received: rounded up over the whole order, never more than
+/// it received. What one fill cannot pay, the next one does; at the end it is forgiven.
+fn charge(progress: &mut super::Progress, rate: u64, received: Amount) -> Amount {
+    progress.fee_basis += received.0 * i128::from(rate);
+    let basis = i128::from(BASIS_POINTS);
+    let owed = (progress.fee_basis + basis - 1) / basis - progress.fee_charged.0;
+    let fee = Amount(owed.clamp(0, received.0));
+    progress.fee_charged += fee;
+    fee
+}
+
+fn rate(spec: &MarketSpec, maker: bool) -> u64 {
+    u64::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 })
+}
+
+fn paid_in(side: Side, spec: &MarketSpec) -> crate::ids::AssetId {
+    match side {
+        Side::Buy => spec.quote,
+        Side::Sell => spec.base,
+    }
+}

@@ -1,0 +1,140 @@
+//! A wallet as plain data, and back.
+
+use super::ledger::{Balance, Ledger};
+use super::orders::{Order, Orders, Progress};
+use super::{Deposit, Market, Wallet, WalletLimits};
+use crate::digest::Digest;
+use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
+use crate::market::MarketSpec;
+use crate::order::{OrderKind, Side};
+use crate::slab::NONE;
+use crate::units::{Amount, Nanos, Notional, Price, Quantity};
+use crate::update::{OrderView, Status};
+
+/// An open order with what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Its number.
+    pub id: OrderId,
+    /// Its owner's name for it.
+    pub client_id: ClientOrderId,
+    /// Whether the client chose that name.
+    pub named: bool,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where it trades.
+    pub market: MarketId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How it takes and makes.
+    pub kind: OrderKind,
+    /// Its limit.
+    pub price: Price,
+    /// Its total quantity.
+    pub quantity: Quantity,
+    /// When it was accepted.
+    pub time: Nanos,
+    /// How far it has come; `None` for a limit order untouched since it was funded.
+    pub progress: Option<Progress>,
+}
+
+/// A whole wallet: two wallets with equal snapshots behave the same for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WalletSnapshot {
+    /// Per account, per asset.
+    pub users: Vec<Vec<Balance>>,
+    /// Per asset, in the order of [`super::House::ALL`].
+    pub house: Vec<[Amount; 3]>,
+    /// Per market: messages sent to and received from its book, and fills settled.
+    pub markets: Vec<(u64, u64, u64)>,
+    /// The open orders by number.
+    pub orders: Vec<OpenOrder>,
+    /// Keys of the client order ids of final orders, the oldest first.
+    pub closed: Vec<u64>,
+    /// Deposits by business id.
+    pub deposits: Vec<(String, Deposit)>,
+    /// The last order's number.
+    pub last_order: u64,
+    /// The last entry's number.
+    pub entries: u64,
+    /// The running fingerprint of the money moved.
+    pub digest: u64,
+}
+
+impl Wallet {
+    /// The wallet as plain data. Market definitions and limits are the directory's.
+    #[must_use]
+    pub fn snapshot(&self) -> WalletSnapshot {
+        let open = |slot: u32| {
+            let order = self.orders.get(slot);
+            let progress = (order.progress != NONE).then(|| self.orders.progress(slot, self.spec(order.market)));
+            OpenOrder {
+                id: order.id,
+                client_id: order.client_id,
+                named: order.named,
+                account: order.account,
+                market: order.market,
+                side: order.side,
+                kind: order.kind,
+                price: order.price,
+                quantity: order.quantity,
+                time: order.time,
+                progress,
+            }
+        };
+        WalletSnapshot {
+            users: self.ledger.users().to_vec(),
+            house: self.ledger.houses().to_vec(),
+            markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
+            orders: self.orders.sorted().into_iter().map(open).collect(),
+            closed: self.orders.closed_keys().collect(),
+            deposits: self.deposits.iter().map(|(id, deposit)| (id.clone(), deposit.clone())).collect(),
+            last_order: self.last_order,
+            entries: self.ledger.entries(),
+            digest: self.ledger.digest().0,
+        }
+    }
+
+    /// The wallet that gave this snapshot, with the markets and limits of the directory.
+    #[must_use]
+    pub fn restore(snapshot: &WalletSnapshot, specs: &[MarketSpec], limits: WalletLimits) -> Self {
+        let ledger =
+            Ledger::restore(snapshot.users.clone(), snapshot.house.clone(), snapshot.entries, Digest(snapshot.digest));
+        let mut orders = Orders::new(limits.closed_ids as usize);
+        snapshot.users.iter().for_each(|_| orders.open_account());
+        for open in &snapshot.orders {
+            let view = OrderView {
+                id: open.id,
+                client_id: open.client_id,
+                account: open.account,
+                market: open.market,
+                side: open.side,
+                kind: open.kind,
+                price: open.price,
+                quantity: open.quantity,
+                budget: Amount::ZERO,
+                executed: Quantity::ZERO,
+                notional: Notional::ZERO,
+                status: Status::New,
+                time: open.time,
+                updated: open.time,
+            };
+            orders.insert(Order::new(&view, open.named), open.progress);
+        }
+        orders.restore_closed(&snapshot.closed);
+        let market = |(spec, (sent, received, fills)): (&MarketSpec, &(u64, u64, u64))| Market {
+            spec: *spec,
+            sent: *sent,
+            received: *received,
+            fills: *fills,
+        };
+        Self {
+            ledger,
+            orders,
+            markets: specs.iter().zip(&snapshot.markets).map(market).collect(),
+            deposits: snapshot.deposits.iter().cloned().collect(),
+            limits,
+            last_order: snapshot.last_order,
+        }
+    }
+}
