@@ -10,7 +10,7 @@ use crate::ids::{AccountId, OrderId, TradeId};
 use crate::message::{BookCommand, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet};
 use crate::order::{NewOrder, OrderKind, Side};
 use crate::reason::Reason;
-use crate::slab::{Index, NONE, Slab};
+use crate::slab::{Index, NONE, Slab, push_lean};
 use crate::units::{Notional, Price, Quantity};
 use ladder::Ladder;
 
@@ -23,6 +23,8 @@ pub struct Book {
     bids: Ladder,
     asks: Ladder,
     orders: Slab<Node>,
+    /// By the slots of `orders`.
+    links: Vec<Links>,
     by_id: Index,
     trades: u64,
     aggregates: u64,
@@ -32,7 +34,7 @@ pub struct Book {
     digest: Digest,
 }
 
-/// A resting order: forty bytes, so that two share few cache lines.
+/// A resting order: half a cache line, and never across two.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     id: OrderId,
@@ -41,6 +43,12 @@ struct Node {
     remaining: Quantity,
     account: AccountId,
     level: u32,
+}
+
+/// An order's neighbours at its price. They stand apart from the orders, because a cancel touches
+/// three of them and they are small enough to stay in cache.
+#[derive(Clone, Copy, Debug)]
+struct Links {
     previous: u32,
     next: u32,
 }
@@ -96,6 +104,7 @@ impl Book {
             bids: Ladder::new(Side::Buy),
             asks: Ladder::new(Side::Sell),
             orders: Slab::default(),
+            links: Vec::new(),
             by_id: Index::default(),
             trades: 0,
             aggregates: 0,
@@ -179,24 +188,26 @@ impl Book {
             remaining: order.quantity,
             budget: order.budget,
         };
-        match order.side {
-            Side::Buy => self.sweep::<true>(&mut sweep, output),
-            Side::Sell => self.sweep::<false>(&mut sweep, output),
-        }
+        self.sweep(order.side, &mut sweep, output);
         let remaining = sweep.remaining;
         if remaining.is_zero() {
             return Placement::Filled;
         }
         match order.kind {
             OrderKind::Limit | OrderKind::PostOnly => {
-                self.rest(order, remaining, output);
+                let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
+                let change = self.append(RestingOrder { id, account, side, price, quantity, remaining });
+                output.levels.push(change);
+                self.changes += 1;
                 Placement::Resting { remaining }
             }
             OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
             OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
-            // Somebody is still there to trade with, so it was the budget that ran out: all of it
-            // that can buy a lot is spent, which is what the order asked for.
-            OrderKind::MarketByQuote if self.best(order.side.opposite()).is_some() => Placement::Filled,
+            // The budget ran out: nothing is left of it, or somebody is still there to trade with, so
+            // that all of it that can buy a lot is spent. Either is what the order asked for.
+            OrderKind::MarketByQuote if sweep.budget.is_zero() || self.best(order.side.opposite()).is_some() => {
+                Placement::Filled
+            }
             OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
         }
     }
@@ -221,9 +232,17 @@ impl Book {
             _ => {}
         }
         // From here on the cancel cannot fail.
-        let change = self.ladder_of(node.level).0.shrink(node.level_slot(), node.remaining);
+        let Links { previous, next } = self.links[slot as usize];
+        if previous != NONE {
+            self.links[previous as usize].next = next;
+        }
+        if next != NONE {
+            self.links[next as usize].previous = previous;
+        }
+        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
         output.levels.push(change);
-        self.unlink(slot);
+        self.by_id.remove(order.0, slot);
+        self.orders.remove(slot);
         self.changes += 1;
         Ok(node.remaining)
     }
@@ -242,7 +261,7 @@ impl Book {
         }
         // From here on the reduction cannot fail.
         let less = node.quantity - quantity;
-        let change = self.ladder_of(node.level).0.shrink(node.level_slot(), less);
+        let change = self.ladder_of(&node).shrink(node.level_slot(), less);
         output.levels.push(change);
         let node = &mut self.orders[slot];
         node.quantity = quantity;
@@ -357,28 +376,34 @@ impl Book {
                 None
             }
             OrderKind::MarketByQuote => {
-                let Some(best) = other.best() else {
-                    return Some(Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity });
-                };
+                // Without a price there is no quantity to expire: the order is refused, as in the dialect.
+                let Some(best) = other.best() else { return Some(Placement::Rejected(Reason::NoLiquidity)) };
                 (order.budget < Notional(best.price.0)).then_some(Placement::Rejected(Reason::NotionalTooSmall))
             }
         }
     }
 
     /// Takes from the other side until the taker is done, bounded or alone.
-    fn sweep<const BUY: bool>(&mut self, sweep: &mut Sweep, output: &mut BookOutput) {
-        let taker_side = if BUY { Side::Buy } else { Side::Sell };
-        let makers = if BUY { &mut self.asks } else { &mut self.bids };
-        while let Some((slot, level)) = makers.best_slot() {
+    ///
+    /// The side is data, not a branch: orders of either side come at random, so that a branch would
+    /// be guessed wrongly half of the time.
+    fn sweep(&mut self, taker_side: Side, sweep: &mut Sweep, output: &mut BookOutput) {
+        let makers = match taker_side {
+            Side::Buy => &mut self.asks,
+            Side::Sell => &mut self.bids,
+        };
+        while let Some((slot, level)) = makers.best_within(sweep.limit) {
+            if sweep.remaining.is_zero() {
+                break;
+            }
             let price = level.price;
-            if !crosses(taker_side, sweep.limit, price) || sweep.remaining.is_zero() {
-                break;
+            let mut wanted = sweep.remaining.min(level.quantity);
+            if price.times(wanted) > sweep.budget {
+                wanted = Quantity(sweep.budget.0 / price.0);
+                if wanted.is_zero() {
+                    break;
+                }
             }
-            let affordable = sweep.budget.0 / price.0;
-            if affordable == 0 {
-                break;
-            }
-            let mut wanted = sweep.remaining.min(Quantity(affordable)).min(level.quantity);
             sweep.remaining -= wanted;
             sweep.budget -= price.times(wanted);
             let mut left = sweep.remaining + wanted;
@@ -407,57 +432,44 @@ impl Book {
                     taker_remaining: left,
                 });
                 if maker.remaining.is_zero() {
-                    let (id, next) = (maker.id, maker.next);
-                    self.by_id.remove(id.0, head);
+                    self.by_id.remove(maker.id.0, head);
                     self.orders.remove(head);
-                    head = next;
+                    head = self.links[head as usize].next;
                 }
             }
             output.levels.push(makers.take(slot, taken, head));
             if head != NONE {
-                self.orders[head].previous = NONE;
+                self.links[head as usize].previous = NONE;
             }
             self.changes += 1;
         }
     }
 
-    /// Puts the rest of an order behind all others of its price.
-    fn rest(&mut self, order: &NewOrder, remaining: Quantity, output: &mut BookOutput) {
+    /// Puts an order behind all others of its price.
+    fn append(&mut self, order: RestingOrder) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let level = ladder.level_at(order.limit);
+        let level = ladder.level_at(order.price);
         let previous = ladder.tail(level);
         let slot = self.orders.insert(Node {
             id: order.id,
             quantity: order.quantity,
-            remaining,
+            remaining: order.remaining,
             account: order.account,
             level: level << 1 | u32::from(order.side == Side::Sell),
-            previous,
-            next: NONE,
         });
-        output.levels.push(ladder.append(level, slot, remaining));
+        let links = Links { previous, next: NONE };
+        match self.links.get_mut(slot as usize) {
+            Some(reused) => *reused = links,
+            None => push_lean(&mut self.links, links),
+        }
         if previous != NONE {
-            self.orders[previous].next = slot;
+            self.links[previous as usize].next = slot;
         }
-        self.by_id.insert(order.id.0, slot);
-        self.changes += 1;
-    }
-
-    /// Takes a node out of its level and the book. The level's quantity is already lowered.
-    fn unlink(&mut self, slot: u32) {
-        let node = self.orders[slot];
-        if node.previous != NONE {
-            self.orders[node.previous].next = node.next;
-        }
-        if node.next != NONE {
-            self.orders[node.next].previous = node.previous;
-        }
-        self.ladder_of(node.level).0.relink(node.level_slot(), node.previous, node.next);
-        self.by_id.remove(node.id.0, slot);
-        self.orders.remove(slot);
+        self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
+        ladder.append(level, slot, order.remaining)
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
@@ -471,8 +483,11 @@ impl Book {
         }
     }
 
-    fn ladder_of(&mut self, level: u32) -> (&mut Ladder, Side) {
-        if level & 1 == 0 { (&mut self.bids, Side::Buy) } else { (&mut self.asks, Side::Sell) }
+    fn ladder_of(&mut self, node: &Node) -> &mut Ladder {
+        match node.side() {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
     }
 }
 

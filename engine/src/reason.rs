@@ -35,7 +35,7 @@ pub enum Reason {
     CancelRestricted = 13,
     /// The post-only order would have taken liquidity.
     WouldMatch = 14,
-    /// A market order found nothing to trade with.
+    /// A market order by quote amount found nothing to trade with. By quantity, it expires.
     NoLiquidity = 15,
     /// An amendment must leave less than before, and more than is filled.
     QuantityNotReduced = 16,

@@ -24,12 +24,7 @@ impl<T> Slab<T> {
             self.records[slot as usize] = record;
             return slot;
         }
-        if self.records.len() == self.records.capacity() {
-            // An eighth at a time, not double: a book of many orders must not hold twice their
-            // memory. The allocator moves large blocks by remapping them.
-            self.records.reserve_exact((self.records.len() / 8).max(8));
-        }
-        self.records.push(record);
+        push_lean(&mut self.records, record);
         u32::try_from(self.records.len() - 1).expect("fewer than 2^32 records, by the permits that admit them")
     }
 
@@ -59,30 +54,81 @@ impl<T> std::ops::IndexMut<u32> for Slab<T> {
     }
 }
 
-/// An open-addressing index from a 64-bit key to a slot. Keys live in the records, not here:
-/// eight bytes a bucket, and the caller says whether a slot holds the key.
+/// Appends a record and grows an eighth at a time, not double: a book of many orders must not hold
+/// twice their memory. The allocator moves large blocks by remapping them.
+pub fn push_lean<T>(records: &mut Vec<T>, record: T) {
+    if records.len() == records.capacity() {
+        records.reserve_exact((records.len() / 8).max(8));
+    }
+    records.push(record);
+}
+
+/// A hash index from a 64-bit key to a slot. Keys live in the records, not here: about nine bytes
+/// an entry, and the caller says whether a slot holds the key.
+///
+/// Entries stand in groups of seven, each with a byte of its key's hash, so that one comparison of
+/// a word asks all seven and a lookup hardly ever branches wrongly. A key whose group is full goes
+/// to the next one with room; every full group counts the keys that passed it, so that a search
+/// knows when to go on. No entry moves when another goes.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    buckets: Vec<Bucket>,
+    groups: Vec<Group>,
     used: usize,
-    shift: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    hash: u32,
-    slot: u32,
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    /// Seven tags from the lowest byte up; zero where there is no entry. The highest byte is unused.
+    tags: u64,
+    slots: [u32; GROUP_SLOTS],
+    /// How many keys found no room here and went on.
+    passed: u32,
 }
 
-const EMPTY: Bucket = Bucket { hash: 0, slot: NONE };
-const SMALLEST: usize = 8;
+const GROUP_SLOTS: usize = 7;
+const LOWEST_BITS: u64 = 0x0001_0101_0101_0101;
+const HIGHEST_BITS: u64 = LOWEST_BITS << 7;
+const OTHER_BITS: u64 = HIGHEST_BITS - LOWEST_BITS;
 
-/// Spreads a key over 32 bits; sequential keys land far apart.
+/// Where a key looks first, and its tag. The lower half of the product stays unused, because it
+/// depends on few bits of the key.
+#[derive(Clone, Copy)]
+struct Hash(u64);
+
+impl Hash {
+    #[inline]
+    fn of(key: u64) -> Self {
+        Self(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32)
+    }
+
+    /// Scales the hash to the number of groups, which need not be a power of two.
+    #[inline]
+    fn home(self, groups: usize) -> usize {
+        ((self.0 * groups as u64) >> 32) as usize
+    }
+
+    /// The tag in each of the seven bytes; never zero.
+    #[inline]
+    fn tags(self) -> u64 {
+        (self.0 & 0xff).max(1) * LOWEST_BITS
+    }
+}
+
+impl Group {
+    /// The highest bit of every byte that equals the tag.
+    #[inline]
+    fn matches(&self, tags: u64) -> u64 {
+        let difference = self.tags ^ tags;
+        // A byte's highest bit is clear in the sum if its lower seven bits are zero; no carry
+        // leaves a byte.
+        !(((difference & OTHER_BITS) + OTHER_BITS) | difference) & HIGHEST_BITS
+    }
+}
+
+/// The position of the lowest byte marked.
 #[inline]
-fn hash(key: u64) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half, which fits")]
-    let hash = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32;
-    hash
+fn position(matches: u64) -> usize {
+    (matches.trailing_zeros() / 8) as usize
 }
 
 impl Index {
@@ -92,29 +138,39 @@ impl Index {
         if self.used == 0 {
             return None;
         }
-        let hash = hash(key);
-        let mask = self.buckets.len() - 1;
-        let mut position = self.home(hash);
+        let hash = Hash::of(key);
+        let home = hash.home(self.groups.len());
+        let mut at = home;
         loop {
-            let bucket = self.buckets[position];
-            if bucket.slot == NONE {
+            let group = &self.groups[at];
+            let mut matches = group.matches(hash.tags());
+            while matches != 0 {
+                let slot = group.slots[position(matches)];
+                if holds(slot) {
+                    return Some(slot);
+                }
+                matches &= matches - 1;
+            }
+            if group.passed == 0 {
                 return None;
             }
-            if bucket.hash == hash && holds(bucket.slot) {
-                return Some(bucket.slot);
+            at = self.after(at);
+            // In a small index, every group may have been passed by some key.
+            if at == home {
+                return None;
             }
-            position = (position + 1) & mask;
         }
     }
 
-    /// Adds a key that is not there yet.
+    /// Adds a key that is not there yet. `key_of` gives the key of a slot that was added before,
+    /// should the index have to grow.
     #[inline]
-    pub fn insert(&mut self, key: u64, slot: u32) {
-        // At most seven eighths full.
-        if (self.used + 1) * 8 > self.buckets.len() * 7 {
-            self.grow();
+    pub fn insert(&mut self, key: u64, slot: u32, key_of: impl Fn(u32) -> u64) {
+        // At most four fifths full.
+        if (self.used + 1) * 5 > self.groups.len() * GROUP_SLOTS * 4 {
+            self.grow(key_of);
         }
-        self.place(Bucket { hash: hash(key), slot });
+        self.place(Hash::of(key), slot);
         self.used += 1;
     }
 
@@ -124,56 +180,69 @@ impl Index {
         if self.used == 0 {
             return;
         }
-        let mask = self.buckets.len() - 1;
-        let mut position = self.home(hash(key));
-        loop {
-            let bucket = self.buckets[position];
-            if bucket.slot == NONE {
+        let hash = Hash::of(key);
+        let home = hash.home(self.groups.len());
+        let mut at = home;
+        let entry = loop {
+            let group = &self.groups[at];
+            let mut matches = group.matches(hash.tags());
+            while matches != 0 && group.slots[position(matches)] != slot {
+                matches &= matches - 1;
+            }
+            if matches != 0 {
+                break position(matches);
+            }
+            if group.passed == 0 {
                 return;
             }
-            if bucket.slot == slot {
-                break;
+            at = self.after(at);
+            if at == home {
+                return;
             }
-            position = (position + 1) & mask;
-        }
+        };
+        self.groups[at].tags &= !(0xff << (entry * 8));
         self.used -= 1;
-        // Entries behind the gap move up as long as that does not put them before their home.
-        let mut gap = position;
-        loop {
-            position = (position + 1) & mask;
-            let bucket = self.buckets[position];
-            if bucket.slot == NONE {
-                break;
-            }
-            let distance = position.wrapping_sub(self.home(bucket.hash)) & mask;
-            if distance >= (position.wrapping_sub(gap) & mask) {
-                self.buckets[gap] = bucket;
-                gap = position;
-            }
+        let mut passed = home;
+        while passed != at {
+            self.groups[passed].passed -= 1;
+            passed = self.after(passed);
         }
-        self.buckets[gap] = EMPTY;
     }
 
     #[inline]
-    fn home(&self, hash: u32) -> usize {
-        (hash >> self.shift) as usize
+    fn after(&self, group: usize) -> usize {
+        if group + 1 == self.groups.len() { 0 } else { group + 1 }
     }
 
-    fn place(&mut self, bucket: Bucket) {
-        let mask = self.buckets.len() - 1;
-        let mut position = self.home(bucket.hash);
-        while self.buckets[position].slot != NONE {
-            position = (position + 1) & mask;
+    #[inline]
+    fn place(&mut self, hash: Hash, slot: u32) {
+        let mut home = hash.home(self.groups.len());
+        loop {
+            let group = &mut self.groups[home];
+            let free = group.matches(0);
+            if free != 0 {
+                let entry = position(free);
+                group.tags |= (hash.tags() & 0xff) << (entry * 8);
+                group.slots[entry] = slot;
+                return;
+            }
+            group.passed += 1;
+            home = self.after(home);
         }
-        self.buckets[position] = bucket;
     }
 
-    fn grow(&mut self) {
-        let capacity = (self.buckets.len() * 2).max(SMALLEST);
-        let old = std::mem::replace(&mut self.buckets, vec![EMPTY; capacity]);
-        self.shift = 32 - capacity.trailing_zeros();
-        for bucket in old.into_iter().filter(|bucket| bucket.slot != NONE) {
-            self.place(bucket);
+    /// By half, not double: an index of many keys must not hold twice their memory.
+    #[cold]
+    fn grow(&mut self, key_of: impl Fn(u32) -> u64) {
+        let length = (self.groups.len() * 3).div_ceil(2).max(1);
+        let old = std::mem::replace(&mut self.groups, vec![Group::default(); length]);
+        for group in old {
+            let mut entries = !group.matches(0) & HIGHEST_BITS;
+            while entries != 0 {
+                let slot = group.slots[position(entries)];
+                self.place(Hash::of(key_of(slot)), slot);
+                entries &= entries - 1;
+            }
         }
     }
 }
@@ -182,6 +251,26 @@ impl Index {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_small_index_that_every_key_has_passed_still_answers() {
+        for size in 2..40 {
+            let mut index = Index::default();
+            let mut held = std::collections::VecDeque::new();
+            for key in 0..20_000_u32 {
+                if held.len() == size {
+                    let oldest: u32 = held.pop_front().expect("full");
+                    index.remove(u64::from(oldest), oldest);
+                }
+                held.push_back(key);
+                index.insert(u64::from(key), key, u64::from);
+                assert_eq!(index.get(u64::from(key), |slot| slot == key), Some(key));
+                let absent = key + 1_000_000;
+                assert_eq!(index.get(u64::from(absent), |slot| slot == absent), None);
+                index.remove(u64::from(absent), absent);
+            }
+        }
+    }
 
     #[test]
     fn the_index_agrees_with_a_map_through_growth_and_removal() {
@@ -200,7 +289,7 @@ mod tests {
                 twin.remove(&key);
             } else {
                 let slot = slab.insert(key);
-                index.insert(key, slot);
+                index.insert(key, slot, |slot| slab[slot]);
                 twin.insert(key, slot);
             }
             assert_eq!(slab.len(), twin.len());

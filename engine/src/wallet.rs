@@ -228,6 +228,7 @@ impl Wallet {
     /// Changes the tenant's limits, for what comes from now on.
     pub fn change_limits(&mut self, limits: WalletLimits) {
         self.limits = limits;
+        self.orders.resize_window(limits.closed_ids as usize);
     }
 
     /// Opens the next account.
@@ -453,7 +454,7 @@ impl Wallet {
         output: &mut WalletOutput,
     ) -> Result<Submitted, Reason> {
         self.check_place_of(place.account, place.market)?;
-        let old = match self.resolve(cancel.account, cancel.market, cancel.target) {
+        let old = match self.resolve(place.account, place.market, cancel.target) {
             Ok(slot) => Some(slot),
             Err(_) if allow_failure => None,
             Err(reason) => return Err(reason),
@@ -605,16 +606,18 @@ impl Wallet {
 
     /// The open order that a user means.
     fn resolve(&self, account: AccountId, market: MarketId, target: OrderRef) -> Result<u32, Reason> {
-        let by_id = target.id.map(|id| self.orders.find(id));
-        let by_client_id = target.client_id.map(|id| self.orders.find_by_client_id(account, &id));
-        let slot = match (by_id, by_client_id) {
-            (Some(Some(left)), Some(right)) if Some(left) != right => return Err(Reason::ConflictingOrderIds),
-            (Some(slot), _) | (None, Some(slot)) => slot.ok_or(Reason::UnknownOrder)?,
-            (None, None) => return Err(Reason::UnknownOrder),
-        };
-        let order = self.orders.get(slot);
         // Another's order is as unknown as one that never was.
-        if order.account == account && order.market == market { Ok(slot) } else { Err(Reason::UnknownOrder) }
+        let own = |slot: &u32| {
+            let order = self.orders.get(*slot);
+            order.account == account && order.market == market
+        };
+        let by_id = target.id.map(|id| self.orders.find(id).filter(own));
+        let by_client_id = target.client_id.map(|id| self.orders.find_by_client_id(account, &id).filter(own));
+        match (by_id, by_client_id) {
+            (Some(Some(left)), Some(right)) if Some(left) != right => Err(Reason::ConflictingOrderIds),
+            (Some(slot), _) | (None, Some(slot)) => slot.ok_or(Reason::UnknownOrder),
+            (None, None) => Err(Reason::UnknownOrder),
+        }
     }
 
     fn view(&self, slot: u32) -> OrderView {
@@ -623,11 +626,7 @@ impl Wallet {
 
     fn paid_from(&self, place: &Place) -> BalanceView {
         let spec = self.spec(place.market);
-        let asset = match place.side {
-            Side::Buy => spec.quote,
-            Side::Sell => spec.base,
-        };
-        self.balance(place.account, asset)
+        self.balance(place.account, orders::paid_in(place.side, spec))
     }
 }
 

@@ -70,9 +70,10 @@ impl Ladder {
         (self.best != NONE).then(|| &self.levels[self.best])
     }
 
+    /// The best level if an order of the other side with this limit trades with it.
     #[inline]
-    pub fn best_slot(&self) -> Option<(u32, &Level)> {
-        (self.best != NONE).then(|| (self.best, &self.levels[self.best]))
+    pub fn best_within(&self, limit: Price) -> Option<(u32, &Level)> {
+        (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, &self.levels[self.best]))
     }
 
     /// The levels, best first.
@@ -148,19 +149,23 @@ impl Ladder {
         change
     }
 
-    /// Closes the gap that an order leaves between two neighbours.
+    /// Lowers what rests at a level by an order that leaves, and closes the gap between its
+    /// neighbours where one of them is the level itself.
     #[inline]
-    pub fn relink(&mut self, level: u32, previous: u32, next: u32) {
+    pub fn leave(&mut self, level: u32, quantity: Quantity, previous: u32, next: u32) -> LevelChange {
         let record = &mut self.levels[level];
+        record.quantity -= quantity;
         if previous == NONE {
             record.head = next;
         }
         if next == NONE {
             record.tail = previous;
         }
-        if record.head == NONE {
+        let change = LevelChange { side: self.side, price: record.price, quantity: record.quantity };
+        if previous == NONE && next == NONE {
             self.remove(level);
         }
+        change
     }
 
     fn remove(&mut self, level: u32) {

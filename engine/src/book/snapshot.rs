@@ -64,7 +64,7 @@ impl Book {
             let mut slot = level.head;
             std::iter::from_fn(move || {
                 let node: &Node = (slot != NONE).then(|| &self.orders[slot])?;
-                slot = node.next;
+                slot = self.links[slot as usize].next;
                 Some(RestingOrder {
                     id: node.id,
                     account: node.account,
@@ -82,26 +82,7 @@ impl Book {
     pub fn restore(snapshot: &BookSnapshot) -> Self {
         let mut book = Self::new();
         for order in &snapshot.orders {
-            let ladder = match order.side {
-                Side::Buy => &mut book.bids,
-                Side::Sell => &mut book.asks,
-            };
-            let level = ladder.level_at(order.price);
-            let previous = ladder.tail(level);
-            let slot = book.orders.insert(Node {
-                id: order.id,
-                quantity: order.quantity,
-                remaining: order.remaining,
-                account: order.account,
-                level: level << 1 | u32::from(order.side == Side::Sell),
-                previous,
-                next: NONE,
-            });
-            ladder.append(level, slot, order.remaining);
-            if previous != NONE {
-                book.orders[previous].next = slot;
-            }
-            book.by_id.insert(order.id.0, slot);
+            book.append(*order);
         }
         book.trades = snapshot.trades;
         book.aggregates = snapshot.aggregates;

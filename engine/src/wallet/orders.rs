@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::digest::Digest;
-use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
+use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
 use crate::order::{OrderKind, Side};
 use crate::slab::{Index, NONE, Slab};
@@ -110,8 +110,11 @@ impl Orders {
             self.orders[chain.first].previous = slot;
         }
         self.accounts[order.account.0 as usize] = Chain { first: slot, length: chain.length + 1 };
-        self.by_id.insert(order.id.0, slot);
-        self.by_client_id.insert(key(order.account, &order.client_id), slot);
+        self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
+        self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
+            let order = &self.orders[slot];
+            key(order.account, &order.client_id)
+        });
         slot
     }
 
@@ -233,6 +236,14 @@ impl Orders {
         keys.iter().for_each(|key| self.closed.push(*key));
     }
 
+    /// Remembers this many closed client ids from now on, and forgets the oldest beyond them.
+    pub fn resize_window(&mut self, window: usize) {
+        self.closed.capacity = window;
+        while self.closed.keys.len() > window {
+            self.closed.forget_oldest();
+        }
+    }
+
     /// Every open order in the order of its number.
     pub fn sorted(&self) -> Vec<u32> {
         let accounts = (0..self.accounts.len()).filter_map(|account| u32::try_from(account).ok());
@@ -267,23 +278,23 @@ impl ClosedIds {
         if self.capacity == 0 {
             return;
         }
-        if self.keys.len() == self.capacity
-            && let Some(oldest) = self.keys.pop_front()
-        {
-            self.index.remove(oldest, slot_of(self.gone));
-            self.gone += 1;
+        if self.keys.len() == self.capacity {
+            self.forget_oldest();
         }
-        self.index.insert(key, slot_of(self.gone + self.keys.len() as u64));
+        let slot = slot_of(self.gone + self.keys.len() as u64);
+        self.index.insert(key, slot, |slot| self.keys[position_of(slot, self.gone)]);
         self.keys.push_back(key);
     }
 
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.keys.pop_front() {
+            self.index.remove(oldest, slot_of(self.gone));
+            self.gone += 1;
+        }
+    }
+
     fn contains(&self, key: u64) -> bool {
-        self.index
-            .get(key, |slot| {
-                let position = slot.wrapping_sub(slot_of(self.gone)) & SLOT_MASK;
-                self.keys.get(position as usize) == Some(&key)
-            })
-            .is_some()
+        self.index.get(key, |slot| self.keys.get(position_of(slot, self.gone)) == Some(&key)).is_some()
     }
 }
 
@@ -296,11 +307,24 @@ fn slot_of(position: u64) -> u32 {
     slot
 }
 
+/// Where in the window a slot's key stands.
+fn position_of(slot: u32, gone: u64) -> usize {
+    (slot.wrapping_sub(slot_of(gone)) & SLOT_MASK) as usize
+}
+
 /// What a limit order must hold: rounded up once, so that no fill can find it short.
 pub fn hold(side: Side, price: Price, quantity: Quantity, spec: &MarketSpec) -> Amount {
     match side {
         Side::Buy => spec.quote_amount(price.times(quantity), Rounding::Ceil),
         Side::Sell => spec.base_amount(quantity),
+    }
+}
+
+/// The asset that an order pays with, and so holds.
+pub fn paid_in(side: Side, spec: &MarketSpec) -> AssetId {
+    match side {
+        Side::Buy => spec.quote,
+        Side::Sell => spec.base,
     }
 }
 

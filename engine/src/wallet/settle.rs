@@ -138,7 +138,14 @@ impl Wallet {
                 // An order by quote amount ends with budget left over; others ended with their
                 // last fill.
                 if let Some(slot) = self.orders.find(order) {
+                    let OrderView { account, .. } = self.view(slot);
                     self.finish(slot, order, time, output);
+                    // Its last trade is what filled it, so that is what its owner is told.
+                    let spec = self.spec(market);
+                    let balances = [self.balance(account, spec.base), self.balance(account, spec.quote)];
+                    let last = output.updates.last_mut().expect("a filled order has traded");
+                    last.order.status = Status::Filled;
+                    last.balances = balances;
                 }
             }
             Placement::Resting { remaining } => {
@@ -293,7 +300,7 @@ impl Wallet {
         }
         let missing = orders::hold(record.side, record.price, record.quantity, &spec) - progress.held;
         progress.held += missing;
-        let asset = paid_in(record.side, &spec);
+        let asset = orders::paid_in(record.side, &spec);
         let mut posting = Posting { time, cause: Cause::Hold(order), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::Available(record.account), LedgerAccount::Held(record.account));
         self.ledger.transfer(asset, debit, credit, missing, &mut posting);
@@ -323,7 +330,7 @@ impl Wallet {
 
     fn release(&mut self, slot: u32, order: OrderId, amount: Amount, time: Nanos, output: &mut WalletOutput) {
         let record = self.orders.get(slot);
-        let asset = paid_in(record.side, self.spec(record.market));
+        let asset = orders::paid_in(record.side, self.spec(record.market));
         let (debit, credit) = (LedgerAccount::Held(record.account), LedgerAccount::Available(record.account));
         let mut posting = Posting { time, cause: Cause::Release(order), entries: &mut output.entries };
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
@@ -358,11 +365,4 @@ fn charge(progress: &mut super::Progress, rate: u64, received: Amount) -> Amount
 
 fn rate(spec: &MarketSpec, maker: bool) -> u64 {
     u64::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 })
-}
-
-fn paid_in(side: Side, spec: &MarketSpec) -> crate::ids::AssetId {
-    match side {
-        Side::Buy => spec.quote,
-        Side::Sell => spec.base,
-    }
 }

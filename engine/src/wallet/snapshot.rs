@@ -38,6 +38,20 @@ pub struct OpenOrder {
     pub progress: Option<Progress>,
 }
 
+impl OpenOrder {
+    /// What the order must hold for `remaining` lots, rounded up.
+    #[must_use]
+    pub fn needed(&self, remaining: Quantity, spec: &MarketSpec) -> Amount {
+        super::orders::hold(self.side, self.price, remaining, spec)
+    }
+
+    /// The asset that the order pays with.
+    #[must_use]
+    pub fn paid_in(&self, spec: &MarketSpec) -> crate::ids::AssetId {
+        super::orders::paid_in(self.side, spec)
+    }
+}
+
 /// A whole wallet: two wallets with equal snapshots behave the same for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalletSnapshot {

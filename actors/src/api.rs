@@ -1,0 +1,143 @@
+//! What the edge says to the exchange and hears from it.
+
+use std::sync::Arc;
+
+use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::reason::Reason;
+use rialto_engine::units::Nanos;
+use rialto_engine::update::{BalanceView, OrderUpdate, OrderView};
+use rialto_engine::wallet::{Command, OrderRef, Settled};
+
+use crate::market_data::MarketEvent;
+use crate::permits::Permit;
+
+/// Where an answer goes: a slot of an edge worker. Slots are reused, generations are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyToken {
+    /// The worker, as numbered by [`crate::exchange::Workers`].
+    pub worker: u16,
+    /// The worker's slot.
+    pub slot: u32,
+    /// How often the slot had been given away before.
+    pub generation: u32,
+}
+
+/// What the edge asks of a tenant's wallet. Requests of one session are answered in order.
+#[derive(Debug)]
+pub enum Request {
+    /// Change something. The wallet stamps the command's times itself.
+    Command {
+        /// What. The time fields may be zero.
+        command: Command,
+        /// The last moment at which the wallet may still take it.
+        deadline: Nanos,
+    },
+    /// Look something up, behind all that this session has asked before.
+    Query(Query),
+}
+
+impl Request {
+    /// Whether the request has room reserved, so that load never refuses it: cancels and
+    /// reductions, which only ever free money.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        matches!(
+            self,
+            Self::Command { command: Command::Cancel(_) | Command::CancelAll { .. } | Command::Reduce { .. }, .. }
+        )
+    }
+}
+
+/// A look-up in live state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// An open order. One that is final is found in the read store.
+    Order {
+        /// Whose.
+        account: AccountId,
+        /// Where.
+        market: MarketId,
+        /// Which.
+        target: OrderRef,
+    },
+    /// The open orders of an account.
+    OpenOrders {
+        /// Whose.
+        account: AccountId,
+        /// Where; `None` for all markets.
+        market: Option<MarketId>,
+    },
+    /// The balances of an account, of every asset of its tenant.
+    Balances {
+        /// Whose.
+        account: AccountId,
+    },
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// The command was carried out; the states of the orders stand in the release's updates.
+    Settled(Settled),
+    /// The command was refused and changed nothing.
+    Rejected(Reason),
+    /// The order, if it is open.
+    Order(Option<OrderView>),
+    /// The open orders, the oldest first.
+    Orders(Vec<OrderView>),
+    /// The balances by asset number.
+    Balances(Vec<BalanceView>),
+}
+
+/// What one durable input lets out to users.
+#[derive(Debug)]
+pub struct Release {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The answer to the session that asked. `None` after a restart: the session is gone.
+    pub answer: Option<(ReplyToken, Reply)>,
+    /// What owners of orders are told, in order: the one who asked and those he traded with.
+    pub updates: Vec<OrderUpdate>,
+    /// When it passed its stages.
+    pub stamps: Stamps,
+    /// The permit of the command, given back when the worker is done with this.
+    pub permit: Option<Permit>,
+}
+
+/// When a command passed its stages, in nanoseconds of [`crate::clock::monotonic`]; zero where it
+/// did not pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamps {
+    /// Taken off the socket.
+    pub received: u64,
+    /// Taken by the wallet.
+    pub submitted: u64,
+    /// Matched by the book.
+    pub matched: u64,
+    /// Settled by the wallet.
+    pub settled: u64,
+    /// Durable.
+    pub journaled: u64,
+}
+
+/// What an edge worker hears.
+#[derive(Clone, Debug)]
+pub enum WorkerEvent {
+    /// Something became durable and may be told.
+    Released(Arc<Release>),
+    /// Market data, if any session of any worker has asked for it.
+    Market(Arc<MarketEvent>),
+    /// The partition stopped, or was rebuilt: whatever is unanswered has an unknown outcome.
+    Interrupted,
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// All permits are in use: try again.
+    Busy,
+    /// The partition is recovering or has stopped.
+    Unavailable,
+    /// No such tenant.
+    UnknownTenant,
+}

@@ -1,0 +1,139 @@
+//! The actor that owns the order book of one market of one tenant.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix::{Actor, Context, StreamHandler};
+use crossbeam_channel::Sender;
+use rialto_engine::book::{Book, BookOutput};
+use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::message::ToBook;
+use rialto_engine::order::Side;
+use rialto_persistence::record::Record;
+
+use crate::clock;
+use crate::exchange::Failure;
+use crate::feed::{Feed, FeedReady, FeedSender};
+use crate::market_data::MarketRelease;
+use crate::metrics::MarketMetrics;
+use crate::turn::{TURN_MESSAGES, Turn};
+use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
+
+/// What a book is fed, by the one wallet of its tenant.
+#[derive(Debug)]
+pub struct BookMessage {
+    /// What it is to do.
+    pub message: ToBook,
+    /// What accompanies it.
+    pub envelope: Envelope,
+}
+
+/// Owns a book. Its mailbox carries control only; orders come by its feed.
+pub struct BookActor {
+    tenant: TenantId,
+    market: MarketId,
+    book: Book,
+    feed: Feed<BookMessage>,
+    wallet: FeedSender<WalletMessage>,
+    journal: Sender<Turn>,
+    failures: Sender<Failure>,
+    metrics: MarketMetrics,
+    output: BookOutput,
+    outgoing: Vec<WalletMessage>,
+    failed: bool,
+}
+
+impl BookActor {
+    /// An actor for a recovered book.
+    #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is one of its neighbours, named once")]
+    pub fn new(
+        tenant: TenantId,
+        market: MarketId,
+        book: Book,
+        feed: Feed<BookMessage>,
+        wallet: FeedSender<WalletMessage>,
+        journal: Sender<Turn>,
+        failures: Sender<Failure>,
+        metrics: MarketMetrics,
+    ) -> Self {
+        let output = BookOutput::default();
+        let outgoing = Vec::new();
+        Self { tenant, market, book, feed, wallet, journal, failures, metrics, output, outgoing, failed: false }
+    }
+
+    /// Takes what is there, up to a cap; then the journal gets the receipt, and only then the
+    /// wallet gets the answers.
+    fn turn(&mut self) {
+        let mut turn = Turn::default();
+        let stamp = clock::monotonic();
+        let mut taken = false;
+        for _ in 0..TURN_MESSAGES {
+            let Some(BookMessage { message, mut envelope }) = self.feed.next_message() else {
+                break;
+            };
+            self.output.clear();
+            let Some(answer) = self.book.receive(&message, &mut self.output) else {
+                continue;
+            };
+            taken = true;
+            envelope.stamps.matched = stamp;
+            if !self.output.levels.is_empty() {
+                turn.market.push(MarketRelease {
+                    tenant: self.tenant,
+                    market: self.market,
+                    time: message.time,
+                    fills: answer.fills.clone(),
+                    levels: std::mem::take(&mut self.output.levels),
+                    changes: self.book.changes(),
+                });
+            }
+            self.outgoing.push(WalletMessage::Answer(self.market, answer, envelope));
+        }
+        if !taken {
+            return;
+        }
+        turn.record(&Record::BookReceived {
+            tenant: self.tenant,
+            market: self.market,
+            through: self.book.received(),
+            digest: self.book.digest().0,
+        });
+        let touch = |side| self.book.best(side).map(|(price, _)| price.0);
+        self.metrics.stands(self.book.len(), touch(Side::Buy), touch(Side::Sell));
+        if self.journal.send(turn).is_err() {
+            // The journal writer is gone: the partition is stopping.
+            self.failed = true;
+            return;
+        }
+        for answer in self.outgoing.drain(..) {
+            // Sized from the permits, so it cannot be full.
+            self.wallet.send(answer);
+        }
+    }
+}
+
+impl Actor for BookActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        Self::add_stream(self.feed.signal(), context);
+    }
+}
+
+impl StreamHandler<FeedReady> for BookActor {
+    fn handle(&mut self, FeedReady: FeedReady, _: &mut Self::Context) {
+        if self.failed {
+            // Whatever still comes is dropped, and with it its permit; the edge answers.
+            while self.feed.next_message().is_some() {}
+            return;
+        }
+        // A panic is a bug. Nothing of this turn may leave; the partition is rebuilt from its
+        // journal.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
+            self.failed = true;
+            let panic = panic_text(panic.as_ref());
+            let what = format!("book {} of tenant {}: {panic}", self.market, self.tenant);
+            self.failures.try_send(Failure::Panicked(what)).ok();
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The running exchange as the edge sees it, and the supervisor that keeps it running.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix::Addr;
+use crossbeam_channel::{Receiver, Sender};
+use metrics::{Counter, counter, gauge};
+use rialto_engine::ids::TenantId;
+use rialto_engine::order::Side;
+use rialto_persistence::read_store::ReadStore;
+use rialto_persistence::world::World;
+
+pub use crate::partition::Storage;
+pub use crate::setup::{MarketSetup, Setup, TenantSetup, UserSetup};
+
+use crate::api::{Refused, ReplyToken, Request, Stamps, WorkerEvent};
+use crate::directory::Directory;
+use crate::feed::{Feed, FeedSender, feed};
+use crate::market_data::{MarketData, MarketSeed};
+use crate::metrics as own_metrics;
+use crate::partition::{Running, Surroundings, recover};
+use crate::permits::Permits;
+use crate::wallet_actor::{Drill, Envelope, WalletActor, WalletMessage};
+
+/// How the exchange runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// This node's stable name, written into the journal with every start.
+    pub node: String,
+    /// How many edge workers will listen.
+    pub workers: u16,
+    /// How many threads carry wallets and books.
+    pub engine_threads: usize,
+    /// How many commands may be under way at once.
+    pub permits: usize,
+    /// A snapshot is written after so many records.
+    pub snapshot_every: u64,
+    /// Memory for pages of the read store, in bytes.
+    pub read_cache: usize,
+}
+
+impl Options {
+    /// Defaults for a machine of few cores.
+    #[must_use]
+    pub fn new(storage: Storage) -> Self {
+        Self {
+            storage,
+            node: "node-1".to_owned(),
+            workers: 1,
+            engine_threads: 1,
+            permits: 8_192,
+            snapshot_every: 1_000_000,
+            read_cache: 16 << 20,
+        }
+    }
+}
+
+/// Whether the exchange takes requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is recovering.
+    Recovering,
+    /// It takes requests.
+    Ready,
+    /// It has stopped, for this reason, and needs an operator.
+    Stopped(String),
+}
+
+/// Why the exchange cannot start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartError(pub String);
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Why a running partition stops.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// An actor panicked: a bug. The partition is rebuilt from its journal.
+    Panicked(String),
+    /// The journal failed. Nothing is tried again on the same files.
+    Journal(String),
+    /// The replayed state differs from the live one, or cannot be kept.
+    Audit(String),
+    /// Somebody asked for it.
+    Shutdown,
+}
+
+/// The running exchange. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    directory: Arc<Directory>,
+    gates: RwLock<Option<Gates>>,
+    permits: Arc<Permits>,
+    status: Mutex<Status>,
+    durable: Arc<AtomicU64>,
+    read_store: Option<ReadStore>,
+    market_data: MarketData,
+    failures: Sender<Failure>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+    busy: Counter,
+}
+
+/// The way in, open while the partition runs.
+struct Gates {
+    wallets: Vec<FeedSender<WalletMessage>>,
+    mailboxes: Vec<Addr<WalletActor>>,
+}
+
+/// Rebuilds within this time count as one trouble.
+const TROUBLE: Duration = Duration::from_secs(60);
+/// So many rebuilds in one trouble, and the partition stays down: the bug is in the journal.
+const REBUILDS_MAX: usize = 3;
+/// Market data that may wait to be taken in.
+const MARKET_FEED: usize = 16_384;
+/// What a worker may have waiting beyond the answers.
+const WORKER_FEED_EXTRA: usize = 16_384;
+
+impl Exchange {
+    /// Recovers, opens what is to be open, and runs. Gives back the feeds that the edge workers
+    /// must drain, one each.
+    ///
+    /// # Errors
+    /// If the journal cannot be opened or replayed, or the setup cannot be.
+    pub fn start(options: Options, setup: &Setup) -> Result<(Self, Vec<Feed<WorkerEvent>>), StartError> {
+        own_metrics::install();
+        let permits = Permits::new(options.permits, options.permits / 4);
+        let (workers, worker_feeds): (Vec<_>, Vec<_>) =
+            (0..options.workers).map(|_| feed(permits.total() + WORKER_FEED_EXTRA)).unzip();
+        let read_store = options.storage.open_read_store(options.read_cache)?;
+        let recovered = recover(&options.storage, read_store.clone())?;
+        let mut owned = recovered.take_over(&options.node, setup)?;
+        let directory = Arc::new(Directory::of(&owned.world));
+        let seeds = seeds(&owned.world, read_store.as_ref());
+        // The seeds hold it already.
+        owned.forget_market();
+        let (market_data, market_feed) = MarketData::start(seeds, workers.clone(), MARKET_FEED);
+        let (failures, failure_queue) = crossbeam_channel::bounded(16);
+        let surroundings = Surroundings {
+            workers,
+            market_data: market_feed,
+            failures: failures.clone(),
+            durable: Arc::default(),
+            permits: permits.total(),
+            engine_threads: options.engine_threads,
+            snapshot_every: options.snapshot_every,
+            snapshots: options.storage.snapshots(),
+        };
+        let running = owned.run(&surroundings)?;
+        let inner = Arc::new(Inner {
+            directory,
+            gates: RwLock::new(Some(Gates::of(&running))),
+            permits,
+            status: Mutex::new(Status::Ready),
+            durable: Arc::clone(&surroundings.durable),
+            read_store,
+            market_data,
+            failures,
+            supervisor: Mutex::new(None),
+            busy: counter!("rialto_busy_total"),
+        });
+        gauge!("rialto_ready").set(1.0);
+        let supervisor = Supervisor { inner: Arc::clone(&inner), options, setup: setup.clone(), surroundings, failures: failure_queue };
+        let thread = std::thread::Builder::new().name("rialto-supervisor".to_owned());
+        let thread = thread.spawn(move || supervisor.run(running));
+        let thread = thread.map_err(|error| StartError(format!("the supervisor cannot be started: {error}")))?;
+        *lock(&inner.supervisor) = Some(thread);
+        Ok((Self { inner }, worker_feeds))
+    }
+
+    /// Who is who.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.inner.directory
+    }
+
+    /// Hands a request to its tenant's wallet. The answer comes to the worker that `token` names,
+    /// once it is durable. `received` is the moment it came off the socket, by
+    /// [`crate::clock::monotonic`].
+    ///
+    /// # Errors
+    /// If every permit is in use, or the partition does not run.
+    pub fn submit(&self, tenant: TenantId, request: Request, token: ReplyToken, received: u64) -> Result<(), Refused> {
+        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
+        let gates = gates.as_ref().ok_or(Refused::Unavailable)?;
+        let wallet = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
+        let Some(permit) = self.inner.permits.acquire(request.is_reserved()) else {
+            self.inner.busy.increment(1);
+            return Err(Refused::Busy);
+        };
+        let stamps = Stamps { received, ..Stamps::default() };
+        let envelope = Envelope { token: Some(token), permit: Some(permit), stamps };
+        // Sized from the permits: full means that the actor is gone.
+        wallet.try_send(WalletMessage::Request(request, envelope)).map_err(|_| Refused::Unavailable)
+    }
+
+    /// What is kept for queries; `None` where nothing is kept.
+    #[must_use]
+    pub fn read_store(&self) -> Option<&ReadStore> {
+        self.inner.read_store.as_ref()
+    }
+
+    /// The last durable record. A reader who waits for the read store to reach it reads his own
+    /// writes.
+    #[must_use]
+    pub fn durable_position(&self) -> u64 {
+        self.inner.durable.load(Ordering::Acquire)
+    }
+
+    /// What the public sees.
+    #[must_use]
+    pub fn market_data(&self) -> &MarketData {
+        &self.inner.market_data
+    }
+
+    /// Whether requests are taken.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        lock(&self.inner.status).clone()
+    }
+
+    /// Publishes what is only worth knowing when somebody looks.
+    pub fn sample_metrics(&self) {
+        gauge!("rialto_permits_in_use").set(own_metrics::lossy(self.inner.permits.in_use() as u64));
+        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(gates) = gates.as_ref() else {
+            return;
+        };
+        for (tenant, wallet) in self.inner.directory.tenants().iter().zip(&gates.wallets) {
+            let labels = [("queue", "wallet".to_owned()), ("tenant", tenant.name.clone())];
+            gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(wallet.depth() as u64));
+            gauge!("rialto_queue_capacity", &labels).set(own_metrics::lossy(2 * self.inner.permits.total() as u64));
+        }
+    }
+
+    /// Makes a tenant's wallet fail as a bug would, to practise the recovery.
+    pub fn drill(&self, tenant: TenantId) {
+        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mailbox) = gates.as_ref().and_then(|gates| gates.mailboxes.get(tenant.0 as usize)) {
+            mailbox.try_send(Drill).ok();
+        }
+    }
+
+    /// Refuses what still comes, finishes what is under way, leaves a snapshot, and ends.
+    pub fn shutdown(&self) {
+        self.inner.failures.send(Failure::Shutdown).ok();
+        let supervisor = lock(&self.inner.supervisor).take();
+        if let Some(supervisor) = supervisor {
+            supervisor.join().ok();
+        }
+    }
+}
+
+impl Gates {
+    fn of(running: &Running) -> Self {
+        Self { wallets: running.wallets.clone(), mailboxes: running.mailboxes.clone() }
+    }
+}
+
+/// Owns the running partition and decides what becomes of it when something fails.
+struct Supervisor {
+    inner: Arc<Inner>,
+    options: Options,
+    setup: Setup,
+    surroundings: Surroundings,
+    failures: Receiver<Failure>,
+}
+
+impl Supervisor {
+    fn run(self, mut running: Running) {
+        let mut rebuilds: Vec<std::time::Instant> = Vec::new();
+        loop {
+            let failure = self.failures.recv().unwrap_or(Failure::Shutdown);
+            self.close_gates(&failure);
+            if matches!(failure, Failure::Shutdown) {
+                self.wait_for_permits();
+            }
+            running.stop();
+            let stopped = match failure {
+                Failure::Shutdown => {
+                    self.inner.market_data.stop();
+                    "shut down".to_owned()
+                }
+                Failure::Journal(reason) | Failure::Audit(reason) => reason,
+                Failure::Panicked(what) => {
+                    tracing::error!(%what, "an actor panicked; the partition is rebuilt from its journal");
+                    counter!("rialto_actor_restarts_total").increment(1);
+                    rebuilds.retain(|moment| moment.elapsed() < TROUBLE);
+                    rebuilds.push(std::time::Instant::now());
+                    match if rebuilds.len() > REBUILDS_MAX { Err(StartError(what)) } else { self.rebuild() } {
+                        Ok(rebuilt) => {
+                            running = rebuilt;
+                            continue;
+                        }
+                        Err(StartError(reason)) => reason,
+                    }
+                }
+            };
+            *lock(&self.inner.status) = Status::Stopped(stopped);
+            self.interrupt();
+            return;
+        }
+    }
+
+    fn close_gates(&self, failure: &Failure) {
+        *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.inner.status) = Status::Recovering;
+        gauge!("rialto_ready").set(0.0);
+        if !matches!(failure, Failure::Shutdown) {
+            tracing::error!(?failure, "the partition stops");
+        }
+    }
+
+    /// What is under way is settled within moments; somebody who never reads his answers must not
+    /// keep the process alive.
+    fn wait_for_permits(&self) {
+        for _ in 0..200 {
+            if self.inner.permits.in_use() == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn rebuild(&self) -> Result<Running, StartError> {
+        self.interrupt();
+        // Failures that the dying actors told after the first are part of it.
+        while self.failures.try_recv().is_ok() {}
+        let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
+        let owned = recovered.take_over(&self.options.node, &self.setup)?;
+        let running = owned.run(&self.surroundings)?;
+        *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
+        *lock(&self.inner.status) = Status::Ready;
+        gauge!("rialto_ready").set(1.0);
+        Ok(running)
+    }
+
+    fn interrupt(&self) {
+        for worker in &self.surroundings.workers {
+            worker.send(WorkerEvent::Interrupted);
+        }
+    }
+}
+
+/// What market data starts from.
+fn seeds(world: &World, read_store: Option<&ReadStore>) -> Vec<MarketSeed> {
+    let mut seeds = Vec::new();
+    for (tenant, number) in world.tenants.iter().zip(0..) {
+        for (market, market_number) in tenant.markets.iter().zip(0..) {
+            let side = |side: Side| market.book.levels(side).collect::<Vec<_>>();
+            seeds.push(MarketSeed {
+                tenant: TenantId(number),
+                market: rialto_engine::ids::MarketId(market_number),
+                bids: side(Side::Buy),
+                asks: side(Side::Sell),
+                changes: market.book.changes(),
+                read_store: read_store.cloned(),
+            });
+        }
+    }
+    seeds
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

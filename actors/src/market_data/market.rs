@@ -1,0 +1,308 @@
+//! One market as the public sees it. Pure: what is to be published is told to the caller.
+
+use std::collections::VecDeque;
+
+use rialto_engine::message::Fill;
+use rialto_engine::order::Side;
+use rialto_engine::units::Nanos;
+use rialto_persistence::kline::Interval;
+use rialto_persistence::read_store::{AggregateTrade, MarketTrade};
+
+use super::depth::{Depth, DepthLevels};
+use super::history::{DAY_MINUTES, History, KlineUpdate, Past};
+use super::interest::{Cadence, RollingWindow, Topic, Topics};
+use super::{
+    AVERAGE_MINUTES, BookTicker, Content, MarketRelease, MarketSeed, PARTIAL_LEVELS, RECENT_TRADES, Ticker,
+};
+
+/// A market. It allocates nothing until its book holds something.
+#[derive(Debug, Default)]
+pub struct Market {
+    depth: Depth,
+    told: BookTicker,
+    recent: VecDeque<MarketTrade>,
+    knowledge: Knowledge,
+    /// Where the actor has noted it for later, so that it is noted once.
+    pub noted: Noted,
+}
+
+/// In which of the actor's lists a market stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noted {
+    /// Its best prices may have changed in this batch.
+    pub batch: bool,
+    /// It changed since the last tenth of a second.
+    pub fast: bool,
+    /// It changed since the last second.
+    pub slow: bool,
+    /// Its past is to be read.
+    pub unread: bool,
+}
+
+/// What is known of a market's past.
+#[derive(Debug, Default)]
+enum Knowledge {
+    /// Nothing: the read store has to be asked.
+    #[default]
+    Unknown,
+    /// The read store has been asked.
+    Asked,
+    /// All that matters; `None` if there was no trade yet.
+    Known(Option<Box<History>>),
+}
+
+impl Market {
+    /// The market of a book as it stands.
+    #[must_use]
+    pub fn new(seed: MarketSeed) -> Self {
+        let knowledge = match seed.read_store {
+            Some(_) => Knowledge::Asked,
+            None => Knowledge::Known(None),
+        };
+        Self { depth: Depth::new(seed.bids, seed.asks, seed.changes), knowledge, ..Self::default() }
+    }
+
+    /// Takes over what a command did and tells what is wanted of it at once. What the market has
+    /// already is passed over: after a restart the last commands come again.
+    ///
+    /// Returns whether anything changed.
+    pub fn take(&mut self, release: &MarketRelease, wanted: Topics, mut tell: impl FnMut(Content)) -> bool {
+        if release.changes <= self.depth.update() {
+            return false;
+        }
+        self.depth.apply(&release.levels, release.changes, |cadence| wanted.contains(Topic::Diff(cadence)));
+        if release.fills.is_empty() {
+            return true;
+        }
+        let trades: Vec<MarketTrade> = release.fills.iter().map(|fill| trade(fill, release.time)).collect();
+        for trade in &trades {
+            if self.recent.len() == RECENT_TRADES {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(*trade);
+            match &mut self.knowledge {
+                Knowledge::Unknown | Knowledge::Asked => {}
+                Knowledge::Known(None) => self.knowledge = Knowledge::Known(Some(Box::new(History::begin(trade)))),
+                Knowledge::Known(Some(history)) => history.add(trade, |update| tell_kline(update, wanted, &mut tell)),
+            }
+        }
+        if wanted.contains(Topic::AggregateTrades) {
+            tell(Content::AggregateTrades(aggregate(&trades)));
+        }
+        if wanted.contains(Topic::Trades) {
+            tell(Content::Trades(trades));
+        }
+        true
+    }
+
+    /// The best prices, if they are not those that were told last.
+    pub fn changed_book_ticker(&mut self) -> Option<Content> {
+        let now = self.book_ticker();
+        let changed = (now.bid, now.ask) != (self.told.bid, self.told.ask);
+        changed.then(|| {
+            self.told = now;
+            Content::BookTicker(now)
+        })
+    }
+
+    /// Tells what is published of depth at this cadence, if somebody wants it.
+    pub fn tell_depth(&mut self, cadence: Cadence, wanted: Topics, mut tell: impl FnMut(Content)) {
+        self.tell_diff(cadence, wanted, &mut tell);
+        if wanted.contains(Topic::Partial(cadence)) {
+            tell(Content::Partial(cadence, self.depth.levels(PARTIAL_LEVELS)));
+        }
+    }
+
+    /// The best levels. The diffs up to them are told first.
+    pub fn snapshot(&mut self, limit: usize, wanted: Topics, mut tell: impl FnMut(Content)) -> DepthLevels {
+        Cadence::ALL.into_iter().for_each(|cadence| self.tell_diff(cadence, wanted, &mut tell));
+        self.depth.levels(limit)
+    }
+
+    /// Lets time pass and tells which candlesticks it closed.
+    pub fn pass(&mut self, now: Nanos, wanted: Topics, mut tell: impl FnMut(Content)) {
+        if let Knowledge::Known(Some(history)) = &mut self.knowledge {
+            history.pass(now, |update| tell_kline(update, wanted, &mut tell));
+        }
+    }
+
+    /// Tells the candlesticks that changed.
+    pub fn tell_klines(&mut self, wanted: Topics, mut tell: impl FnMut(Content)) {
+        if let Knowledge::Known(Some(history)) = &mut self.knowledge {
+            history.changed_klines(|update| tell_kline(update, wanted, &mut tell));
+        }
+    }
+
+    /// Tells the stretches of time that end now.
+    pub fn tell_statistics(&self, now: Nanos, wanted: Topics, mut tell: impl FnMut(Content)) {
+        let Knowledge::Known(Some(history)) = &self.knowledge else { return };
+        if wanted.contains(Topic::Ticker) {
+            tell(Content::Ticker(self.ticker(Some(DAY_MINUTES), now)));
+        }
+        if wanted.contains(Topic::AveragePrice) {
+            tell(Content::AveragePrice(history.statistics(AVERAGE_MINUTES, now)));
+        }
+        for window in RollingWindow::ALL {
+            if wanted.contains(Topic::Rolling(window)) {
+                tell(Content::Rolling(window, history.statistics(window.minutes(), now)));
+            }
+        }
+    }
+
+    /// Tells how things stand to those who have just begun to listen.
+    pub fn tell_fresh(&self, now: Nanos, fresh: Topics, mut tell: impl FnMut(Content)) {
+        for cadence in Cadence::ALL {
+            if fresh.contains(Topic::Partial(cadence)) {
+                tell(Content::Partial(cadence, self.depth.levels(PARTIAL_LEVELS)));
+            }
+        }
+        let book = self.book_ticker();
+        if fresh.contains(Topic::BookTicker) && (book.bid.is_some() || book.ask.is_some()) {
+            tell(Content::BookTicker(book));
+        }
+        self.tell_statistics(now, fresh, &mut tell);
+        if let Knowledge::Known(Some(history)) = &self.knowledge {
+            let wanted = Interval::ALL.into_iter().filter(|interval| fresh.contains(Topic::Kline(*interval)));
+            wanted.filter_map(|interval| history.kline(interval)).for_each(|update| tell(Content::Kline(update)));
+        }
+    }
+
+    /// The last trades, ascending.
+    #[must_use]
+    pub fn recent(&self, limit: usize) -> Vec<MarketTrade> {
+        self.recent.range(self.recent.len().saturating_sub(limit)..).copied().collect()
+    }
+
+    /// The best prices and, if asked for, the last minutes. [`Self::pass`] comes first.
+    #[must_use]
+    pub fn ticker(&self, minutes: Option<u64>, now: Nanos) -> Ticker {
+        let statistics = match (&self.knowledge, minutes) {
+            (Knowledge::Known(Some(history)), Some(minutes)) => Some(history.statistics(minutes, now)),
+            _ => None,
+        };
+        Ticker { statistics, book: self.book_ticker() }
+    }
+
+    /// The candlestick of now. [`Self::pass`] comes first.
+    #[must_use]
+    pub fn kline(&self, interval: Interval) -> Option<KlineUpdate> {
+        match &self.knowledge {
+            Knowledge::Known(Some(history)) => history.kline(interval),
+            _ => None,
+        }
+    }
+
+    /// Whether the market has ever traded, as far as is known.
+    #[must_use]
+    pub fn has_traded(&self) -> bool {
+        matches!(self.knowledge, Knowledge::Known(Some(_)))
+    }
+
+    /// Whether all is known that queries of the past need.
+    #[must_use]
+    pub fn knows_past(&self) -> bool {
+        matches!(self.knowledge, Knowledge::Known(_))
+    }
+
+    /// Whether the read store has still to be asked. If so, it now counts as asked.
+    pub fn ask_past(&mut self) -> bool {
+        let unknown = matches!(self.knowledge, Knowledge::Unknown);
+        if unknown {
+            self.knowledge = Knowledge::Asked;
+        }
+        unknown
+    }
+
+    /// The read store could not be asked.
+    pub fn not_asked(&mut self) {
+        if matches!(self.knowledge, Knowledge::Asked) {
+            self.knowledge = Knowledge::Unknown;
+        }
+    }
+
+    /// Joins what the read store knows with the trades seen here. If some in between are known to
+    /// neither, the store is behind and has to be asked again.
+    pub fn learn(&mut self, past: &Past) {
+        if self.knows_past() {
+            return;
+        }
+        let known = past.last.map_or(0, |trade| trade.id.0);
+        let first = self.recent.front().map_or(0, |trade| trade.id.0);
+        if first > known + 1 {
+            self.knowledge = Knowledge::Unknown;
+            return;
+        }
+        let mut history = History::of(past).map(Box::new);
+        for trade in &self.recent {
+            match &mut history {
+                Some(history) => history.add(trade, |_| {}),
+                None => history = Some(Box::new(History::begin(trade))),
+            }
+        }
+        self.knowledge = Knowledge::Known(history);
+    }
+
+    /// Becomes what the book is after a rebuild. The difference is published as any other change.
+    pub fn reset(&mut self, seed: MarketSeed, wanted: Topics) {
+        if seed.read_store.is_some() {
+            self.recent.clear();
+            self.knowledge = Knowledge::Unknown;
+        }
+        let now = Depth::new(seed.bids, seed.asks, seed.changes.max(self.depth.update()));
+        let changes = self.depth.changes_to(&now);
+        self.depth.apply(&changes, now.update(), |cadence| wanted.contains(Topic::Diff(cadence)));
+    }
+
+    fn tell_diff(&mut self, cadence: Cadence, wanted: Topics, tell: &mut impl FnMut(Content)) {
+        if wanted.contains(Topic::Diff(cadence))
+            && let Some(diff) = self.depth.diff(cadence)
+        {
+            tell(Content::Diff(diff));
+        }
+    }
+
+    fn book_ticker(&self) -> BookTicker {
+        let (bid, ask) = self.depth.best();
+        BookTicker { update: self.depth.update(), bid, ask }
+    }
+}
+
+fn tell_kline(update: KlineUpdate, wanted: Topics, tell: &mut impl FnMut(Content)) {
+    if wanted.contains(update.topic()) {
+        tell(Content::Kline(update));
+    }
+}
+
+fn trade(fill: &Fill, time: Nanos) -> MarketTrade {
+    MarketTrade {
+        id: fill.trade,
+        aggregate: fill.aggregate,
+        price: fill.price,
+        quantity: fill.quantity,
+        time,
+        is_buyer_maker: fill.taker_side == Side::Sell,
+    }
+}
+
+/// Trades of one command that share an aggregate stand next to each other.
+fn aggregate(trades: &[MarketTrade]) -> Vec<AggregateTrade> {
+    let mut aggregates: Vec<AggregateTrade> = Vec::new();
+    for trade in trades {
+        match aggregates.last_mut() {
+            Some(aggregate) if aggregate.id == trade.aggregate => {
+                aggregate.quantity += trade.quantity;
+                aggregate.last = trade.id;
+            }
+            _ => aggregates.push(AggregateTrade {
+                id: trade.aggregate,
+                price: trade.price,
+                quantity: trade.quantity,
+                first: trade.id,
+                last: trade.id,
+                time: trade.time,
+                is_buyer_maker: trade.is_buyer_maker,
+            }),
+        }
+    }
+    aggregates
+}

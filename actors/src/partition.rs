@@ -1,0 +1,419 @@
+//! A partition's life: recover it from its journal, take it apart into actors, run it, stop it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use actix::{Actor, Addr};
+use crossbeam_channel::Sender;
+use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::update::OrderUpdate;
+use rialto_engine::wallet::{Entry, Settled};
+use rialto_persistence::codec::encode_record;
+use rialto_persistence::frame::{Epoch, Group, Position};
+use rialto_persistence::journal::memory::MemoryLog;
+use rialto_persistence::journal::sled::{SledJournal, SledOptions};
+use rialto_persistence::journal::{Journal, JournalError};
+use rialto_persistence::read_store::ReadStore;
+use rialto_persistence::record::Record;
+use rialto_persistence::replay::replay;
+use rialto_persistence::snapshot;
+use rialto_persistence::world::{Matched, Observer, Scratch, World};
+use tokio::sync::oneshot;
+
+use crate::api::{Release, Stamps, WorkerEvent};
+use crate::book_actor::BookActor;
+use crate::clock;
+use crate::directory::Directory;
+use crate::exchange::{Failure, StartError};
+use crate::feed::{FeedSender, feed};
+use crate::follower::{Follower, Rows};
+use crate::market_data::MarketRelease;
+use crate::metrics;
+use crate::setup::{Setup, next_record};
+use crate::wallet_actor::{WalletActor, WalletMessage};
+use crate::writer::Writer;
+
+/// Where a partition keeps what it must not lose.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// A directory: a sled journal, snapshots, and the read store.
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// How the journal is kept.
+        journal: SledOptions,
+    },
+    /// A log in memory, for tests and benches. Nothing else is kept.
+    Memory(MemoryLog),
+}
+
+/// A partition at the durable end of its journal, not yet owned.
+pub struct Recovered {
+    /// Its state.
+    pub world: World,
+    journal: Box<dyn Journal>,
+    read_store: Option<ReadStore>,
+    began: Instant,
+}
+
+/// A partition that this process owns, with nothing under way.
+pub struct Owned {
+    /// Its state.
+    pub world: World,
+    journal: Box<dyn Journal>,
+    epoch: Epoch,
+    read_store: Option<ReadStore>,
+    /// What the deliveries that a crash had left over let out.
+    releases: Vec<Release>,
+    market: Vec<MarketRelease>,
+}
+
+/// What a running partition needs of its surroundings.
+pub struct Surroundings {
+    /// Edge workers.
+    pub workers: Vec<FeedSender<WorkerEvent>>,
+    /// Market data.
+    pub market_data: FeedSender<MarketRelease>,
+    /// Where failures are told.
+    pub failures: Sender<Failure>,
+    /// The durable position.
+    pub durable: Arc<AtomicU64>,
+    /// How many commands may be under way.
+    pub permits: usize,
+    /// How many threads carry wallets and books.
+    pub engine_threads: usize,
+    /// A snapshot is written after so many records.
+    pub snapshot_every: u64,
+    /// Where snapshots go, if anywhere.
+    pub snapshots: Option<PathBuf>,
+}
+
+/// A running partition.
+pub struct Running {
+    /// The feeds of the wallets, by tenant.
+    pub wallets: Vec<FeedSender<WalletMessage>>,
+    /// The mailboxes of the wallets, by tenant: control only.
+    pub mailboxes: Vec<Addr<WalletActor>>,
+    engines: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    writer: JoinHandle<()>,
+    follower: JoinHandle<()>,
+    stop_follower: Arc<AtomicBool>,
+    turns: Sender<crate::turn::Turn>,
+}
+
+impl Storage {
+    /// Where the snapshots go.
+    #[must_use]
+    pub fn snapshots(&self) -> Option<PathBuf> {
+        match self {
+            Self::Directory { path, .. } => Some(snapshots_in(path)),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// The read store, made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open_read_store(&self, cache_bytes: usize) -> Result<Option<ReadStore>, StartError> {
+        match self {
+            Self::Directory { path, .. } => {
+                std::fs::create_dir_all(path).map_err(|error| StartError(format!("{}: {error}", path.display())))?;
+                let store = ReadStore::open(&path.join("read_store.redb"), cache_bytes)
+                    .map_err(|error| StartError(format!("the read store cannot be opened: {error}")))?;
+                Ok(Some(store))
+            }
+            Self::Memory(_) => Ok(None),
+        }
+    }
+
+    fn open_journal(&self) -> Result<Box<dyn Journal>, JournalError> {
+        match self {
+            Self::Directory { path, journal } => Ok(Box::new(SledJournal::open(path, *journal)?)),
+            Self::Memory(log) => Ok(Box::new(log.open())),
+        }
+    }
+}
+
+/// The snapshots of a data directory.
+#[must_use]
+pub fn snapshots_in(data: &Path) -> PathBuf {
+    data.join("snapshots")
+}
+
+/// Loads the newest snapshot and replays the journal behind it. The read store is brought up to
+/// the same position.
+///
+/// # Errors
+/// If the journal cannot be opened, read or replayed.
+pub fn recover(storage: &Storage, read_store: Option<ReadStore>) -> Result<Recovered, StartError> {
+    let began = Instant::now();
+    let journal = storage.open_journal().map_err(|error| StartError(error.to_string()))?;
+    let first = journal.stats().first;
+    let have = read_store.as_ref().map_or(u64::MAX, ReadStore::position);
+    let newest = match storage.snapshots() {
+        Some(directory) => snapshot::newest(&directory)
+            .map_err(|error| StartError(format!("the snapshots cannot be read: {error}")))?,
+        None => None,
+    };
+    // A read store that was lost or is older than the snapshot is made again from the beginning.
+    let newest = newest.filter(|snapshot| snapshot.position <= have || first > Position(1));
+    let mut world = match newest {
+        Some(snapshot) => World::restore(snapshot).map_err(|error| StartError(error.to_string()))?,
+        None => World::default(),
+    };
+    let restored = world.position;
+    let mut batch = read_store.as_ref().map(ReadStore::begin);
+    let have = read_store.as_ref().map_or(0, ReadStore::position);
+    let mut reader = journal.reader();
+    let mut rows = Rows { batch: batch.as_mut(), have, position: 0, store: read_store.as_ref() };
+    replay(&mut world, reader.as_mut(), &mut rows).map_err(|failure| StartError(failure.to_string()))?;
+    if let (Some(store), Some(batch)) = (&read_store, &mut batch)
+        && store.position() < world.position
+    {
+        store.commit(batch, world.position, true).map_err(|error| StartError(error.to_string()))?;
+    }
+    tracing::info!(
+        snapshot = restored,
+        replayed = world.position - restored,
+        position = world.position,
+        millis = began.elapsed().as_millis(),
+        "recovered"
+    );
+    Ok(Recovered { world, journal, read_store, began })
+}
+
+impl Recovered {
+    /// Takes the journal over, applies what the operator wants to be open, and delivers what a
+    /// crash had left under way. All of that is durable when this returns.
+    ///
+    /// # Errors
+    /// If the journal has another owner or fails, or the setup cannot be.
+    pub fn take_over(mut self, node: &str, setup: &Setup) -> Result<Owned, StartError> {
+        let failed = |error: JournalError| StartError(error.to_string());
+        let (epoch, fence) = self.journal.acquire(node).map_err(failed)?;
+        self.world.pass(fence.0).map_err(|error| StartError(error.to_string()))?;
+        let mut group = Group::new(epoch, fence);
+        let mut scratch = Scratch::default();
+        let mut batch = self.read_store.as_ref().map(ReadStore::begin);
+        let mut observer = Leftovers {
+            rows: Rows { batch: batch.as_mut(), have: 0, position: 0, store: None },
+            releases: Vec::new(),
+            market: Vec::new(),
+        };
+        // What a crash left over comes first: a change of fees must not reach back.
+        while let Some(record) = self.world.deliver(&mut scratch, &mut observer) {
+            push(&mut group, &record, self.journal.as_mut())?;
+        }
+        while let Some(record) = next_record(&self.world, setup, clock::wall()).map_err(StartError)? {
+            let position = self.world.position + 1;
+            self.world
+                .apply(position, &record, &mut scratch, &mut observer)
+                .map_err(|error| StartError(error.to_string()))?;
+            push(&mut group, &record, self.journal.as_mut())?;
+        }
+        let Leftovers { releases, market, .. } = observer;
+        self.journal.append(&mut group).map_err(failed)?;
+        if let (Some(store), Some(batch)) = (&self.read_store, &mut batch) {
+            store.commit(batch, self.world.position, true).map_err(|error| StartError(error.to_string()))?;
+        }
+        metrics::recovered(self.began);
+        Ok(Owned { world: self.world, journal: self.journal, epoch, read_store: self.read_store, releases, market })
+    }
+}
+
+fn push(group: &mut Group, record: &Record, journal: &mut dyn Journal) -> Result<(), StartError> {
+    let failed = |error: JournalError| StartError(error.to_string());
+    if group.len_bytes() > 1 << 20 {
+        journal.append(group).map_err(failed)?;
+        let (epoch, last) = (group.epoch(), group.last());
+        group.begin(epoch, last);
+    }
+    group.push_with(256, |bytes| encode_record(record, bytes)).map_err(|error| failed(error.into()))?;
+    Ok(())
+}
+
+impl Owned {
+    /// Drops the market data that the leftover deliveries gave: for market data that is about to
+    /// be made from the state behind them.
+    pub fn forget_market(&mut self) {
+        self.market.clear();
+    }
+
+    /// Gives the pieces of the state to actors and starts them.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn run(self, surroundings: &Surroundings) -> Result<Running, StartError> {
+        let end = Position(self.world.position);
+        let directory = Directory::of(&self.world);
+        let handles = metrics::handles(&directory);
+        surroundings.durable.store(end.0, Ordering::Release);
+        // Every command under way is in at most three turns that are not yet released: its
+        // wallet's, its book's, and its wallet's again.
+        let (turns, turn_queue) = crossbeam_channel::bounded(3 * surroundings.permits + 16);
+        let (news, news_queue) = crossbeam_channel::bounded(1);
+        let stop_follower = Arc::new(AtomicBool::new(false));
+        let follower = Follower {
+            world: self.world.clone(),
+            reader: self.journal.reader(),
+            read_store: self.read_store,
+            snapshots: surroundings.snapshots.clone(),
+            snapshot_every: surroundings.snapshot_every,
+            news: news_queue,
+            stop: Arc::clone(&stop_follower),
+            failures: surroundings.failures.clone(),
+        };
+        let writer = Writer {
+            journal: self.journal,
+            epoch: self.epoch,
+            end,
+            turns: turn_queue,
+            durable: Arc::clone(&surroundings.durable),
+            followers: vec![news],
+            workers: surroundings.workers.clone(),
+            market_data: surroundings.market_data.clone(),
+            failures: surroundings.failures.clone(),
+        };
+        // What was left over is durable already and is told first.
+        let leftovers = crate::turn::Turn::released(self.releases, self.market);
+        turns.send(leftovers).ok();
+
+        let engines = surroundings.engine_threads.max(1);
+        let mut crews: Vec<Crew> = (0..engines).map(|_| Crew::default()).collect();
+        let mut wallets = Vec::new();
+        for ((tenant, number), (tenant_metrics, market_metrics)) in self.world.tenants.into_iter().zip(0..).zip(handles) {
+            let id = TenantId(number);
+            // A wallet's feed holds requests and answers: one of either per permit.
+            let (wallet_feed, wallet_queue) = feed(2 * surroundings.permits);
+            let mut books = Vec::new();
+            for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(market_metrics) {
+                let (book_feed, book_queue) = feed(surroundings.permits);
+                let market_id = MarketId(number);
+                let home = (id.0 as usize + usize::from(number)) % engines;
+                crews[home].books.push(BookActor::new(
+                    id,
+                    market_id,
+                    market.book,
+                    book_queue,
+                    wallet_feed.clone(),
+                    turns.clone(),
+                    surroundings.failures.clone(),
+                    metrics,
+                ));
+                books.push(book_feed);
+            }
+            crews[id.0 as usize % engines].wallets.push((
+                wallets.len(),
+                WalletActor::new(
+                    id,
+                    tenant.wallet,
+                    wallet_queue,
+                    books,
+                    turns.clone(),
+                    surroundings.failures.clone(),
+                    tenant_metrics,
+                ),
+            ));
+            wallets.push(wallet_feed);
+        }
+        let writer = spawn("rialto-journal", move || writer.run())?;
+        let follower = spawn("rialto-auditor", move || follower.run())?;
+        let (started, starts) = crossbeam_channel::bounded(wallets.len().max(1));
+        let mut threads = Vec::new();
+        for (number, crew) in crews.into_iter().enumerate() {
+            let (stop, stopped) = oneshot::channel();
+            let started = started.clone();
+            let thread = spawn(&format!("rialto-engine-{number}"), move || crew.run(&started, stopped))?;
+            threads.push((stop, thread));
+        }
+        drop(started);
+        let mut mailboxes: Vec<(usize, Addr<WalletActor>)> = starts.iter().take(wallets.len()).collect();
+        mailboxes.sort_unstable_by_key(|(number, _)| *number);
+        Ok(Running {
+            wallets,
+            mailboxes: mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect(),
+            engines: threads,
+            writer,
+            follower,
+            stop_follower,
+            turns,
+        })
+    }
+}
+
+impl Running {
+    /// Stops the actors, lets the writer finish what they had decided, then the follower.
+    pub fn stop(self) {
+        for (stop, thread) in self.engines {
+            stop.send(()).ok();
+            thread.join().ok();
+        }
+        drop(self.turns);
+        self.writer.join().ok();
+        self.stop_follower.store(true, Ordering::Release);
+        self.follower.join().ok();
+    }
+}
+
+/// The actors of one engine thread.
+#[derive(Default)]
+struct Crew {
+    wallets: Vec<(usize, WalletActor)>,
+    books: Vec<BookActor>,
+}
+
+impl Crew {
+    fn run(self, started: &Sender<(usize, Addr<WalletActor>)>, stopped: oneshot::Receiver<()>) {
+        actix::System::new().block_on(async move {
+            for book in self.books {
+                book.start();
+            }
+            for (number, wallet) in self.wallets {
+                started.send((number, wallet.start())).ok();
+            }
+            stopped.await.ok();
+        });
+    }
+}
+
+/// Keeps what the deliveries after a crash let out, beside the rows.
+struct Leftovers<'a> {
+    rows: Rows<'a>,
+    releases: Vec<Release>,
+    market: Vec<MarketRelease>,
+}
+
+impl Observer for Leftovers<'_> {
+    fn begins(&mut self, position: u64) {
+        self.rows.begins(position);
+    }
+
+    fn matched(&mut self, tenant: TenantId, market: MarketId, matched: &Matched<'_>) {
+        self.rows.matched(tenant, market, matched);
+        self.market.push(MarketRelease {
+            tenant,
+            market,
+            time: matched.time,
+            fills: matched.fills.to_vec(),
+            levels: matched.levels.to_vec(),
+            changes: matched.changes,
+        });
+    }
+
+    fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], settled: Option<&Settled>) {
+        self.rows.posted(tenant, updates, entries, settled);
+        if !updates.is_empty() {
+            let updates = updates.to_vec();
+            self.releases.push(Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None });
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    thread.map_err(|error| StartError(format!("the thread {name} cannot be started: {error}")))
+}

@@ -1,0 +1,154 @@
+//! What an operator wants to be open, and the records that bring it about.
+
+use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::market::{MarketDefinition, MarketSpec, Step};
+use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::wallet::WalletLimits;
+use rialto_persistence::record::Record;
+use rialto_persistence::world::{Tenant, World};
+
+/// What an operator wants to be open: applied at start, through the journal, once.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The tenants, in order.
+    pub tenants: Vec<TenantSetup>,
+}
+
+/// A tenant to be open.
+#[derive(Clone, Debug)]
+pub struct TenantSetup {
+    /// Its name, unique.
+    pub name: String,
+    /// Its limits.
+    pub limits: WalletLimits,
+    /// Its assets: name and scale.
+    pub assets: Vec<(String, u8)>,
+    /// Its markets.
+    pub markets: Vec<MarketSetup>,
+    /// Its users.
+    pub users: Vec<UserSetup>,
+}
+
+/// A market to be open.
+#[derive(Clone, Debug)]
+pub struct MarketSetup {
+    /// Its symbol, unique in the tenant.
+    pub symbol: String,
+    /// The name of the asset traded.
+    pub base: String,
+    /// The name of the asset it is paid in.
+    pub quote: String,
+    /// The price step.
+    pub tick: Step,
+    /// The quantity step.
+    pub lot: Step,
+    /// The highest price in ticks.
+    pub max_price: Price,
+    /// The largest quantity in lots.
+    pub max_quantity: Quantity,
+    /// The smallest notional in minor units of quote.
+    pub min_notional: Amount,
+    /// Fee of the resting side.
+    pub maker_fee: BasisPoints,
+    /// Fee of the incoming side.
+    pub taker_fee: BasisPoints,
+}
+
+/// A user to have an account.
+#[derive(Clone, Debug)]
+pub struct UserSetup {
+    /// The user's name, unique in the tenant.
+    pub name: String,
+    /// Deposits made once, however often the exchange starts: asset name and minor units.
+    pub balances: Vec<(String, Amount)>,
+}
+
+/// The next record that brings a partition closer to a setup, or `None` when it is there.
+///
+/// # Errors
+/// What the setup asks that cannot be: an unknown asset, a changed scale, tick or lot.
+pub fn next_record(world: &World, setup: &Setup, now: Nanos) -> Result<Option<Record>, String> {
+    for wanted in &setup.tenants {
+        let found = world.tenants.iter().zip(0..).find(|(tenant, _)| tenant.name == wanted.name);
+        let Some((tenant, number)) = found else {
+            return Ok(Some(Record::OpenTenant { name: wanted.name.clone(), limits: wanted.limits }));
+        };
+        let record = next_of_tenant(tenant, TenantId(number), wanted, now)
+            .map_err(|error| format!("tenant {}: {error}", wanted.name))?;
+        if record.is_some() {
+            return Ok(record);
+        }
+    }
+    Ok(None)
+}
+
+fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nanos) -> Result<Option<Record>, String> {
+    if tenant.limits != wanted.limits {
+        return Ok(Some(Record::ChangeLimits { tenant: id, limits: wanted.limits }));
+    }
+    for (name, scale) in &wanted.assets {
+        match tenant.assets.iter().find(|asset| asset.name == *name) {
+            None => return Ok(Some(Record::OpenAsset { tenant: id, name: name.clone(), scale: *scale })),
+            Some(asset) if asset.scale != *scale => {
+                return Err(format!("the scale of {name} is {} and cannot become {scale}", asset.scale));
+            }
+            Some(_) => {}
+        }
+    }
+    for market in &wanted.markets {
+        let definition = definition_of(tenant, market).map_err(|error| format!("market {}: {error}", market.symbol))?;
+        match tenant.markets.iter().zip(0..).find(|(open, _)| open.symbol == market.symbol) {
+            None => return Ok(Some(Record::OpenMarket { tenant: id, symbol: market.symbol.clone(), definition })),
+            Some((open, _)) if open.definition == definition => {}
+            Some((open, number)) => {
+                let fixed = |market: &MarketDefinition| (market.base, market.quote, market.tick, market.lot);
+                if fixed(&open.definition) != fixed(&definition) {
+                    return Err(format!("base, quote, tick and lot of {} cannot change", market.symbol));
+                }
+                return Ok(Some(Record::ChangeMarket { tenant: id, market: MarketId(number), definition }));
+            }
+        }
+    }
+    for user in &wanted.users {
+        let found = tenant.accounts.iter().zip(0..).find(|(name, _)| **name == user.name);
+        let Some((_, number)) = found else {
+            return Ok(Some(Record::OpenAccount { tenant: id, name: user.name.clone() }));
+        };
+        for (asset, amount) in &user.balances {
+            let key = format!("config:{}:{asset}", user.name);
+            if amount.0 > 0 && !tenant.wallet.has_deposit(&key) {
+                let asset = asset_of(tenant, asset).map_err(|error| format!("user {}: {error}", user.name))?;
+                let account = AccountId(number);
+                return Ok(Some(Record::Deposit { tenant: id, id: key, account, asset, amount: *amount, time: now }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn definition_of(tenant: &Tenant, market: &MarketSetup) -> Result<MarketDefinition, String> {
+    let (base, quote) = (asset_of(tenant, &market.base)?, asset_of(tenant, &market.quote)?);
+    let scale = |asset: AssetId| tenant.assets[usize::from(asset.0)].scale;
+    let definition = MarketDefinition {
+        base,
+        base_scale: scale(base),
+        quote,
+        quote_scale: scale(quote),
+        tick: market.tick.reduced(),
+        lot: market.lot.reduced(),
+        max_price: market.max_price,
+        max_quantity: market.max_quantity,
+        min_notional: market.min_notional,
+        maker_fee: market.maker_fee,
+        taker_fee: market.taker_fee,
+    };
+    // Refused here, before it is journaled.
+    MarketSpec::open(&definition).map_err(|error| error.to_string())?;
+    Ok(definition)
+}
+
+fn asset_of(tenant: &Tenant, name: &str) -> Result<AssetId, String> {
+    let place = tenant.assets.iter().position(|asset| asset.name == name);
+    let number = place.and_then(|place| u16::try_from(place).ok());
+    number.map(AssetId).ok_or_else(|| format!("there is no asset {name}"))
+}

@@ -1,0 +1,254 @@
+//! The actor that owns a tenant's wallet.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix::{Actor, Context, Handler, Message, StreamHandler};
+use crossbeam_channel::Sender;
+use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::message::ToWallet;
+use rialto_engine::reason::Reason;
+use rialto_engine::units::Nanos;
+use rialto_engine::wallet::{Command, Submitted, Wallet, WalletOutput};
+use rialto_persistence::record::Record;
+
+use crate::api::{Query, Release, Reply, ReplyToken, Request, Stamps};
+use crate::book_actor::BookMessage;
+use crate::clock;
+use crate::exchange::Failure;
+use crate::feed::{Feed, FeedReady, FeedSender};
+use crate::metrics::TenantMetrics;
+use crate::permits::Permit;
+use crate::turn::{TURN_MESSAGES, Turn};
+
+/// What accompanies a command on its way; not part of any state.
+#[derive(Debug, Default)]
+pub struct Envelope {
+    /// Who wants the answer.
+    pub token: Option<ReplyToken>,
+    /// The command's right to be under way.
+    pub permit: Option<Permit>,
+    /// When it passed its stages.
+    pub stamps: Stamps,
+}
+
+/// What a wallet is fed.
+#[derive(Debug)]
+pub enum WalletMessage {
+    /// From a session.
+    Request(Request, Envelope),
+    /// From a book.
+    Answer(MarketId, ToWallet, Envelope),
+}
+
+/// Makes an actor panic in its next turn: a drill of the recovery that a bug would need.
+#[derive(Debug)]
+pub struct Drill;
+
+impl Message for Drill {
+    type Result = ();
+}
+
+/// Owns a wallet. Its mailbox carries control only; everything else comes by its feed.
+pub struct WalletActor {
+    tenant: TenantId,
+    wallet: Wallet,
+    feed: Feed<WalletMessage>,
+    books: Vec<FeedSender<BookMessage>>,
+    journal: Sender<Turn>,
+    failures: Sender<Failure>,
+    metrics: TenantMetrics,
+    output: WalletOutput,
+    outgoing: Vec<(MarketId, BookMessage)>,
+    /// Answers of one book that were taken but are not yet in the turn's records.
+    unwritten: Option<MarketId>,
+    /// Time never goes back, whatever the clock does.
+    last_time: Nanos,
+    failed: bool,
+    drill: bool,
+}
+
+impl WalletActor {
+    /// An actor for a recovered wallet.
+    #[must_use]
+    pub fn new(
+        tenant: TenantId,
+        wallet: Wallet,
+        feed: Feed<WalletMessage>,
+        books: Vec<FeedSender<BookMessage>>,
+        journal: Sender<Turn>,
+        failures: Sender<Failure>,
+        metrics: TenantMetrics,
+    ) -> Self {
+        Self {
+            tenant,
+            wallet,
+            feed,
+            books,
+            journal,
+            failures,
+            metrics,
+            output: WalletOutput::default(),
+            outgoing: Vec::new(),
+            unwritten: None,
+            last_time: Nanos::ZERO,
+            failed: false,
+            drill: false,
+        }
+    }
+
+    /// Takes what is there, up to a cap; then the journal gets the records, and only then the
+    /// books get their messages.
+    fn turn(&mut self) {
+        let mut turn = Turn::default();
+        self.last_time = clock::wall().max(self.last_time);
+        let stamp = clock::monotonic();
+        assert!(!std::mem::take(&mut self.drill), "a drill asked this wallet to fail");
+        for _ in 0..TURN_MESSAGES {
+            match self.feed.next_message() {
+                Some(WalletMessage::Request(request, mut envelope)) => {
+                    envelope.stamps.submitted = stamp;
+                    self.request(request, envelope, &mut turn);
+                }
+                Some(WalletMessage::Answer(market, message, envelope)) => {
+                    self.answer(market, &message, envelope, stamp, &mut turn);
+                }
+                None => break,
+            }
+        }
+        self.write_receipt(&mut turn);
+        if !turn.is_empty() && self.journal.send(turn).is_err() {
+            // The journal writer is gone: the partition is stopping.
+            self.failed = true;
+            return;
+        }
+        for (market, message) in self.outgoing.drain(..) {
+            // Sized from the permits, so it cannot be full.
+            self.books[usize::from(market.0)].send(message);
+        }
+    }
+
+    fn request(&mut self, request: Request, envelope: Envelope, turn: &mut Turn) {
+        match request {
+            Request::Command { mut command, deadline } => {
+                stamp_command(&mut command, self.last_time);
+                if self.last_time > deadline {
+                    return self.reject(Reason::DeadlinePassed, envelope, turn);
+                }
+                // The receipt holds the digest before this command.
+                self.write_receipt(turn);
+                self.output.clear();
+                match self.wallet.submit(&command, &mut self.output) {
+                    Submitted::Forwarded { market, message } => {
+                        turn.record(&Record::Command { tenant: self.tenant, command });
+                        self.outgoing.push((market, BookMessage { message, envelope }));
+                    }
+                    Submitted::Rejected(reason) => self.reject(reason, envelope, turn),
+                }
+            }
+            Request::Query(query) => {
+                let reply = match query {
+                    Query::Order { account, market, target } => {
+                        Reply::Order(self.wallet.order(account, market, target))
+                    }
+                    Query::OpenOrders { account, market } => Reply::Orders(self.wallet.open_orders(account, market)),
+                    Query::Balances { account } => Reply::Balances(self.wallet.balances(account)),
+                };
+                turn.releases.push(self.release(Some(reply), envelope, Vec::new()));
+            }
+        }
+    }
+
+    fn answer(&mut self, market: MarketId, message: &ToWallet, mut envelope: Envelope, stamp: u64, turn: &mut Turn) {
+        if self.unwritten.is_some_and(|unwritten| unwritten != market) {
+            self.write_receipt(turn);
+        }
+        self.output.clear();
+        let Some(settled) = self.wallet.settle(market, message, &mut self.output) else {
+            return;
+        };
+        self.unwritten = Some(market);
+        envelope.stamps.settled = stamp;
+        self.metrics.settled(market, &settled.result, message.fills.len());
+        let updates = std::mem::take(&mut self.output.updates);
+        turn.releases.push(self.release(Some(Reply::Settled(settled)), envelope, updates));
+    }
+
+    fn reject(&mut self, reason: Reason, envelope: Envelope, turn: &mut Turn) {
+        self.metrics.rejected(reason);
+        turn.releases.push(self.release(Some(Reply::Rejected(reason)), envelope, Vec::new()));
+    }
+
+    fn release(
+        &self,
+        reply: Option<Reply>,
+        envelope: Envelope,
+        updates: Vec<rialto_engine::update::OrderUpdate>,
+    ) -> Release {
+        let Envelope { token, permit, stamps } = envelope;
+        Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit }
+    }
+
+    /// One receipt covers all answers that one book gave in a row.
+    fn write_receipt(&mut self, turn: &mut Turn) {
+        if let Some(market) = self.unwritten.take() {
+            turn.record(&Record::WalletReceived {
+                tenant: self.tenant,
+                market,
+                through: self.wallet.received(market),
+                digest: self.wallet.digest().0,
+            });
+        }
+    }
+}
+
+impl Actor for WalletActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        Self::add_stream(self.feed.signal(), context);
+    }
+}
+
+impl StreamHandler<FeedReady> for WalletActor {
+    fn handle(&mut self, FeedReady: FeedReady, _: &mut Self::Context) {
+        if self.failed {
+            // Whatever still comes is dropped, and with it its permit; the edge answers.
+            while self.feed.next_message().is_some() {}
+            return;
+        }
+        // A panic is a bug. The wallet's state may be half changed, so nothing of this turn may
+        // leave; the partition is rebuilt from its journal.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
+            self.failed = true;
+            let what = format!("wallet of tenant {}: {}", self.tenant, panic_text(panic.as_ref()));
+            self.failures.try_send(Failure::Panicked(what)).ok();
+        }
+    }
+}
+
+impl Handler<Drill> for WalletActor {
+    type Result = ();
+
+    fn handle(&mut self, Drill: Drill, _: &mut Self::Context) {
+        self.drill = true;
+    }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+fn stamp_command(command: &mut Command, now: Nanos) {
+    match command {
+        Command::Place(place) => place.time = now,
+        Command::Cancel(cancel) => cancel.time = now,
+        Command::CancelAll { time, .. } | Command::Reduce { time, .. } => *time = now,
+        Command::Replace { cancel, place, .. } => {
+            cancel.time = now;
+            place.time = now;
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The naive twin of the wallet's money: what every order must hold, pay, receive and be charged,
+//! worked out fill by fill from the accounting rules, and a ledger that is a list of entries.
+
+use std::collections::BTreeMap;
+
+use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId};
+use rialto_engine::market::MarketSpec;
+use rialto_engine::message::{BookOutcome, Fill, Placement, ToWallet};
+use rialto_engine::order::{NewOrder, OrderKind, Side};
+use rialto_engine::update::{OrderEvent, Status};
+use rialto_engine::wallet::{Entry, House, LedgerAccount};
+
+/// An order as money sees it.
+#[derive(Clone, Debug)]
+pub struct TwinOrder {
+    pub order: NewOrder,
+    pub market: MarketId,
+    pub quantity: u64,
+    pub executed: u64,
+    pub notional: i128,
+    pub held: i128,
+    received_by_rate: i128,
+    charged: i128,
+}
+
+/// What an owner must be told: event (without its details), order, executed, status.
+pub type Told = (&'static str, OrderId, u64, Status, i128);
+
+/// All money of a tenant, without the ledger's accounts.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    pub totals: BTreeMap<(AccountId, AssetId), i128>,
+    pub fees: BTreeMap<AssetId, i128>,
+    pub rounding: BTreeMap<AssetId, i128>,
+    /// How many sides of orders have traded, per quote asset.
+    pub sides: BTreeMap<AssetId, i128>,
+    pub orders: BTreeMap<OrderId, TwinOrder>,
+    pub fills: u64,
+}
+
+pub fn ceil(notional: i128, spec: &MarketSpec) -> i128 {
+    let denominator = i128::from(spec.notional_denominator);
+    let product = notional * i128::from(spec.notional_numerator);
+    product / denominator + i128::from(product % denominator != 0)
+}
+
+pub fn floor(notional: i128, spec: &MarketSpec) -> i128 {
+    notional * i128::from(spec.notional_numerator) / i128::from(spec.notional_denominator)
+}
+
+/// The asset that a side pays with.
+pub fn pays(side: Side, spec: &MarketSpec) -> AssetId {
+    if side == Side::Buy { spec.quote } else { spec.base }
+}
+
+/// What a limit order needs for `quantity` lots.
+pub fn needs(side: Side, price: u64, quantity: u64, spec: &MarketSpec) -> i128 {
+    match side {
+        Side::Buy => ceil(i128::from(price) * i128::from(quantity), spec),
+        Side::Sell => i128::from(quantity) * spec.lot_amount.0,
+    }
+}
+
+impl Settlement {
+    /// What every account must hold of every asset: the sum over its open orders.
+    pub fn held(&self, accounts: usize, assets: usize, specs: &[MarketSpec]) -> Vec<Vec<i128>> {
+        let mut held = vec![vec![0; assets]; accounts];
+        for order in self.orders.values() {
+            let asset = pays(order.order.side, &specs[usize::from(order.market.0)]);
+            held[order.order.account.0 as usize][usize::from(asset.0)] += order.held;
+        }
+        held
+    }
+
+    pub fn funded(&mut self, market: MarketId, order: NewOrder, held: i128) {
+        let quantity = order.quantity.0;
+        let order =
+            TwinOrder { order, market, quantity, executed: 0, notional: 0, held, received_by_rate: 0, charged: 0 };
+        self.orders.insert(order.order.id, order);
+    }
+
+    /// Takes a book's answer in and says what the owners must be told, in order.
+    pub fn settle(&mut self, spec: &MarketSpec, message: &ToWallet) -> Vec<Told> {
+        let mut told = Vec::new();
+        match &message.outcome {
+            BookOutcome::Placed { order, placement } => {
+                self.placed(spec, *order, *placement, &message.fills, &mut told);
+            }
+            BookOutcome::Canceled { order, .. } => self.canceled(*order, &mut told),
+            BookOutcome::CanceledMany(orders) => {
+                orders.iter().for_each(|(order, _)| self.canceled(*order, &mut told));
+            }
+            BookOutcome::Reduced { order, quantity } => {
+                let record = self.orders.get_mut(order).expect("open");
+                record.quantity = quantity.0;
+                let left = quantity.0 - record.executed;
+                record.held = record.held.min(needs(record.order.side, record.order.limit.0, left, spec));
+                told.push(("reduced", *order, record.executed, record.status(), 0));
+            }
+            BookOutcome::CancelRejected { .. } | BookOutcome::ReduceRejected { .. } => {}
+            BookOutcome::Replaced { old, canceled, new, placement } => {
+                if canceled.is_ok() {
+                    self.canceled(*old, &mut told);
+                }
+                match placement {
+                    None => drop(self.orders.remove(new).expect("funded")),
+                    Some(placement) => {
+                        let record = self.orders.get_mut(new).expect("funded");
+                        if record.order.kind.has_limit() {
+                            record.held = needs(record.order.side, record.order.limit.0, record.quantity, spec);
+                        }
+                        self.placed(spec, *new, *placement, &message.fills, &mut told);
+                    }
+                }
+            }
+        }
+        told
+    }
+
+    fn placed(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, fills: &[Fill], told: &mut Vec<Told>) {
+        if let Placement::Rejected(_) = placement {
+            self.orders.remove(&id).expect("funded");
+            told.push(("rejected", id, 0, Status::Rejected, 0));
+            return;
+        }
+        told.push(("new", id, 0, Status::New, 0));
+        for fill in fills {
+            self.fill(spec, fill, told);
+        }
+        let executed = self.orders.get(&id).map_or(0, |order| order.executed);
+        match placement {
+            Placement::Resting { .. } | Placement::Rejected(_) => {}
+            Placement::Filled => {
+                // Whoever is filled learns it by his last trade.
+                self.orders.remove(&id);
+                told.last_mut().expect("a trade").3 = Status::Filled;
+            }
+            Placement::Expired { .. } => {
+                self.orders.remove(&id).expect("open");
+                told.push(("expired", id, executed, Status::Expired, 0));
+            }
+        }
+    }
+
+    fn canceled(&mut self, id: OrderId, told: &mut Vec<Told>) {
+        let order = self.orders.remove(&id).expect("open");
+        told.push(("canceled", id, order.executed, Status::Canceled, 0));
+    }
+
+    fn fill(&mut self, spec: &MarketSpec, fill: &Fill, told: &mut Vec<Told>) {
+        self.fills += 1;
+        let traded = i128::from(fill.price.0) * i128::from(fill.quantity.0);
+        let base = i128::from(fill.quantity.0) * spec.lot_amount.0;
+        let (mut paid, mut received) = (0, 0);
+        for (id, maker) in [(fill.maker, true), (fill.taker, false)] {
+            let order = self.orders.get_mut(&id).expect("open");
+            if order.executed == 0 {
+                *self.sides.entry(spec.quote).or_default() += 1;
+            }
+            let rate = i128::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 });
+            let (before, after) = (order.notional, order.notional + traded);
+            order.executed += fill.quantity.0;
+            order.notional = after;
+            let (gives, gets, given, got) = match order.order.side {
+                Side::Buy => {
+                    paid = ceil(after, spec) - ceil(before, spec);
+                    (spec.quote, spec.base, paid, base)
+                }
+                Side::Sell => {
+                    received = floor(after, spec) - floor(before, spec);
+                    (spec.base, spec.quote, base, received)
+                }
+            };
+            order.received_by_rate += got * rate;
+            let owed = (order.received_by_rate + 9_999).div_euclid(10_000) - order.charged;
+            let fee = owed.max(0).min(got);
+            order.charged += fee;
+            order.held -= given;
+            assert!(order.held >= 0, "{order:?} was short");
+            let left = order.quantity - order.executed;
+            if order.order.side == Side::Buy && order.order.kind.has_limit() {
+                assert!(fill.price <= order.order.limit, "a fill worse than its limit");
+                order.held = order.held.min(needs(Side::Buy, order.order.limit.0, left, spec));
+            }
+            *self.totals.entry((order.order.account, gives)).or_default() -= given;
+            *self.totals.entry((order.order.account, gets)).or_default() += got - fee;
+            *self.fees.entry(gets).or_default() += fee;
+            told.push(("trade", id, order.executed, order.status(), fee));
+            if left == 0 {
+                self.orders.remove(&id);
+            }
+        }
+        *self.rounding.entry(spec.quote).or_default() += paid - received;
+    }
+}
+
+impl TwinOrder {
+    fn status(&self) -> Status {
+        match self.executed {
+            0 => Status::New,
+            executed if executed == self.quantity => Status::Filled,
+            _ => Status::PartiallyFilled,
+        }
+    }
+
+    /// By quote amount there is no quantity to show but what has traded.
+    pub fn shown_quantity(&self) -> u64 {
+        if self.order.kind == OrderKind::MarketByQuote { self.executed } else { self.quantity }
+    }
+}
+
+pub fn name(event: &OrderEvent) -> &'static str {
+    match event {
+        OrderEvent::New => "new",
+        OrderEvent::Trade(_) => "trade",
+        OrderEvent::Canceled => "canceled",
+        OrderEvent::Expired(_) => "expired",
+        OrderEvent::Reduced => "reduced",
+        OrderEvent::Rejected(_) => "rejected",
+    }
+}
+
+/// A ledger that is nothing but its entries; a balance is the sum over them.
+#[derive(Clone, Debug, Default)]
+pub struct EntryList {
+    entries: Vec<Entry>,
+    /// Per asset and account, the sum so far.
+    sums: Vec<Vec<i128>>,
+}
+
+impl EntryList {
+    pub fn push(&mut self, entry: Entry) {
+        assert!(entry.amount.0 > 0 && entry.debit != entry.credit, "{entry:?}");
+        assert_eq!(entry.number, self.entries.len() as u64 + 1);
+        let source = self.sum(entry.asset, entry.debit);
+        *source -= entry.amount.0;
+        assert!(*source >= 0 || entry.debit == LedgerAccount::House(House::External), "overdrawn by {entry:?}");
+        *self.sum(entry.asset, entry.credit) += entry.amount.0;
+        self.entries.push(entry);
+    }
+
+    pub fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    pub fn balance(&self, asset: AssetId, account: LedgerAccount) -> i128 {
+        let of_asset = self.sums.get(usize::from(asset.0));
+        of_asset.and_then(|sums| sums.get(position(account))).copied().unwrap_or_default()
+    }
+
+    fn sum(&mut self, asset: AssetId, account: LedgerAccount) -> &mut i128 {
+        let (asset, account) = (usize::from(asset.0), position(account));
+        self.sums.resize(self.sums.len().max(asset + 1), Vec::new());
+        let of_asset = &mut self.sums[asset];
+        of_asset.resize(of_asset.len().max(account + 1), 0);
+        &mut of_asset[account]
+    }
+
+    /// The balance by walking the whole list.
+    pub fn walked(&self, asset: AssetId, account: LedgerAccount) -> i128 {
+        let of_asset = self.entries.iter().filter(|entry| entry.asset == asset);
+        of_asset.fold(0, |sum, entry| match account {
+            _ if entry.debit == account => sum - entry.amount.0,
+            _ if entry.credit == account => sum + entry.amount.0,
+            _ => sum,
+        })
+    }
+}
+
+fn position(account: LedgerAccount) -> usize {
+    match account {
+        LedgerAccount::House(house) => house as usize,
+        LedgerAccount::Available(user) => 3 + 2 * user.0 as usize,
+        LedgerAccount::Held(user) => 4 + 2 * user.0 as usize,
+    }
+}

@@ -1,0 +1,108 @@
+//! What the journal holds: the ordered inputs of every actor of a partition, and nothing else.
+//!
+//! A user's command is written whole, by the wallet that accepted it. A message between two actors
+//! is written as a receipt only ("the book of market 3 has now received up to number 512"),
+//! because replaying the sender makes the message itself again. Every receipt carries the
+//! receiver's running digest, so that each replay proves at every step that it is the same run.
+
+use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::market::MarketDefinition;
+use rialto_engine::units::{Amount, Nanos};
+use rialto_engine::wallet::{Command, WalletLimits};
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The next tenant.
+    OpenTenant {
+        /// Its name.
+        name: String,
+        /// Its limits.
+        limits: WalletLimits,
+    },
+    /// New limits of a tenant.
+    ChangeLimits {
+        /// Whose.
+        tenant: TenantId,
+        /// From now on.
+        limits: WalletLimits,
+    },
+    /// The next asset of a tenant.
+    OpenAsset {
+        /// Whose.
+        tenant: TenantId,
+        /// Its name.
+        name: String,
+        /// Decimals of its minor unit.
+        scale: u8,
+    },
+    /// The next market of a tenant.
+    OpenMarket {
+        /// Whose.
+        tenant: TenantId,
+        /// Its symbol.
+        symbol: String,
+        /// What it trades.
+        definition: MarketDefinition,
+    },
+    /// New fees or minimum notional of a market.
+    ChangeMarket {
+        /// Whose.
+        tenant: TenantId,
+        /// Which.
+        market: MarketId,
+        /// From now on. Assets, tick and lot are as before.
+        definition: MarketDefinition,
+    },
+    /// The next account of a tenant.
+    OpenAccount {
+        /// Whose.
+        tenant: TenantId,
+        /// The user's name.
+        name: String,
+    },
+    /// Money from outside.
+    Deposit {
+        /// Whose.
+        tenant: TenantId,
+        /// The business id, good once.
+        id: String,
+        /// To whom.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+        /// When.
+        time: Nanos,
+    },
+    /// A user's command, accepted by the tenant's wallet.
+    Command {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        command: Command,
+    },
+    /// A book has taken messages of its tenant's wallet.
+    BookReceived {
+        /// Whose.
+        tenant: TenantId,
+        /// Which book.
+        market: MarketId,
+        /// The number of the last message taken.
+        through: u64,
+        /// The book's digest behind it.
+        digest: u64,
+    },
+    /// A wallet has taken answers of a book.
+    WalletReceived {
+        /// Whose.
+        tenant: TenantId,
+        /// From which book.
+        market: MarketId,
+        /// The number of the last answer taken.
+        through: u64,
+        /// The wallet's digest behind it.
+        digest: u64,
+    },
+}

@@ -1,0 +1,164 @@
+//! Snapshots: a whole partition as plain data, written so that a torn one is never taken for a
+//! good one.
+//!
+//! File layout, little endian: magic `RIALTOSN`, format version (u32), body length (u64), body
+//! checksum (CRC-32, u32), body. A file is written under a temporary name, synced, renamed, and
+//! its directory synced: under its final name it is whole.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rialto_engine::book::BookSnapshot;
+use rialto_engine::digest::Digest;
+use rialto_engine::market::MarketDefinition;
+use rialto_engine::message::{ToBook, ToWallet};
+use rialto_engine::wallet::{WalletLimits, WalletSnapshot};
+
+use crate::codec;
+
+const MAGIC: &[u8; 8] = b"RIALTOSN";
+const VERSION: u32 = 1;
+const HEADER_LENGTH: usize = 24;
+/// How many snapshots are kept: the newest, and one to fall back to.
+const KEPT: usize = 2;
+
+/// A whole partition at one position of its journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorldSnapshot {
+    /// The sequence number of the last record applied.
+    pub position: u64,
+    /// The tenants by number.
+    pub tenants: Vec<TenantSnapshot>,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Its limits.
+    pub limits: WalletLimits,
+    /// Its assets by number.
+    pub assets: Vec<AssetSnapshot>,
+    /// The names of its accounts by number.
+    pub accounts: Vec<String>,
+    /// Its markets by number.
+    pub markets: Vec<MarketSnapshot>,
+    /// Its wallet.
+    pub wallet: WalletSnapshot,
+}
+
+/// An asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Decimals of its minor unit.
+    pub scale: u8,
+}
+
+/// A market with its book and the messages under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarketSnapshot {
+    /// Its symbol.
+    pub symbol: String,
+    /// What it trades.
+    pub definition: MarketDefinition,
+    /// Its book.
+    pub book: BookSnapshot,
+    /// Messages that the book has not taken yet.
+    pub to_book: Vec<ToBook>,
+    /// Answers that the wallet has not taken yet.
+    pub to_wallet: Vec<ToWallet>,
+}
+
+impl WorldSnapshot {
+    /// The fingerprint of the whole state.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        digest.add_bytes(&codec::encode_snapshot(self));
+        digest.0
+    }
+}
+
+/// Writes a snapshot durably and drops all but the newest two. Returns its size in bytes.
+///
+/// # Errors
+/// If the file cannot be written; then the older ones are untouched.
+pub fn write(directory: &Path, snapshot: &WorldSnapshot) -> io::Result<u64> {
+    fs::create_dir_all(directory)?;
+    let body = codec::encode_snapshot(snapshot);
+    let path = directory.join(format!("{:020}.snapshot", snapshot.position));
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(MAGIC)?;
+    file.write_all(&VERSION.to_le_bytes())?;
+    file.write_all(&(body.len() as u64).to_le_bytes())?;
+    file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
+    file.write_all(&body)?;
+    file.sync_all()?;
+    fs::rename(&temporary, &path)?;
+    File::open(directory)?.sync_all()?;
+    for old in list(directory)?.iter().skip(KEPT) {
+        fs::remove_file(old)?;
+    }
+    Ok((HEADER_LENGTH + body.len()) as u64)
+}
+
+/// The newest snapshot that is whole, or `None` if there is none. A damaged one is passed over
+/// and named in the log.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn newest(directory: &Path) -> io::Result<Option<WorldSnapshot>> {
+    for path in list(directory)? {
+        match read(&path) {
+            Ok(snapshot) => return Ok(Some(snapshot)),
+            Err(error) => tracing::warn!(snapshot = %path.display(), %error, "passed over a damaged snapshot"),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads one snapshot file.
+///
+/// # Errors
+/// If it cannot be read or is not whole.
+pub fn read(path: &Path) -> io::Result<WorldSnapshot> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let bytes = fs::read(path)?;
+    let (header, body) = bytes.split_at_checked(HEADER_LENGTH).ok_or_else(|| invalid("too short".to_owned()))?;
+    let word = |range: std::ops::Range<usize>| u32::from_le_bytes(header[range].try_into().unwrap_or_default());
+    let length = u64::from_le_bytes(header[12..20].try_into().unwrap_or_default());
+    if &header[..8] != MAGIC || word(8..12) != VERSION {
+        return Err(invalid("not a snapshot of a known version".to_owned()));
+    }
+    if length != body.len() as u64 || word(20..24) != crc32fast::hash(body) {
+        return Err(invalid("length or checksum differ".to_owned()));
+    }
+    codec::decode_snapshot(body).map_err(|error| invalid(error.to_string()))
+}
+
+/// The snapshot files, the newest first.
+///
+/// # Errors
+/// If the directory cannot be read. One that does not exist is empty.
+pub fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "snapshot") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    paths.reverse();
+    Ok(paths)
+}

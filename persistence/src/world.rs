@@ -1,0 +1,542 @@
+//! A partition in one piece: every tenant, wallet and book, and the messages between them.
+//!
+//! Recovery, the auditor and the offline check all apply records to a [`World`]; only the live
+//! system takes it apart and gives the pieces to actors. So there is one reading of the journal.
+
+use std::collections::VecDeque;
+
+use rialto_engine::book::{Book, BookOutput, LevelChange};
+use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
+use rialto_engine::message::{Fill, ToBook, ToWallet};
+use rialto_engine::reason::Reason;
+use rialto_engine::units::{Amount, Nanos};
+use rialto_engine::update::OrderUpdate;
+use rialto_engine::wallet::{Entry, House, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
+
+use crate::record::Record;
+use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
+
+/// A partition: all its tenants by number.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// The tenants by number.
+    pub tenants: Vec<Tenant>,
+    /// The sequence number of the last record applied.
+    pub position: u64,
+}
+
+/// A tenant with everything that is its own.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// Its limits.
+    pub limits: WalletLimits,
+    /// Its assets by number.
+    pub assets: Vec<AssetSnapshot>,
+    /// The names of its accounts by number.
+    pub accounts: Vec<String>,
+    /// Its markets by number.
+    pub markets: Vec<Market>,
+    /// Its wallet.
+    pub wallet: Wallet,
+}
+
+/// A market with its book and the messages under way.
+#[derive(Clone, Debug)]
+pub struct Market {
+    /// Its symbol.
+    pub symbol: String,
+    /// What it trades.
+    pub definition: MarketDefinition,
+    /// The same, proven.
+    pub spec: MarketSpec,
+    /// Its book.
+    pub book: Book,
+    /// Messages that the book has not taken yet.
+    pub to_book: VecDeque<ToBook>,
+    /// Answers that the wallet has not taken yet.
+    pub to_wallet: VecDeque<ToWallet>,
+}
+
+/// What happens while records are applied, for whoever wants to keep it.
+pub trait Observer {
+    /// The record at this position is about to be applied.
+    fn begins(&mut self, _position: u64) {}
+    /// A book carried out a command.
+    fn matched(&mut self, _tenant: TenantId, _market: MarketId, _matched: &Matched<'_>) {}
+    /// A wallet posted entries and told owners; `settled` is there when a book had answered.
+    fn posted(&mut self, _tenant: TenantId, _updates: &[OrderUpdate], _entries: &[Entry], _settled: Option<&Settled>) {}
+}
+
+/// What a book did with one command.
+pub struct Matched<'a> {
+    /// When the command was accepted.
+    pub time: Nanos,
+    /// The trades.
+    pub fills: &'a [Fill],
+    /// The levels that changed.
+    pub levels: &'a [LevelChange],
+    /// How many changes the book has seen, this one included.
+    pub changes: u64,
+}
+
+/// An observer that keeps nothing.
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// A journal that does not describe a run of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplayError {
+    /// A record speaks of a tenant or market that is not open.
+    Unknown {
+        /// The record's sequence number.
+        position: u64,
+    },
+    /// A market that was opened once cannot be opened now.
+    Spec {
+        /// The record's sequence number.
+        position: u64,
+        /// Why.
+        error: SpecError,
+    },
+    /// A command that was accepted is refused now.
+    Refused {
+        /// The record's sequence number.
+        position: u64,
+        /// Why.
+        reason: Reason,
+    },
+    /// A message was received that nobody has sent.
+    MissingMessage {
+        /// The record's sequence number.
+        position: u64,
+    },
+    /// The replayed state has another digest than the live one had.
+    Diverged {
+        /// The record's sequence number.
+        position: u64,
+    },
+    /// The journal does not go on where the state stands.
+    Gap {
+        /// The sequence number expected.
+        expected: u64,
+        /// The one found.
+        found: u64,
+    },
+}
+
+impl std::fmt::Display for ReplayError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown { position } => write!(formatter, "record {position} names a tenant or market that is not open"),
+            Self::Spec { position, error } => write!(formatter, "record {position} opens a market that cannot be: {error}"),
+            Self::Refused { position, reason } => {
+                write!(formatter, "record {position} was accepted once and is refused now: {}", reason.name())
+            }
+            Self::MissingMessage { position } => write!(formatter, "record {position} receives a message that nobody sent"),
+            Self::Diverged { position } => write!(formatter, "record {position}: the replayed state differs from the live one"),
+            Self::Gap { expected, found } => write!(formatter, "the journal goes on at {found} where {expected} was expected"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+impl World {
+    /// Applies the next record.
+    ///
+    /// # Errors
+    /// If the record cannot follow on this state. The state is then unusable.
+    pub fn apply(
+        &mut self,
+        sequence: u64,
+        record: &Record,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Result<(), ReplayError> {
+        if sequence != self.position + 1 {
+            return Err(ReplayError::Gap { expected: self.position + 1, found: sequence });
+        }
+        self.position = sequence;
+        observer.begins(sequence);
+        scratch.wallet.clear();
+        scratch.book.clear();
+        let position = sequence;
+        match record {
+            Record::OpenTenant { name, limits } => self.tenants.push(Tenant::new(name, *limits)),
+            Record::ChangeLimits { tenant, limits } => {
+                let tenant = self.tenant_mut(*tenant)?;
+                tenant.limits = *limits;
+                tenant.wallet.change_limits(*limits);
+            }
+            Record::OpenAsset { tenant, name, scale } => {
+                let tenant = self.tenant_mut(*tenant)?;
+                tenant.assets.push(AssetSnapshot { name: name.clone(), scale: *scale });
+                tenant.wallet.open_asset();
+            }
+            Record::OpenMarket { tenant, symbol, definition } => {
+                let spec = MarketSpec::open(definition).map_err(|error| ReplayError::Spec { position, error })?;
+                let tenant = self.tenant_mut(*tenant)?;
+                tenant.wallet.open_market(spec);
+                tenant.markets.push(Market {
+                    symbol: symbol.clone(),
+                    definition: definition.clone(),
+                    spec,
+                    book: Book::new(),
+                    to_book: VecDeque::new(),
+                    to_wallet: VecDeque::new(),
+                });
+            }
+            Record::ChangeMarket { tenant, market, definition } => {
+                let spec = MarketSpec::open(definition).map_err(|error| ReplayError::Spec { position, error })?;
+                let tenant = self.tenant_mut(*tenant)?;
+                let record = tenant.markets.get_mut(usize::from(market.0)).ok_or(ReplayError::Unknown { position })?;
+                record.definition = definition.clone();
+                record.spec = spec;
+                tenant.wallet.change_market(*market, spec);
+            }
+            Record::OpenAccount { tenant, name } => {
+                let tenant = self.tenant_mut(*tenant)?;
+                tenant.accounts.push(name.clone());
+                tenant.wallet.open_account();
+            }
+            Record::Deposit { tenant: id, id: business_id, account, asset, amount, time } => {
+                let tenant = self.tenant_mut(*id)?;
+                let deposited =
+                    tenant.wallet.deposit(business_id, *account, *asset, *amount, *time, &mut scratch.wallet);
+                deposited.map_err(|reason| ReplayError::Refused { position, reason })?;
+                observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
+            }
+            Record::Command { tenant: id, command } => {
+                let tenant = self.tenant_mut(*id)?;
+                match tenant.wallet.submit(command, &mut scratch.wallet) {
+                    Submitted::Forwarded { market, message } => {
+                        tenant.markets[usize::from(market.0)].to_book.push_back(message);
+                    }
+                    Submitted::Rejected(reason) => return Err(ReplayError::Refused { position, reason }),
+                }
+                observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
+            }
+            Record::BookReceived { tenant, market, through, digest } => {
+                let state = self.market_mut(*tenant, *market)?;
+                while state.book.received() < *through {
+                    state.match_next(*tenant, *market, scratch, observer).ok_or(ReplayError::MissingMessage { position })?;
+                }
+                if state.book.digest().0 != *digest {
+                    return Err(ReplayError::Diverged { position });
+                }
+            }
+            Record::WalletReceived { tenant: id, market, through, digest } => {
+                self.market_mut(*id, *market)?;
+                let tenant = self.tenant_mut(*id)?;
+                while tenant.wallet.received(*market) < *through {
+                    tenant.settle_next(*id, *market, scratch, observer).ok_or(ReplayError::MissingMessage { position })?;
+                }
+                if tenant.wallet.digest().0 != *digest {
+                    return Err(ReplayError::Diverged { position });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes over a position that holds a fence.
+    ///
+    /// # Errors
+    /// If it is not the next one.
+    pub fn pass(&mut self, sequence: u64) -> Result<(), ReplayError> {
+        if sequence != self.position + 1 {
+            return Err(ReplayError::Gap { expected: self.position + 1, found: sequence });
+        }
+        self.position = sequence;
+        Ok(())
+    }
+
+    /// Delivers what one path still holds and tells the record of it, as the next position;
+    /// `None` when nothing is under way. After a crash this completes what the journal had caused
+    /// but not yet received.
+    pub fn deliver(&mut self, scratch: &mut Scratch, observer: &mut impl Observer) -> Option<Record> {
+        for (number, tenant) in self.tenants.iter_mut().enumerate() {
+            let id = TenantId(u32::try_from(number).ok()?);
+            for number in 0..tenant.markets.len() {
+                let market = MarketId(u16::try_from(number).ok()?);
+                let state = &mut tenant.markets[number];
+                if !state.to_book.is_empty() {
+                    self.position += 1;
+                    observer.begins(self.position);
+                    while state.match_next(id, market, scratch, observer).is_some() {}
+                    let (through, digest) = (state.book.received(), state.book.digest().0);
+                    return Some(Record::BookReceived { tenant: id, market, through, digest });
+                }
+                if !state.to_wallet.is_empty() {
+                    self.position += 1;
+                    observer.begins(self.position);
+                    while tenant.settle_next(id, market, scratch, observer).is_some() {}
+                    let (through, digest) = (tenant.wallet.received(market), tenant.wallet.digest().0);
+                    return Some(Record::WalletReceived { tenant: id, market, through, digest });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether messages are under way that nobody has taken yet.
+    #[must_use]
+    pub fn is_quiescent(&self) -> bool {
+        let quiet = |market: &Market| market.to_book.is_empty() && market.to_wallet.is_empty();
+        self.tenants.iter().all(|tenant| tenant.markets.iter().all(quiet))
+    }
+
+    /// The partition as plain data.
+    #[must_use]
+    pub fn snapshot(&self) -> WorldSnapshot {
+        let market = |market: &Market| MarketSnapshot {
+            symbol: market.symbol.clone(),
+            definition: market.definition.clone(),
+            book: market.book.snapshot(),
+            to_book: market.to_book.iter().cloned().collect(),
+            to_wallet: market.to_wallet.iter().cloned().collect(),
+        };
+        let tenant = |tenant: &Tenant| TenantSnapshot {
+            name: tenant.name.clone(),
+            limits: tenant.limits,
+            assets: tenant.assets.clone(),
+            accounts: tenant.accounts.clone(),
+            markets: tenant.markets.iter().map(market).collect(),
+            wallet: tenant.wallet.snapshot(),
+        };
+        WorldSnapshot { position: self.position, tenants: self.tenants.iter().map(tenant).collect() }
+    }
+
+    /// The partition that gave a snapshot.
+    ///
+    /// # Errors
+    /// If a market of the snapshot cannot be opened by this program.
+    pub fn restore(snapshot: WorldSnapshot) -> Result<Self, ReplayError> {
+        let position = snapshot.position;
+        let mut tenants = Vec::new();
+        for tenant in snapshot.tenants {
+            let mut markets = Vec::new();
+            for market in tenant.markets {
+                let spec =
+                    MarketSpec::open(&market.definition).map_err(|error| ReplayError::Spec { position, error })?;
+                markets.push(Market {
+                    symbol: market.symbol,
+                    definition: market.definition,
+                    spec,
+                    book: Book::restore(&market.book),
+                    to_book: market.to_book.into(),
+                    to_wallet: market.to_wallet.into(),
+                });
+            }
+            let specs: Vec<MarketSpec> = markets.iter().map(|market| market.spec).collect();
+            tenants.push(Tenant {
+                wallet: Wallet::restore(&tenant.wallet, &specs, tenant.limits),
+                name: tenant.name,
+                limits: tenant.limits,
+                assets: tenant.assets,
+                accounts: tenant.accounts,
+                markets,
+            });
+        }
+        Ok(Self { tenants, position })
+    }
+
+    /// A tenant by number.
+    ///
+    /// # Errors
+    /// If it is not open.
+    pub fn tenant_mut(&mut self, tenant: TenantId) -> Result<&mut Tenant, ReplayError> {
+        let position = self.position;
+        self.tenants.get_mut(tenant.0 as usize).ok_or(ReplayError::Unknown { position })
+    }
+
+    fn market_mut(&mut self, tenant: TenantId, market: MarketId) -> Result<&mut Market, ReplayError> {
+        let position = self.position;
+        let markets = &mut self.tenant_mut(tenant)?.markets;
+        markets.get_mut(usize::from(market.0)).ok_or(ReplayError::Unknown { position })
+    }
+}
+
+impl Tenant {
+    fn new(name: &str, limits: WalletLimits) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits,
+            assets: Vec::new(),
+            accounts: Vec::new(),
+            markets: Vec::new(),
+            wallet: Wallet::new(limits),
+        }
+    }
+
+    /// Lets the wallet take the next answer of a book. `None` if there is none.
+    pub fn settle_next(
+        &mut self,
+        id: TenantId,
+        market: MarketId,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Option<Settled> {
+        let message = self.markets[usize::from(market.0)].to_wallet.pop_front()?;
+        scratch.wallet.clear();
+        let settled = self.wallet.settle(market, &message, &mut scratch.wallet)?;
+        observer.posted(id, &scratch.wallet.updates, &scratch.wallet.entries, Some(&settled));
+        Some(settled)
+    }
+
+    /// The books, proven against the wallet: see [`Imbalance`].
+    #[must_use]
+    pub fn imbalances(&self) -> Vec<Imbalance> {
+        let mut found = Vec::new();
+        let snapshot = self.wallet.snapshot();
+        for (number, asset) in self.assets.iter().enumerate() {
+            let id = AssetId(u16::try_from(number).unwrap_or(u16::MAX));
+            let users = snapshot.users.iter().filter_map(|balances| balances.get(number));
+            let users: i128 = users.map(|balance| balance.available.0 + balance.held.0).sum();
+            let house: i128 = House::ALL.iter().map(|account| self.wallet.house(id, *account).0).sum();
+            if users + house != 0 {
+                found.push(Imbalance::Entries { asset: asset.name.clone(), difference: Amount(users + house) });
+            }
+            if self.wallet.house(id, House::Rounding).0 < 0 {
+                found.push(Imbalance::Rounding { asset: asset.name.clone() });
+            }
+        }
+        self.hold_imbalances(&mut found);
+        for (number, market) in self.markets.iter().enumerate() {
+            let id = MarketId(u16::try_from(number).unwrap_or(u16::MAX));
+            let under_way: usize = market.to_wallet.iter().map(|message| message.fills.len()).sum();
+            let settled = self.wallet.fills(id);
+            if market.book.trades() != settled + under_way as u64 {
+                found.push(Imbalance::Fills {
+                    market: market.symbol.clone(),
+                    matched: market.book.trades(),
+                    settled,
+                });
+            }
+        }
+        found
+    }
+
+    /// What users hold, recomputed from their open orders, and those from the books.
+    fn hold_imbalances(&self, found: &mut Vec<Imbalance>) {
+        let snapshot = self.wallet.snapshot();
+        let mut held = vec![vec![Amount::ZERO; self.assets.len()]; self.accounts.len()];
+        let quiet = self.markets.iter().all(|market| market.to_book.is_empty() && market.to_wallet.is_empty());
+        for order in &snapshot.orders {
+            let market = &self.markets[usize::from(order.market.0)];
+            let executed = order.progress.map(|progress| progress.executed).unwrap_or_default();
+            let remaining = order.quantity - executed;
+            let needed = order.needed(remaining, &market.spec);
+            let holds = order.progress.map_or(needed, |progress| progress.held);
+            held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += holds;
+            // A hold may lack the fraction of a unit that earlier fills were rounded up by.
+            let in_book = market.book.remaining(order.id);
+            if quiet && (in_book != Some(remaining) || holds > needed || holds.0 < needed.0 - 1) {
+                found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
+            }
+        }
+        let open: usize = self.markets.iter().map(|market| market.book.len()).sum();
+        if quiet && open != snapshot.orders.len() {
+            found.push(Imbalance::OpenOrders { books: open, wallet: snapshot.orders.len() });
+        }
+        for (account, assets) in held.iter().enumerate() {
+            for (asset, expected) in assets.iter().enumerate() {
+                let balance = snapshot.users[account].get(asset).copied().unwrap_or_default();
+                if balance.held != *expected || balance.available.0 < 0 {
+                    found.push(Imbalance::Holds {
+                        account: self.accounts[account].clone(),
+                        asset: self.assets[asset].name.clone(),
+                        balance: balance.held,
+                        orders: *expected,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Market {
+    /// Lets the book take the wallet's next message. `None` if there is none.
+    pub fn match_next(
+        &mut self,
+        tenant: TenantId,
+        market: MarketId,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Option<()> {
+        let message = self.to_book.pop_front()?;
+        scratch.book.clear();
+        let answer = self.book.receive(&message, &mut scratch.book)?;
+        let matched = Matched {
+            time: message.time,
+            fills: &answer.fills,
+            levels: &scratch.book.levels,
+            changes: self.book.changes(),
+        };
+        observer.matched(tenant, market, &matched);
+        self.to_wallet.push_back(answer);
+        Some(())
+    }
+}
+
+/// Buffers that are reused from record to record.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    wallet: WalletOutput,
+    book: BookOutput,
+}
+
+/// A broken invariant: what an accountant would ask about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Imbalance {
+    /// The accounts of an asset do not sum to zero.
+    Entries {
+        /// Which.
+        asset: String,
+        /// By how much, in minor units.
+        difference: Amount,
+    },
+    /// The rounding account is below zero.
+    Rounding {
+        /// Of which asset.
+        asset: String,
+    },
+    /// What a user's account holds is not what the open orders hold.
+    Holds {
+        /// Whose.
+        account: String,
+        /// Of what.
+        asset: String,
+        /// By the account.
+        balance: Amount,
+        /// By the orders.
+        orders: Amount,
+    },
+    /// An order stands otherwise in the book than in the wallet.
+    Order {
+        /// Where.
+        market: String,
+        /// Which.
+        order: u64,
+    },
+    /// Books and wallet have different numbers of open orders.
+    OpenOrders {
+        /// In the books.
+        books: usize,
+        /// In the wallet.
+        wallet: usize,
+    },
+    /// Fills were lost or settled twice.
+    Fills {
+        /// Where.
+        market: String,
+        /// By the book.
+        matched: u64,
+        /// By the wallet.
+        settled: u64,
+    },
+}
