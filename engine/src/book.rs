@@ -451,9 +451,9 @@ impl Book {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let level = ladder.level_at(order.price);
-        let previous = ladder.tail(level);
-        let slot = self.orders.insert(Node {
+        let slot = self.orders.next_slot();
+        let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
+        self.orders.insert(Node {
             id: order.id,
             quantity: order.quantity,
             remaining: order.remaining,
@@ -469,7 +469,7 @@ impl Book {
             self.links[previous as usize].next = slot;
         }
         self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
-        ladder.append(level, slot, order.remaining)
+        change
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {

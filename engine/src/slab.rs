@@ -25,12 +25,21 @@ impl<T> Slab<T> {
             return slot;
         }
         push_lean(&mut self.records, record);
-        u32::try_from(self.records.len() - 1).expect("fewer than 2^32 records, by the permits that admit them")
+        Self::slot_at(self.records.len() - 1)
     }
 
     /// Frees a slot. The record stays until the slot is reused and must not be read.
     pub fn remove(&mut self, slot: u32) {
         self.free.push(slot);
+    }
+
+    /// The slot that the next record will get.
+    pub fn next_slot(&self) -> u32 {
+        self.free.last().copied().unwrap_or_else(|| Self::slot_at(self.records.len()))
+    }
+
+    fn slot_at(position: usize) -> u32 {
+        u32::try_from(position).expect("fewer than 2^32 records, by the permits that admit them")
     }
 
     /// How many slots are in use.
@@ -63,7 +72,7 @@ pub fn push_lean<T>(records: &mut Vec<T>, record: T) {
     records.push(record);
 }
 
-/// A hash index from a 64-bit key to a slot. Keys live in the records, not here: about nine bytes
+/// A hash index from a 64-bit key to a slot. Keys live in the records, not here: about ten bytes
 /// an entry, and the caller says whether a slot holds the key.
 ///
 /// Entries stand in groups of seven, each with a byte of its key's hash, so that one comparison of
@@ -166,8 +175,8 @@ impl Index {
     /// should the index have to grow.
     #[inline]
     pub fn insert(&mut self, key: u64, slot: u32, key_of: impl Fn(u32) -> u64) {
-        // At most four fifths full.
-        if (self.used + 1) * 5 > self.groups.len() * GROUP_SLOTS * 4 {
+        // At most two thirds full, so that few groups are.
+        if (self.used + 1) * 3 > self.groups.len() * GROUP_SLOTS * 2 {
             self.grow(key_of);
         }
         self.place(Hash::of(key), slot);

@@ -24,6 +24,9 @@ const MARKETS: u16 = 4;
 /// How far back makers lie.
 const OPEN_ORDERS: u64 = 200_000;
 
+/// Asks something about an order and tells how many rows came.
+type Query<'a> = &'a mut dyn FnMut(&OrderView) -> Result<usize, Box<dyn Error>>;
+
 struct Load {
     random: u64,
     accounts: u64,
@@ -47,7 +50,7 @@ impl Load {
     fn order(&self, id: u64) -> OrderView {
         let mut mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^= mixed >> 31;
-        let text = format!("x-TKT5PX2F{:022x}", u128::from(mixed) * u128::from(mixed >> 3) >> 40);
+        let text = format!("x-TKT5PX2F{:022x}", (u128::from(mixed) * u128::from(mixed >> 3)) >> 40);
         let time = Nanos(1_700_000_000_000_000_000 + id * self.step);
         OrderView {
             id: OrderId(id),
@@ -248,7 +251,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
-    let mut time = |name: &str, query: &mut dyn FnMut(&OrderView) -> Result<usize, Box<dyn Error>>| {
+    let mut time = |name: &str, query: Query<'_>| {
         let (mut times, mut found) = (Vec::new(), 0);
         for _ in 0..500 {
             let id = 1 + load.random(load.orders);
@@ -261,9 +264,7 @@ fn queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
         Ok::<_, Box<dyn Error>>(())
     };
     let all = Window::default();
-    time("order", &mut |order| {
-        Ok(store.order(TENANT, order.account, order.market, order.id)?.map_or(0, |_| 1))
-    })?;
+    time("order", &mut |order| Ok(store.order(TENANT, order.account, order.market, order.id)?.map_or(0, |_| 1)))?;
     time("order by client id", &mut |order| {
         Ok(store.order_by_client_id(TENANT, order.account, order.market, &order.client_id)?.map_or(0, |_| 1))
     })?;
@@ -292,7 +293,9 @@ fn queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
         Ok(store.klines(TENANT, order.market, Interval::OneSecond, None, None, 500)?.len())
     })?;
     time("latest candlesticks", &mut |order| Ok(store.latest_klines(TENANT, order.market)?.len()))?;
-    time("500 entries of an account", &mut |order| Ok(store.entries(TENANT, Some(order.account), Some(1), 500)?.len()))?;
+    time("500 entries of an account", &mut |order| {
+        Ok(store.entries(TENANT, Some(order.account), Some(1), 500)?.len())
+    })?;
     time("500 entries", &mut |order| Ok(store.entries(TENANT, None, Some(order.id.0), 500)?.len()))?;
     Ok(())
 }

@@ -9,3 +9,4 @@ pub mod world;
 pub mod replay;
 pub mod kline;
 pub mod read_store;
+pub mod audit;

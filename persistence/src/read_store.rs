@@ -20,7 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle,
+};
 use rialto_engine::ids::{AssetId, OrderId, TradeId};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 
@@ -154,6 +156,8 @@ pub enum ReadStoreError {
     Storage(Box<redb::Error>),
     /// A row of this table cannot be read. Delete the file: a replay of the journal fills a new one.
     Damaged(&'static str),
+    /// The file was written in this other format. Delete it: a replay of the journal fills a new one.
+    Format(u64),
     /// A commit would move the position backwards.
     Backwards {
         /// Where the store is.
@@ -168,6 +172,7 @@ impl fmt::Display for ReadStoreError {
         match self {
             Self::Storage(error) => write!(formatter, "the read store's file failed: {error}"),
             Self::Damaged(table) => write!(formatter, "a row of the read store's table {table} is damaged"),
+            Self::Format(other) => write!(formatter, "the read store's file has the unknown format {other}"),
             Self::Backwards { position, target } => {
                 write!(formatter, "the read store is at position {position} and cannot go back to {target}")
             }
@@ -179,7 +184,7 @@ impl std::error::Error for ReadStoreError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Storage(error) => Some(error.as_ref()),
-            Self::Damaged(_) | Self::Backwards { .. } => None,
+            Self::Damaged(_) | Self::Format(_) | Self::Backwards { .. } => None,
         }
     }
 }
@@ -210,10 +215,12 @@ impl ReadStore {
     /// After a crash it stands at its last durable commit.
     ///
     /// # Errors
-    /// `Storage` if the file cannot be opened or is open elsewhere.
+    /// `Storage` if the file cannot be opened or is open elsewhere, `Format` if this version does not
+    /// know its format.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, ReadStoreError> {
         let database = Database::builder().set_cache_size(cache_bytes).create(path)?;
-        let transaction = database.begin_write()?;
+        let mut transaction = database.begin_write()?;
+        transaction.set_quick_repair(true);
         // Readers rely on every table being there.
         for table in rows::RUN_TABLES {
             table.create(&transaction)?;
@@ -222,7 +229,16 @@ impl ReadStore {
         transaction.open_table(rows::TRADES)?;
         transaction.open_table(rows::KLINES)?;
         transaction.open_table(rows::ENTRIES)?;
-        let position = transaction.open_table(rows::META)?.get(rows::POSITION)?.map_or(0, |position| position.value());
+        let position = {
+            let mut meta = transaction.open_table(rows::META)?;
+            let found = meta.get(rows::FORMAT)?.map(|format| format.value());
+            match found {
+                None => drop(meta.insert(rows::FORMAT, rows::FORMAT_NUMBER)?),
+                Some(rows::FORMAT_NUMBER) => {}
+                Some(other) => return Err(ReadStoreError::Format(other)),
+            }
+            meta.get(rows::POSITION)?.map_or(0, |position| position.value())
+        };
         transaction.commit()?;
         let shared = Shared {
             database,

@@ -1,1 +1,619 @@
-//! placeholder
+//! The read store against a naive twin that keeps everything in lists.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
+use rialto_engine::message::{Expiry, Fill};
+use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::reason::Reason;
+use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
+use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
+use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
+use rialto_persistence::kline::{Interval, Kline};
+use rialto_persistence::read_store::{
+    AccountTrade, AggregateTrade, Batch, MarketTrade, ReadStore, ReadStoreError, Window,
+};
+
+const TENANTS: [TenantId; 2] = [TenantId(1), TenantId(2)];
+const MARKETS: [MarketId; 2] = [MarketId(0), MarketId(1)];
+const ACCOUNTS: [AccountId; 3] = [AccountId(0), AccountId(1), AccountId(2)];
+const CACHE_BYTES: usize = 4 << 20;
+
+/// One thing that the follower tells the store.
+#[derive(Clone)]
+enum Event {
+    Update(TenantId, OrderUpdate),
+    Fill(TenantId, MarketId, Nanos, Fill),
+    Entry(TenantId, Entry),
+}
+
+fn add(batch: &mut Batch, event: &Event) {
+    match event {
+        Event::Update(tenant, update) => batch.update(*tenant, update),
+        Event::Fill(tenant, market, time, fill) => batch.fill(*tenant, *market, *time, fill),
+        Event::Entry(tenant, entry) => batch.entry(*tenant, entry),
+    }
+}
+
+/// Makes up the days of an exchange.
+struct Script {
+    random: u64,
+    time: u64,
+    orders: [Vec<OrderView>; 2],
+    trades: [[u64; 2]; 2],
+    aggregates: [[u64; 2]; 2],
+    entries: [u64; 2],
+    events: Vec<Event>,
+}
+
+impl Script {
+    fn new() -> Self {
+        Self {
+            random: 7,
+            time: 1_709_213_862_000_000_000,
+            orders: [Vec::new(), Vec::new()],
+            trades: [[0; 2]; 2],
+            aggregates: [[0; 2]; 2],
+            entries: [0; 2],
+            events: Vec::new(),
+        }
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        let index = self.below(from.len() as u64) as usize;
+        from[index]
+    }
+
+    fn tell(&mut self, tenant: usize, event: OrderEvent, order: OrderView) {
+        let balance = BalanceView { asset: AssetId(0), available: Amount(1), held: Amount(0) };
+        let update = OrderUpdate { event, order, balances: [balance; 2] };
+        self.events.push(Event::Update(TENANTS[tenant], update));
+    }
+
+    fn entry(&mut self, tenant: usize, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) {
+        self.entries[tenant] += 1;
+        let amount = Amount(i128::from(self.below(1 << 30)) << (self.random % 60));
+        let (number, time, asset) = (self.entries[tenant], Nanos(self.time), AssetId(self.below(3) as u16));
+        self.events.push(Event::Entry(TENANTS[tenant], Entry { number, time, asset, debit, credit, amount, cause }));
+    }
+
+    /// A command and what comes of it.
+    fn step(&mut self) {
+        // Often at the same time, at times after a break.
+        self.time += [0, 1, 1_000_000, 400_000_000, 90_000_000_000][self.below(5) as usize];
+        if self.below(200) == 0 {
+            self.time += 20 * 86_400_000_000_000;
+        }
+        let tenant = self.below(2) as usize;
+        let account = self.pick(&ACCOUNTS);
+        match self.below(10) {
+            0 => {
+                let number = self.below(100);
+                let external = LedgerAccount::House(House::External);
+                self.entry(tenant, external, LedgerAccount::Available(account), Cause::Deposit(number));
+            }
+            1 | 2 => self.cancel(tenant),
+            _ => self.place(tenant, account),
+        }
+    }
+
+    fn place(&mut self, tenant: usize, account: AccountId) {
+        let id = OrderId(self.orders[tenant].len() as u64 + 1);
+        // Few names, so that they come again, in both tenants and from all accounts.
+        let name = format!("order-{}", self.below(25));
+        let kinds = [OrderKind::Limit, OrderKind::ImmediateOrCancel, OrderKind::Market, OrderKind::MarketByQuote];
+        let order = OrderView {
+            id,
+            client_id: ClientOrderId::new(&name).expect("valid"),
+            account,
+            market: self.pick(&MARKETS),
+            side: self.pick(&[Side::Buy, Side::Sell]),
+            kind: self.pick(&kinds),
+            price: Price(90 + self.below(20)),
+            quantity: Quantity(1_000_000),
+            budget: Amount(i128::from(self.below(3)) << 90),
+            executed: Quantity(0),
+            notional: Notional(0),
+            status: Status::New,
+            time: Nanos(self.time),
+            updated: Nanos(self.time),
+        };
+        self.entry(tenant, LedgerAccount::Available(account), LedgerAccount::Held(account), Cause::Hold(id));
+        self.orders[tenant].push(order);
+        if self.below(20) == 0 {
+            let order = OrderView { status: Status::Rejected, ..order };
+            self.orders[tenant][id.0 as usize - 1] = order;
+            self.tell(tenant, OrderEvent::Rejected(Reason::WouldMatch), order);
+            return;
+        }
+        self.tell(tenant, OrderEvent::New, order);
+        for _ in 0..self.below(4) {
+            self.trade(tenant, id);
+        }
+        if order.kind == OrderKind::ImmediateOrCancel {
+            let order = &mut self.orders[tenant][id.0 as usize - 1];
+            order.status = Status::Expired;
+            let order = *order;
+            self.tell(tenant, OrderEvent::Expired(Expiry::ImmediateOrCancel), order);
+        }
+    }
+
+    /// A trade of an order with one before it, of whatever account.
+    fn trade(&mut self, tenant: usize, taker: OrderId) {
+        let market = self.orders[tenant][taker.0 as usize - 1].market;
+        let side = self.orders[tenant][taker.0 as usize - 1].side;
+        let makers: Vec<OrderView> = self.orders[tenant]
+            .iter()
+            .filter(|order| order.market == market && order.side != side && order.id < taker)
+            .filter(|order| matches!(order.status, Status::New | Status::PartiallyFilled))
+            .copied()
+            .collect();
+        if makers.is_empty() {
+            return;
+        }
+        let maker = self.pick(&makers);
+        let (trades, aggregates) = (&mut self.trades[tenant], &mut self.aggregates[tenant]);
+        let index = usize::from(market.0);
+        trades[index] += 1;
+        let trade = TradeId(trades[index]);
+        // A new aggregate for a new taker, and for another price.
+        let last = self.events.iter().rev().find_map(|event| match event {
+            Event::Fill(of, at, _, fill) if (*of, *at) == (TENANTS[tenant], market) => Some((fill.taker, fill.price)),
+            _ => None,
+        });
+        if last != Some((taker, maker.price)) {
+            aggregates[index] += 1;
+        }
+        let aggregate = aggregates[index];
+        let quantity = Quantity(1 + self.below(500));
+        let time = Nanos(self.time);
+        for id in [maker.id, taker] {
+            let order = &mut self.orders[tenant][id.0 as usize - 1];
+            order.executed += quantity;
+            order.notional += maker.price.times(quantity);
+            order.updated = time;
+            order.status = Status::PartiallyFilled;
+        }
+        let [maker_view, taker_view] = [maker.id, taker].map(|id| self.orders[tenant][id.0 as usize - 1]);
+        let fill = Fill {
+            trade,
+            aggregate,
+            price: maker.price,
+            quantity,
+            taker_side: side,
+            maker: maker.id,
+            maker_account: maker.account,
+            maker_remaining: maker_view.quantity - maker_view.executed,
+            taker,
+            taker_account: taker_view.account,
+            taker_remaining: taker_view.quantity - taker_view.executed,
+        };
+        self.events.push(Event::Fill(TENANTS[tenant], market, time, fill));
+        for (order, is_maker) in [(maker_view, true), (taker_view, false)] {
+            let fee = Amount(i128::from(self.below(1 << 20)));
+            let fee_asset = AssetId(u16::from(order.side == Side::Sell));
+            let execution =
+                Execution { trade, aggregate, price: maker.price, quantity, fee, fee_asset, maker: is_maker };
+            self.tell(tenant, OrderEvent::Trade(execution), order);
+        }
+        let cause = Cause::Trade(market, trade);
+        let (from, to) = (LedgerAccount::Held(taker_view.account), LedgerAccount::Available(maker_view.account));
+        self.entry(tenant, from, to, cause);
+        self.entry(tenant, from, LedgerAccount::House(House::Fee), cause);
+        self.entry(tenant, from, LedgerAccount::House(House::Rounding), cause);
+    }
+
+    fn cancel(&mut self, tenant: usize) {
+        let open: Vec<OrderId> = self.orders[tenant]
+            .iter()
+            .filter(|order| matches!(order.status, Status::New | Status::PartiallyFilled))
+            .map(|order| order.id)
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        let id = self.pick(&open);
+        let reduced = self.below(3) == 0;
+        let time = Nanos(self.time);
+        let order = &mut self.orders[tenant][id.0 as usize - 1];
+        order.updated = time;
+        let event = if reduced {
+            order.quantity = Quantity(order.quantity.0 - 1);
+            OrderEvent::Reduced
+        } else {
+            order.status = Status::Canceled;
+            OrderEvent::Canceled
+        };
+        let order = *order;
+        self.tell(tenant, event, order);
+        let (held, available) = (LedgerAccount::Held(order.account), LedgerAccount::Available(order.account));
+        self.entry(tenant, held, available, Cause::Release(id));
+    }
+}
+
+/// The naive twin: it looks through all events for every question.
+struct Twin<'a>(&'a [Event]);
+
+impl Twin<'_> {
+    fn orders(&self, tenant: TenantId, account: AccountId, market: MarketId) -> Vec<OrderView> {
+        let mut orders = std::collections::BTreeMap::new();
+        for event in self.0 {
+            if let Event::Update(of, update) = event
+                && (*of, update.order.account, update.order.market) == (tenant, account, market)
+            {
+                orders.insert(update.order.id, update.order);
+            }
+        }
+        orders.into_values().collect()
+    }
+
+    fn account_trades(&self, tenant: TenantId, account: AccountId, market: MarketId) -> Vec<AccountTrade> {
+        let trades = self.0.iter().filter_map(|event| match event {
+            Event::Update(of, OrderUpdate { event: OrderEvent::Trade(execution), order, .. })
+                if (*of, order.account, order.market) == (tenant, account, market) =>
+            {
+                Some(AccountTrade {
+                    id: execution.trade,
+                    order: order.id,
+                    price: execution.price,
+                    quantity: execution.quantity,
+                    fee: execution.fee,
+                    fee_asset: execution.fee_asset,
+                    time: order.updated,
+                    is_buyer: order.side == Side::Buy,
+                    is_maker: execution.maker,
+                })
+            }
+            _ => None,
+        });
+        trades.collect()
+    }
+
+    fn trades(&self, tenant: TenantId, market: MarketId) -> Vec<MarketTrade> {
+        let trades = self.0.iter().filter_map(|event| match event {
+            Event::Fill(of, at, time, fill) if (*of, *at) == (tenant, market) => Some(MarketTrade {
+                id: fill.trade,
+                aggregate: fill.aggregate,
+                price: fill.price,
+                quantity: fill.quantity,
+                time: *time,
+                is_buyer_maker: fill.taker_side == Side::Sell,
+            }),
+            _ => None,
+        });
+        trades.collect()
+    }
+
+    fn aggregates(&self, tenant: TenantId, market: MarketId) -> Vec<AggregateTrade> {
+        let mut aggregates: Vec<AggregateTrade> = Vec::new();
+        for trade in self.trades(tenant, market) {
+            match aggregates.last_mut().filter(|aggregate| aggregate.id == trade.aggregate) {
+                Some(aggregate) => {
+                    aggregate.quantity += trade.quantity;
+                    aggregate.last = trade.id;
+                }
+                None => aggregates.push(AggregateTrade {
+                    id: trade.aggregate,
+                    price: trade.price,
+                    quantity: trade.quantity,
+                    first: trade.id,
+                    last: trade.id,
+                    time: trade.time,
+                    is_buyer_maker: trade.is_buyer_maker,
+                }),
+            }
+        }
+        aggregates
+    }
+
+    fn klines(&self, tenant: TenantId, market: MarketId, interval: Interval) -> Vec<Kline> {
+        let mut klines: Vec<Kline> = Vec::new();
+        for trade in self.trades(tenant, market) {
+            let open_time = interval.open_time(trade.time);
+            if klines.last().is_none_or(|kline| kline.open_time != open_time) {
+                klines.push(Kline::new(open_time));
+            }
+            let kline = klines.last_mut().expect("just pushed");
+            kline.add(trade.price, trade.quantity, !trade.is_buyer_maker);
+        }
+        klines
+    }
+
+    fn entries(&self, tenant: TenantId, account: Option<AccountId>) -> Vec<Entry> {
+        let touches = |side: LedgerAccount| match (side, account) {
+            (_, None) => true,
+            (LedgerAccount::Available(user) | LedgerAccount::Held(user), Some(account)) => user == account,
+            (LedgerAccount::House(_), Some(_)) => false,
+        };
+        let entries = self.0.iter().filter_map(|event| match event {
+            Event::Entry(of, entry) if *of == tenant && (touches(entry.debit) || touches(entry.credit)) => Some(*entry),
+            _ => None,
+        });
+        entries.collect()
+    }
+}
+
+/// What a window leaves of a history: from its begin if it has one, else from the end.
+fn within<T: Clone>(
+    all: &[T],
+    window: &Window<u64>,
+    limit: usize,
+    id: impl Fn(&T) -> u64,
+    time: impl Fn(&T) -> Nanos,
+) -> Vec<T> {
+    let found: Vec<T> = all
+        .iter()
+        .filter(|value| window.from_id.is_none_or(|from| id(value) >= from))
+        .filter(|value| window.from_time.is_none_or(|from| time(value) >= from))
+        .filter(|value| window.to_time.is_none_or(|to| time(value) <= to))
+        .cloned()
+        .collect();
+    let latest = window.from_id.is_none() && window.from_time.is_none();
+    let start = if latest { found.len().saturating_sub(limit) } else { 0 };
+    found[start..].iter().take(limit).cloned().collect()
+}
+
+fn windows(ids: &[u64], times: &[Nanos]) -> Vec<Window<u64>> {
+    let mut bounds_id = vec![None];
+    bounds_id.extend([ids.get(ids.len() / 3), ids.last()].into_iter().flatten().map(|id| Some(*id)));
+    let mut bounds_time = vec![None, Some(Nanos(u64::MAX))];
+    for time in [times.first(), times.get(times.len() / 2), times.last()].into_iter().flatten() {
+        bounds_time.extend([time.0 - 1, time.0, time.0 + 1].map(|time| Some(Nanos(time))));
+    }
+    let mut windows = Vec::new();
+    for from_id in &bounds_id {
+        for from_time in &bounds_time {
+            for to_time in &bounds_time {
+                windows.push(Window { from_id: *from_id, from_time: *from_time, to_time: *to_time });
+            }
+        }
+    }
+    windows
+}
+
+fn cast<Id>(window: &Window<u64>, id: impl Fn(u64) -> Id) -> Window<Id> {
+    Window { from_id: window.from_id.map(id), from_time: window.from_time, to_time: window.to_time }
+}
+
+/// Asks the store everything it can be asked and compares each answer with the twin's.
+fn check(store: &ReadStore, events: &[Event]) {
+    let twin = Twin(events);
+    for tenant in [TENANTS[0], TENANTS[1], TenantId(3)] {
+        for market in [MARKETS[0], MARKETS[1], MarketId(9)] {
+            check_market(store, &twin, tenant, market);
+            for account in [ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[2], AccountId(7)] {
+                check_orders(store, &twin, tenant, account, market);
+                check_account_trades(store, &twin, tenant, account, market);
+            }
+        }
+        for account in [None, Some(ACCOUNTS[0]), Some(ACCOUNTS[1]), Some(AccountId(7))] {
+            let all = twin.entries(tenant, account);
+            for from in [None, Some(0), Some(1), Some(64), Some(65), Some(all.len() as u64), Some(u64::MAX)] {
+                for limit in [0, 1, 63, 200, usize::MAX] {
+                    let window = Window { from_id: from, ..Window::default() };
+                    let expected = within(&all, &window, limit, |entry| entry.number, |entry| entry.time);
+                    assert_eq!(store.entries(tenant, account, from, limit).expect("reads"), expected);
+                }
+            }
+        }
+    }
+}
+
+fn check_orders(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId, account: AccountId, market: MarketId) {
+    let all = twin.orders(tenant, account, market);
+    let ids: Vec<u64> = all.iter().map(|order| order.id.0).collect();
+    let times: Vec<Nanos> = all.iter().map(|order| order.time).collect();
+    for window in windows(&ids, &times) {
+        for limit in [1, 7, usize::MAX] {
+            let expected = within(&all, &window, limit, |order| order.id.0, |order| order.time);
+            let found = store.orders(tenant, account, market, &cast(&window, OrderId), limit).expect("reads");
+            assert_eq!(found, expected, "{window:?}");
+        }
+    }
+    for id in (1..=ids.last().map_or(1, |id| id + 1)).step_by(3) {
+        let expected = all.iter().find(|order| order.id.0 == id).copied();
+        assert_eq!(store.order(tenant, account, market, OrderId(id)).expect("reads"), expected);
+    }
+    for name in ["order-0", "order-7", "order-24", "order-25"] {
+        let name = ClientOrderId::new(name).expect("valid");
+        let expected = all.iter().rev().find(|order| order.client_id == name).copied();
+        assert_eq!(store.order_by_client_id(tenant, account, market, &name).expect("reads"), expected);
+    }
+}
+
+fn check_account_trades(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId, account: AccountId, market: MarketId) {
+    let all = twin.account_trades(tenant, account, market);
+    let ids: Vec<u64> = all.iter().map(|trade| trade.id.0).collect();
+    let times: Vec<Nanos> = all.iter().map(|trade| trade.time).collect();
+    let mut orders: Vec<Option<OrderId>> = vec![None, Some(OrderId(1)), Some(OrderId(1_000_000))];
+    orders.extend(all.get(all.len() / 2).map(|trade| Some(trade.order)));
+    for order in orders {
+        let all: Vec<_> = all.iter().filter(|trade| order.is_none_or(|order| trade.order == order)).copied().collect();
+        for window in windows(&ids, &times) {
+            for limit in [1, 8, usize::MAX] {
+                let expected = within(&all, &window, limit, |trade| trade.id.0, |trade| trade.time);
+                let window = cast(&window, TradeId);
+                let found = store.account_trades(tenant, account, market, order, &window, limit).expect("reads");
+                assert_eq!(found, expected, "{order:?} {window:?}");
+            }
+        }
+    }
+}
+
+fn check_market(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId, market: MarketId) {
+    let all = twin.trades(tenant, market);
+    for from in [None, Some(0), Some(1), Some(64), Some(65), Some(all.len() as u64), Some(all.len() as u64 + 1)] {
+        for limit in [0, 1, 64, 65, usize::MAX] {
+            let window = Window { from_id: from, ..Window::default() };
+            let expected = within(&all, &window, limit, |trade| trade.id.0, |trade| trade.time);
+            assert_eq!(store.trades(tenant, market, from.map(TradeId), limit).expect("reads"), expected);
+        }
+    }
+    let all = twin.aggregates(tenant, market);
+    let ids: Vec<u64> = all.iter().map(|aggregate| aggregate.id).collect();
+    let times: Vec<Nanos> = all.iter().map(|aggregate| aggregate.time).collect();
+    for window in windows(&ids, &times) {
+        for limit in [0, 1, 9, usize::MAX] {
+            let expected = within(&all, &window, limit, |aggregate| aggregate.id, |aggregate| aggregate.time);
+            assert_eq!(store.aggregate_trades(tenant, market, &window, limit).expect("reads"), expected, "{window:?}");
+        }
+    }
+    let mut latest = Vec::new();
+    for interval in Interval::ALL {
+        let all = twin.klines(tenant, market, interval);
+        latest.extend(all.last().map(|kline| (interval, *kline)));
+        let times: Vec<Nanos> = all.iter().map(|kline| kline.open_time).collect();
+        for window in windows(&[], &times).into_iter().filter(|window| window.from_id.is_none()) {
+            for limit in [1, 5, usize::MAX] {
+                let expected = within(&all, &window, limit, |_| 0, |kline| kline.open_time);
+                let found = store.klines(tenant, market, interval, window.from_time, window.to_time, limit);
+                assert_eq!(found.expect("reads"), expected, "{interval:?} {window:?}");
+            }
+        }
+    }
+    assert_eq!(store.latest_klines(tenant, market).expect("reads"), latest);
+}
+
+fn open(path: &Path) -> ReadStore {
+    ReadStore::open(path, CACHE_BYTES).expect("opens")
+}
+
+#[test]
+fn every_query_answers_like_the_twin() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("read.redb");
+    let mut store = open(&path);
+    check(&store, &[]);
+    let (mut script, mut batch, mut written, mut durable) = (Script::new(), store.begin(), 0, 0);
+    for round in 1..=200_u64 {
+        for _ in 0..script.below(12) {
+            script.step();
+        }
+        for event in &script.events[written..] {
+            add(&mut batch, event);
+        }
+        assert_eq!(batch.len(), script.events.len() - written);
+        written = script.events.len();
+        store.commit(&mut batch, round, round % 7 == 0).expect("commits");
+        assert!(batch.is_empty());
+        if round % 7 == 0 {
+            durable = round;
+        }
+        if [3, 100].contains(&round) {
+            check(&store, &script.events);
+            // Closed in good order, it keeps also what was not durable.
+            drop(store);
+            store = open(&path);
+            durable = round;
+        }
+        assert_eq!((store.position(), store.durable_position()), (round, durable));
+    }
+    check(&store, &script.events);
+}
+
+/// The bytes of the file as the kernel has them are what a killed process leaves behind.
+#[test]
+fn a_crash_goes_back_to_the_last_durable_commit_and_a_replay_gives_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("read.redb");
+    let mut script = Script::new();
+    let mut ends = vec![0];
+    for _ in 0..120 {
+        for _ in 0..8 {
+            script.step();
+        }
+        ends.push(script.events.len());
+    }
+    let events = &script.events;
+    let write = |store: &ReadStore, from: u64, to: u64, durable_every: u64| {
+        let mut batch = store.begin();
+        for position in from + 1..=to {
+            for event in &events[ends[position as usize - 1]..ends[position as usize]] {
+                add(&mut batch, event);
+            }
+            store.commit(&mut batch, position, position % durable_every == 0).expect("commits");
+        }
+    };
+    let mut store = open(&path);
+    let mut begin = 0;
+    for (generation, crash_at) in [5, 11, 23, 48, 93].into_iter().enumerate() {
+        write(&store, begin, crash_at, 10);
+        let durable = store.durable_position();
+        assert_eq!((store.position(), durable), (crash_at, (crash_at / 10 * 10).max(begin)));
+        let crashed = folder.path().join(format!("crashed-{generation}.redb"));
+        std::fs::copy(&path, &crashed).expect("copies");
+        drop(store);
+        std::fs::copy(&crashed, &path).expect("copies");
+        store = open(&path);
+        assert_eq!((store.position(), store.durable_position()), (durable, durable));
+        if generation == 2 {
+            check(&store, &events[..ends[durable as usize]]);
+        }
+        begin = durable;
+    }
+    write(&store, begin, 120, 10);
+    check(&store, events);
+}
+
+#[test]
+fn a_commit_that_fails_leaves_no_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder.path().join("read.redb"));
+    let mut script = Script::new();
+    for _ in 0..50 {
+        script.step();
+    }
+    let mut batch = store.begin();
+    for event in &script.events {
+        add(&mut batch, event);
+    }
+    store.commit(&mut batch, 10, false).expect("commits");
+    for event in &script.events {
+        add(&mut batch, event);
+    }
+    let refused = store.commit(&mut batch, 9, true);
+    assert!(matches!(refused, Err(ReadStoreError::Backwards { position: 10, target: 9 })), "{refused:?}");
+    assert_eq!((store.position(), store.durable_position(), batch.is_empty()), (10, 0, false));
+    check(&store, &script.events);
+    batch.clear();
+    store.commit(&mut batch, 10, true).expect("commits");
+    assert_eq!(store.durable_position(), 10);
+    check(&store, &script.events);
+}
+
+#[test]
+fn a_waiter_wakes_when_its_position_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("read.redb");
+    let store = open(&path);
+    assert!(store.wait_for(0, Duration::ZERO));
+    assert!(!store.wait_for(1, Duration::from_millis(5)));
+    let (entry, tenant) = (entry(), TENANTS[0]);
+    let waiter = std::thread::spawn({
+        let store = store.clone();
+        move || {
+            let there = store.wait_for(3, Duration::from_secs(60));
+            there && store.entries(tenant, None, None, 1).expect("reads") == [entry]
+        }
+    });
+    let mut batch = store.begin();
+    for position in 1..=3 {
+        if position == 3 {
+            batch.entry(tenant, &entry);
+        }
+        store.commit(&mut batch, position, false).expect("commits");
+    }
+    assert!(waiter.join().expect("ends"));
+    assert!(ReadStore::open(&path, CACHE_BYTES).is_err(), "a second owner is refused");
+}
+
+fn entry() -> Entry {
+    let (debit, credit) = (LedgerAccount::House(House::External), LedgerAccount::Available(ACCOUNTS[0]));
+    Entry { number: 1, time: Nanos(1), asset: AssetId(0), debit, credit, amount: Amount(1), cause: Cause::Deposit(1) }
+}

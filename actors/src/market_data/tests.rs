@@ -309,8 +309,10 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
         }
         assert!(!market.knows_past());
         let past = past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet");
+        let last = releases[..stored].iter().flat_map(|release| &release.fills).next_back().map(|fill| fill.trade);
+        assert_eq!(past.last.map(|trade| trade.id), last, "{start} {stored}");
         market.learn(&past);
-        assert_eq!(market.knows_past(), joins, "{start} {stored}: the store has {:?}", past.last);
+        assert_eq!(market.knows_past(), joins, "{start} {stored}: the store has {:?}, the market {:?}", past.last, market.recent(usize::MAX).first());
         if !joins {
             commit(&store, &releases[stored..start + 20], 2);
             market.learn(&past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet"));

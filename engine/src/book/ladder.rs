@@ -89,45 +89,31 @@ impl Ladder {
         })
     }
 
+    /// Puts an order behind the others of its price. Gives its level and the order before it.
     #[inline]
-    pub fn tail(&self, level: u32) -> u32 {
-        self.levels[level].tail
-    }
-
-    /// The level at a price, made if it is not there. A level just made is empty and must be
-    /// appended to.
-    #[inline]
-    pub fn level_at(&mut self, price: Price) -> u32 {
+    pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, LevelChange) {
+        let side = self.side;
         let key = price.0 ^ self.mask;
         let number = key >> PAGE_BITS;
         let cached = self.cache[number as usize % CACHED_PAGES];
-        let page = if cached.number == number { cached.page } else { self.page_at(number) };
+        let page_slot = if cached.number == number { cached.page } else { self.page_at(number) };
         let bit = (key as usize) % PAGE_LEVELS;
-        let occupied = self.pages[page].occupied;
-        if occupied & (1 << bit) != 0 {
-            return self.pages[page].levels[bit];
+        let page = &mut self.pages[page_slot];
+        if page.occupied & (1 << bit) != 0 {
+            let level = page.levels[bit];
+            let record = &mut self.levels[level];
+            let previous = std::mem::replace(&mut record.tail, order);
+            record.quantity += quantity;
+            return (level, previous, LevelChange { side, price, quantity: record.quantity });
         }
-        let level = self.levels.insert(Level { price, quantity: Quantity::ZERO, head: NONE, tail: NONE, page });
-        let page = &mut self.pages[page];
+        let level = self.levels.insert(Level { price, quantity, head: order, tail: order, page: page_slot });
         page.occupied |= 1 << bit;
         page.levels[bit] = level;
         if key < self.best_key || self.best == NONE {
             self.best_key = key;
             self.best = level;
         }
-        level
-    }
-
-    /// Puts an order behind the others of its level.
-    #[inline]
-    pub fn append(&mut self, level: u32, order: u32, quantity: Quantity) -> LevelChange {
-        let record = &mut self.levels[level];
-        if record.head == NONE {
-            record.head = order;
-        }
-        record.tail = order;
-        record.quantity += quantity;
-        LevelChange { side: self.side, price: record.price, quantity: record.quantity }
+        (level, NONE, LevelChange { side, price, quantity })
     }
 
     /// Lowers what rests at a level. The orders themselves are the caller's.

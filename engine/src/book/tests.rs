@@ -18,7 +18,7 @@ fn check(scenario: &str, expected: &str) {
         match line.as_str() {
             "show" => {
                 let orders = book.resting().map(|order| format!("{}:{}@{}", order.id, order.remaining, order.price));
-                seen.push(orders.collect::<Vec<_>>().join(" "));
+                seen.push(if book.is_empty() { "nothing".to_owned() } else { orders.collect::<Vec<_>>().join(" ") });
             }
             "restore" => {
                 let snapshot = book.snapshot();
@@ -132,7 +132,7 @@ fn orders_leave_the_front_the_middle_and_the_back_of_a_level() {
          trade 1: 6 takes 3 @ 10 of 3
          trade 2: 6 takes 5 @ 10 of 5
          buy level 0 @ 10
-         ",
+         nothing",
     );
 }
 

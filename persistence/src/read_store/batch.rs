@@ -1,6 +1,6 @@
 //! Rows on their way into the store.
 
-use std::collections::HashMap;
+use std::collections::hash_map::{self, HashMap};
 
 use redb::{ReadableTable, Table, WriteTransaction};
 use rialto_engine::ids::{AccountId, MarketId, TenantId};
@@ -198,15 +198,17 @@ impl Batch {
         self.fills.sort_by_key(|fill| fill.market);
         for fills in self.fills.chunk_by(|left, right| left.market == right.market) {
             let (tenant, market) = fills[0].market;
-            if !klines.contains_key(&(tenant, market)) {
-                let mut latest = [None; Interval::ALL.len()];
-                for (slot, interval) in latest.iter_mut().zip(Interval::ALL) {
-                    let kline = latest_kline(&table, tenant, market, interval)?;
-                    *slot = kline.map(|kline| Current::new(interval, kline));
+            let current = match klines.entry((tenant, market)) {
+                hash_map::Entry::Occupied(current) => current.into_mut(),
+                hash_map::Entry::Vacant(vacant) => {
+                    let mut latest = [None; Interval::ALL.len()];
+                    for (slot, interval) in latest.iter_mut().zip(Interval::ALL) {
+                        let kline = latest_kline(&table, tenant, market, interval)?;
+                        *slot = kline.map(|kline| Current::new(interval, kline));
+                    }
+                    vacant.insert(latest)
                 }
-                klines.insert((tenant, market), latest);
-            }
-            let Some(current) = klines.get_mut(&(tenant, market)) else { continue };
+            };
             for (slot, interval) in current.iter_mut().zip(Interval::ALL) {
                 for fill in fills {
                     let kline = match slot {

@@ -227,11 +227,7 @@ impl ReadStore {
     ///
     /// # Errors
     /// `Storage` or `Damaged`.
-    pub fn latest_klines(
-        &self,
-        tenant: TenantId,
-        market: MarketId,
-    ) -> Result<Vec<(Interval, Kline)>, ReadStoreError> {
+    pub fn latest_klines(&self, tenant: TenantId, market: MarketId) -> Result<Vec<(Interval, Kline)>, ReadStoreError> {
         let table = self.read()?.open_table(rows::KLINES)?;
         let mut klines = Vec::with_capacity(Interval::ALL.len());
         for interval in Interval::ALL {

@@ -2,8 +2,8 @@
 //!
 //! Keys are big-endian, so that ranges scan in order, and begin with the tenant, so that no range
 //! leaves it. Rows are written by hand: fixed fields in a fixed order, whole numbers as LEB128
-//! (signed ones zigzag), times as eight big-endian bytes. A change of a row or key makes a table
-//! of another name.
+//! (signed ones zigzag), times as eight big-endian bytes. A change of any of them changes
+//! [`FORMAT_NUMBER`], and a store of another format is filled anew.
 
 use redb::TableDefinition;
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
@@ -43,6 +43,10 @@ pub const ENTRIES: TableDefinition<'_, [u8; 12], &[u8]> = TableDefinition::new("
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta_v1");
 /// The journal position the tables agree with.
 pub const POSITION: &str = "position";
+/// Which bytes the tables are made of.
+pub const FORMAT: &str = "format";
+/// The only ones there are. With any change of a key, a row, a block or a chunk, this changes too.
+pub const FORMAT_NUMBER: u64 = 1;
 
 /// Entries and trades are packed: one by one they would cost more in keys than in content, and
 /// more of a commit than all else together. A query unpacks a chunk to find one. Three chunks,
@@ -70,13 +74,7 @@ pub const fn trade_side(trade: TradeId, maker: bool) -> u64 {
 }
 
 /// A key of [`ORDER_TRADES`].
-pub fn order_trade_key(
-    tenant: TenantId,
-    account: AccountId,
-    market: MarketId,
-    order: OrderId,
-    side: u64,
-) -> [u8; 26] {
+pub fn order_trade_key(tenant: TenantId, account: AccountId, market: MarketId, order: OrderId, side: u64) -> [u8; 26] {
     let mut key = [0; 26];
     key[..18].copy_from_slice(&owned_key(tenant, account, market, order.0));
     key[18..].copy_from_slice(&side.to_be_bytes());
@@ -137,9 +135,8 @@ pub fn client_id_key(tenant: TenantId, hash: u64, order: u64) -> [u8; 18] {
 pub fn client_id_hash(account: AccountId, market: MarketId, client_id: &ClientOrderId) -> u64 {
     let (account, market) = (account.0.to_be_bytes(), market.0.to_be_bytes());
     let bytes = account.iter().chain(&market).chain(client_id.as_str().as_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash ^ hash >> 48
 }
 
@@ -486,5 +483,101 @@ impl<'a> Row<'a> {
     /// The value, if the row ends here.
     fn end<T>(&self, value: T) -> Option<T> {
         self.0.is_empty().then_some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(put: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut row = Vec::new();
+        put(&mut row);
+        row.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// If this fails, [`FORMAT_NUMBER`] must change.
+    #[test]
+    fn the_written_bytes_are_these() {
+        let order = OrderView {
+            id: OrderId(0x0102),
+            client_id: ClientOrderId::new("abc").expect("valid"),
+            account: AccountId(0x0304),
+            market: MarketId(0x0506),
+            side: Side::Sell,
+            kind: OrderKind::PostOnly,
+            price: Price(300),
+            quantity: Quantity(5),
+            budget: Amount(-2),
+            executed: Quantity(1),
+            notional: Notional(300),
+            status: Status::PartiallyFilled,
+            time: Nanos(0x1122),
+            updated: Nanos(0x1121),
+        };
+        let key = owned_key(TenantId(7), order.account, order.market, order.id.0);
+        assert_eq!(hex(|row| row.extend(key)), "000000070000030405060000000000000102");
+        assert_eq!(hex(|row| put_order(row, &order)), "5903616263ac02050301ac02000000000000112201");
+        let mut row = Vec::new();
+        put_order(&mut row, &order);
+        assert_eq!(super::order(&key, &row), Some(order));
+        assert_eq!(super::order(&key, &row[1..]), None);
+        row.push(0);
+        assert_eq!(super::order(&key, &row), None);
+
+        let hash = client_id_hash(order.account, order.market, &order.client_id);
+        assert_eq!(hex(|row| row.extend(client_id_key(TenantId(7), hash, 9))), "00000007765219801ea40000000000000009");
+
+        let trade = AccountTrade {
+            id: TradeId(4),
+            order: OrderId(200),
+            price: Price(1),
+            quantity: Quantity(2),
+            fee: Amount(3),
+            fee_asset: AssetId(4),
+            time: Nanos(5),
+            is_buyer: true,
+            is_maker: false,
+        };
+        assert_eq!(hex(|row| put_account_trade(row, &trade)), "000000000000000501c80101020406");
+        let key = order_trade_key(TenantId(7), AccountId(1), MarketId(2), OrderId(200), trade_side(TradeId(4), false));
+        assert_eq!(hex(|row| row.extend(key)), "0000000700000001000200000000000000c80000000000000009");
+
+        let trade = MarketTrade {
+            id: TradeId(1),
+            aggregate: 2,
+            price: Price(3),
+            quantity: Quantity(4),
+            time: Nanos(5),
+            is_buyer_maker: true,
+        };
+        assert_eq!(hex(|row| put_trade(row, &trade)), "01020304");
+
+        let kline = Kline {
+            open_time: Nanos(0),
+            open: Price(1),
+            high: Price(2),
+            low: Price(3),
+            close: Price(4),
+            volume: 5,
+            notional: 1 << 70,
+            trades: 6,
+            taker_buy_volume: 7,
+            taker_buy_notional: 8,
+        };
+        assert_eq!(hex(|row| put_kline(row, &kline)), "01020304060580808080808080808080010708");
+        let key = kline_key(TenantId(7), MarketId(2), Interval::OneMonth, 3);
+        assert_eq!(hex(|row| row.extend(key)), "000000070002100000000000000003");
+
+        let entry = Entry {
+            number: 1,
+            time: Nanos(2),
+            asset: AssetId(3),
+            debit: LedgerAccount::Held(AccountId(4)),
+            credit: LedgerAccount::House(House::Fee),
+            amount: Amount(5),
+            cause: Cause::Trade(MarketId(6), TradeId(7)),
+        };
+        assert_eq!(hex(|row| put_entry(row, &entry)), "cb04030a0607");
     }
 }

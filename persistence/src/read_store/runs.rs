@@ -30,7 +30,7 @@ const BLOCK_BYTES: usize = 4_000;
 /// merged once for each size of runs it goes through, of which large commits leave out most.
 const MERGED_ROWS: u64 = 4_000;
 /// See [`MERGED_ROWS`].
-const MERGED_PER_ROW: u64 = 4;
+const MERGED_PER_ROW: u64 = 3;
 /// How many rows' share of a budget the removal of a block takes.
 const ROWS_PER_DROP: u64 = 16;
 /// How many blocks are inserted at once: they follow each other, and cost less together.
@@ -130,12 +130,7 @@ impl RunTable {
     }
 
     /// Merges what has come together, as long as `budget` rows are not used up.
-    fn merge(
-        self,
-        catalog: &mut Catalog<'_>,
-        blocks: &mut Blocks<'_>,
-        mut budget: u64,
-    ) -> Result<(), ReadStoreError> {
+    fn merge(self, catalog: &mut Catalog<'_>, blocks: &mut Blocks<'_>, mut budget: u64) -> Result<(), ReadStoreError> {
         let budget = &mut budget;
         drop_merged(catalog, blocks, budget)?;
         while *budget > 0 {
@@ -232,11 +227,7 @@ fn append<'a>(
 }
 
 /// Drops blocks of runs that were merged.
-fn drop_merged(
-    catalog: &mut Catalog<'_>,
-    blocks: &mut Blocks<'_>,
-    budget: &mut u64,
-) -> Result<(), ReadStoreError> {
+fn drop_merged(catalog: &mut Catalog<'_>, blocks: &mut Blocks<'_>, budget: &mut u64) -> Result<(), ReadStoreError> {
     let mut merged = Vec::new();
     for run in catalog.iter()? {
         let (number, run) = run?;
@@ -332,11 +323,7 @@ fn best(cursors: &[Cursor], direction: Direction) -> Option<usize> {
 
 impl Runs {
     /// The newest row of a key.
-    pub fn get<T>(
-        &self,
-        key: &[u8],
-        decode: impl FnOnce(&[u8]) -> Option<T>,
-    ) -> Result<Option<T>, ReadStoreError> {
+    pub fn get<T>(&self, key: &[u8], decode: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, ReadStoreError> {
         let damaged = ReadStoreError::Damaged(self.name);
         for run in &self.numbers {
             let place = block_key(*run, key);
@@ -417,8 +404,7 @@ impl Cursor {
         direction: Direction,
         name: &'static str,
     ) -> Result<Option<Self>, ReadStoreError> {
-        let mut cursor =
-            Self { run, block: Vec::new(), key_length: 0, keys: Vec::new(), rows: Vec::new(), at: 0 };
+        let mut cursor = Self { run, block: Vec::new(), key_length: 0, keys: Vec::new(), rows: Vec::new(), at: 0 };
         // The block that may hold a key begins with it or before it.
         let (low_place, high_place) = (block_key(run, low), block_key(run, high));
         let place = if direction == Direction::Ascending { &low_place } else { &high_place };
@@ -573,12 +559,7 @@ impl Writer {
         Self { run, first: Vec::new(), last: Vec::new(), block: Vec::new(), packed: Vec::new(), rows: 0 }
     }
 
-    fn put(
-        &mut self,
-        blocks: &mut Blocks<'_>,
-        key: &[u8],
-        row: &[u8],
-    ) -> Result<(), ReadStoreError> {
+    fn put(&mut self, blocks: &mut Blocks<'_>, key: &[u8], row: &[u8]) -> Result<(), ReadStoreError> {
         if self.block.len() + 3 + key.len() + row.len() > BLOCK_BYTES {
             self.pack();
             if self.packed.len() == BLOCKS_AT_ONCE {

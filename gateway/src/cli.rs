@@ -1,0 +1,236 @@
+//! The command line of `rialto`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use rialto_actors::api::WorkerEvent;
+use rialto_actors::exchange::{Exchange, Options, Storage};
+use rialto_actors::feed::Feed;
+use rialto_persistence::journal::sled::SledOptions;
+
+use crate::config::{Config, ServerConfig};
+use crate::gateway::Gateway;
+use crate::server::{serve, serve_metrics, workers_default};
+use crate::{demo, tools};
+
+/// A matching and settlement engine for many exchanges in one system.
+#[derive(Debug, Parser)]
+#[command(name = "rialto", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CliCommand,
+}
+
+/// What `rialto` does.
+#[derive(Debug, Subcommand)]
+pub enum CliCommand {
+    /// Runs the exchanges of a configuration.
+    Serve(ServeArgs),
+    /// Runs two companies with the same pair, funded users and simulated traders.
+    Demo(DemoArgs),
+    /// Replays everything and proves the invariants. No server may be running.
+    Check(DataArgs),
+    /// Looks into the journal. No server may be running.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+}
+
+/// Arguments of `rialto serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where clients connect.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where Prometheus connects.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
+    pub metrics: SocketAddr,
+}
+
+/// Arguments of `rialto demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where everything is kept; a place that is gone afterwards by default.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where clients connect.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where Prometheus connects.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
+    pub metrics: SocketAddr,
+}
+
+/// A data directory.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// What can be done with a journal.
+#[derive(Clone, Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Reads every frame and record.
+    Verify(DataArgs),
+    /// Tells its size, bounds and epoch.
+    Stats(DataArgs),
+    /// Tells every record, a line each.
+    Dump(DataArgs),
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(cli: &Cli) -> ExitCode {
+    let done = match &cli.command {
+        CliCommand::Serve(args) => serve_exchanges(args).map(|()| true),
+        CliCommand::Demo(args) => run_demo(args).map(|()| true),
+        CliCommand::Check(DataArgs { data }) => tools::check(data),
+        CliCommand::Journal(JournalCommand::Verify(DataArgs { data })) => tools::journal_verify(data).map(|()| true),
+        CliCommand::Journal(JournalCommand::Stats(DataArgs { data })) => tools::journal_stats(data).map(|()| true),
+        CliCommand::Journal(JournalCommand::Dump(DataArgs { data })) => tools::journal_dump(data).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("rialto: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses which.
+pub fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();
+}
+
+fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
+    let config = Config::read(&args.config).map_err(|error| error.to_string())?;
+    let options = options(&config.server, &args.data);
+    let (exchange, feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
+    serve_until_told(&config, &exchange, feeds, args.listen, args.metrics)
+}
+
+fn run_demo(args: &DemoArgs) -> Result<(), String> {
+    let config = Config::parse(demo::CONFIGURATION).map_err(|error| error.to_string())?;
+    let passing = std::env::temp_dir().join(format!("rialto-demo-{}", std::process::id()));
+    let data = args.data.as_deref().unwrap_or(&passing);
+    let shown = show_demo(&config, args, data);
+    if args.data.is_none() {
+        std::fs::remove_dir_all(&passing).ok();
+    }
+    shown
+}
+
+fn show_demo(config: &Config, args: &DemoArgs, data: &Path) -> Result<(), String> {
+    let mut options = options(&config.server, data);
+    // The simulated traders are a worker of their own, behind those that serve.
+    let traders = options.workers;
+    options.workers += 1;
+    let (exchange, mut feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
+    let feed = feeds.pop().ok_or("the exchange gave no feeds")?;
+    let traded = exchange.clone();
+    let thread = std::thread::Builder::new().name("rialto-traders".to_owned());
+    let thread = thread.spawn(move || demo::trade(&traded, &feed, traders));
+    thread.map_err(|error| format!("the simulated traders cannot be started: {error}"))?;
+    print_demo(config, args);
+    serve_until_told(config, &exchange, feeds, args.listen, args.metrics)
+}
+
+/// Where to connect, and with which keys. The secrets of the demo are no secrets.
+#[expect(clippy::print_stdout, reason = "that is what the demo is for")]
+fn print_demo(config: &Config, args: &DemoArgs) {
+    let listen = args.listen;
+    for tenant in &config.setup.tenants {
+        let name = &tenant.name;
+        println!("{name}");
+        println!("  REST           http://{listen}/t/{name}/api/v3/exchangeInfo");
+        println!("  WebSocket API  ws://{listen}/t/{name}/ws-api/v3");
+        println!("  streams        ws://{listen}/t/{name}/stream");
+        for key in config.keys.iter().filter(|key| key.tenant == *name) {
+            println!("  user {}: key {}, secret {}", key.user, key.api_key, key.secret.reveal());
+        }
+    }
+    println!("metrics at http://{}/metrics", args.metrics);
+}
+
+fn serve_until_told(
+    config: &Config,
+    exchange: &Exchange,
+    feeds: Vec<Feed<WorkerEvent>>,
+    listen: SocketAddr,
+    metrics: SocketAddr,
+) -> Result<(), String> {
+    let gateway = Arc::new(Gateway::new(exchange.clone(), config));
+    let served = actix_web::rt::System::new().block_on(async {
+        let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");
+        let api = serve(Arc::clone(&gateway), feeds, listen).map_err(cannot(listen))?;
+        let metrics_server = serve_metrics(gateway, metrics).map_err(cannot(metrics))?;
+        tracing::info!(%listen, %metrics, "serving");
+        run_until_told(api, metrics_server).await
+    });
+    exchange.shutdown();
+    served
+}
+
+/// How the exchange runs by a configuration.
+#[must_use]
+pub fn options(server: &ServerConfig, data: &Path) -> Options {
+    let mut options = Options::new(Storage::Directory { path: data.to_owned(), journal: SledOptions::default() });
+    options.workers = server.workers.unwrap_or_else(workers_default);
+    options.node = server.node.clone().unwrap_or(options.node);
+    options.engine_threads = server.engine_threads.unwrap_or(options.engine_threads);
+    options.permits = server.permits.unwrap_or(options.permits);
+    options.snapshot_every = server.snapshot_every.unwrap_or(options.snapshot_every);
+    options
+}
+
+/// Serves until the process is told to end, then lets connections finish.
+///
+/// # Errors
+/// If a server fails.
+pub async fn run_until_told(
+    api: actix_web::dev::Server,
+    metrics: actix_web::dev::Server,
+) -> Result<(), String> {
+    let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
+    actix_web::rt::spawn(async move {
+        told_to_end().await;
+        tracing::info!("ending");
+        metrics_handle.stop(false).await;
+        api_handle.stop(true).await;
+    });
+    let (api, metrics) = futures_util::future::join(api, metrics).await;
+    api.and(metrics).map_err(|error| error.to_string())
+}
+
+async fn told_to_end() {
+    use actix_web::rt::signal;
+    let terminate = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let interrupt = async {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    futures_util::future::select(std::pin::pin!(terminate), std::pin::pin!(interrupt)).await;
+}

@@ -1,0 +1,157 @@
+//! What all workers share: the exchange, who may sign, which names lead to which tenant, and how
+//! the numbers of every market are written.
+
+use std::sync::Arc;
+
+use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
+use rialto_actors::exchange::Exchange;
+use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_engine::units::Amount;
+
+use crate::config::Config;
+use crate::connection::ConnectionLimits;
+use crate::decimal::{Grid, MarketText};
+use crate::error::ApiError;
+use crate::keys::KeyStore;
+use crate::tenancy::Tenancy;
+use crate::user_stream::ListenKeys;
+
+/// What all workers share.
+pub struct Gateway {
+    /// The exchange.
+    pub exchange: Exchange,
+    /// Who is who.
+    pub directory: Arc<Directory>,
+    /// Who may sign.
+    pub keys: KeyStore,
+    /// Which names lead to which tenant.
+    pub tenancy: Tenancy,
+    /// The keys of user data streams.
+    pub listen_keys: ListenKeys,
+    /// How much a connection may cost.
+    pub connections: ConnectionLimits,
+    /// Messages per second that a client may send on a stream, if limited.
+    pub stream_messages_per_second: Option<u32>,
+    /// This node's name, told in every REST reply.
+    pub node: String,
+    tenants: Vec<TenantTexts>,
+}
+
+struct TenantTexts {
+    markets: Vec<MarketText>,
+    assets: Vec<Grid>,
+    /// How many orders an account may have open.
+    open_orders: u32,
+}
+
+/// A market of a tenant, with how its numbers are read and written.
+#[derive(Clone, Copy)]
+pub struct Market<'a> {
+    /// Whose it is.
+    pub tenant: &'a TenantEntry,
+    /// Its definition.
+    pub entry: &'a MarketEntry,
+    /// How its numbers are read and written.
+    pub text: &'a MarketText,
+}
+
+impl<'a> Market<'a> {
+    /// Its symbol.
+    #[must_use]
+    pub fn symbol(&self) -> &'a str {
+        &self.entry.symbol
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn id(&self) -> MarketId {
+        self.entry.id
+    }
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(exchange: Exchange, config: &Config) -> Self {
+        let directory = Arc::clone(exchange.directory());
+        let texts = |tenant: &TenantEntry| TenantTexts {
+            markets: tenant.markets.iter().map(|market| MarketText::of(&market.definition)).collect(),
+            assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
+            open_orders: {
+                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
+                setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
+            },
+        };
+        let defaults = ConnectionLimits::default();
+        Self {
+            keys: KeyStore::new(&config.keys, &directory),
+            tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
+            listen_keys: ListenKeys::default(),
+            connections: ConnectionLimits {
+                outbox_bytes: config.server.outbox_bytes.unwrap_or(defaults.outbox_bytes),
+                in_flight: config.server.in_flight.unwrap_or(defaults.in_flight),
+                ..defaults
+            },
+            stream_messages_per_second: config.server.stream_messages_per_second,
+            node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
+            tenants: directory.tenants().iter().map(texts).collect(),
+            directory,
+            exchange,
+        }
+    }
+
+    /// A tenant that was addressed, so that it is there.
+    ///
+    /// # Errors
+    /// 404 if it is not.
+    pub fn tenant(&self, tenant: TenantId) -> Result<&TenantEntry, ApiError> {
+        self.directory.tenant(tenant).ok_or_else(ApiError::no_tenant)
+    }
+
+    /// A market of a tenant by its symbol.
+    ///
+    /// # Errors
+    /// -1121.
+    pub fn market(&self, tenant: TenantId, symbol: &str) -> Result<Market<'_>, ApiError> {
+        let entry = self.tenant(tenant)?.market_named(symbol).ok_or_else(ApiError::invalid_symbol)?;
+        self.market_by_id(tenant, entry.id).ok_or_else(ApiError::invalid_symbol)
+    }
+
+    /// A market of a tenant by its number.
+    #[must_use]
+    pub fn market_by_id(&self, tenant: TenantId, market: MarketId) -> Option<Market<'_>> {
+        let entry = self.directory.tenant(tenant)?;
+        let text = self.tenants.get(tenant.0 as usize)?.markets.get(usize::from(market.0))?;
+        Some(Market { tenant: entry, entry: entry.market(market)?, text })
+    }
+
+    /// All markets of a tenant.
+    pub fn markets(&self, tenant: TenantId) -> impl Iterator<Item = Market<'_>> {
+        let entries = self.directory.tenant(tenant).map_or(&[][..], |tenant| &tenant.markets[..]);
+        entries.iter().filter_map(move |entry| self.market_by_id(tenant, entry.id))
+    }
+
+    /// How many orders an account of a tenant may have open, if that is limited.
+    #[must_use]
+    pub fn open_orders_max(&self, tenant: TenantId) -> Option<u32> {
+        self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
+    }
+
+    /// An asset of a tenant.
+    #[must_use]
+    pub fn asset(&self, tenant: TenantId, asset: AssetId) -> Option<&AssetEntry> {
+        self.directory.tenant(tenant)?.asset(asset)
+    }
+
+    /// Appends an amount of an asset in quotes.
+    pub fn amount(&self, out: &mut Vec<u8>, tenant: TenantId, asset: AssetId, amount: Amount) {
+        let texts = self.tenants.get(tenant.0 as usize);
+        let grid = texts.and_then(|texts| texts.assets.get(usize::from(asset.0))).copied();
+        grid.unwrap_or_else(|| Grid::of_scale(0)).quoted_signed(out, amount.0);
+    }
+
+    /// Appends an asset's name in quotes.
+    pub fn asset_name(&self, out: &mut Vec<u8>, tenant: TenantId, asset: AssetId) {
+        crate::json::string(out, self.asset(tenant, asset).map_or("", |asset| &asset.name));
+    }
+}

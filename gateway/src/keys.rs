@@ -1,0 +1,150 @@
+//! API keys: who signs, and for whom.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use rialto_actors::directory::Directory;
+use rialto_engine::ids::{AccountId, TenantId};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::config::KeyConfig;
+
+/// The longest API key in bytes.
+const API_KEY_MAX: usize = 128;
+
+/// A secret of the configuration. It shows itself to nobody.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for whoever must show it: the demo, whose secrets are printed on purpose.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+/// Whose requests these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The account.
+    pub account: AccountId,
+}
+
+/// A key that may sign.
+#[derive(Clone)]
+pub struct ApiKey {
+    /// Whose it is.
+    pub identity: Identity,
+    /// Keyed with the secret, so that a signature costs no key schedule.
+    mac: Hmac<Sha256>,
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ApiKey").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// All keys of all tenants. A key names one user of one tenant.
+#[derive(Clone, Debug, Default)]
+pub struct KeyStore {
+    keys: HashMap<String, ApiKey>,
+}
+
+impl KeyStore {
+    /// The keys of a configuration. One whose user is not in the directory is left out, and cannot
+    /// sign.
+    #[must_use]
+    pub fn new(keys: &[KeyConfig], directory: &Directory) -> Self {
+        let key = |config: &KeyConfig| {
+            let tenant = directory.tenant_named(&config.tenant)?;
+            let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
+            Some((config.api_key.clone(), ApiKey::new(identity, &config.secret)))
+        };
+        Self { keys: keys.iter().filter_map(key).collect() }
+    }
+
+    /// A store of one key.
+    #[cfg(test)]
+    pub fn of_one(api_key: &str, key: ApiKey) -> Self {
+        Self { keys: HashMap::from([(api_key.to_owned(), key)]) }
+    }
+
+    /// A key by its public part.
+    #[must_use]
+    pub fn find(&self, api_key: &str) -> Option<&ApiKey> {
+        self.keys.get(api_key)
+    }
+}
+
+impl ApiKey {
+    /// A key with its secret.
+    #[must_use]
+    pub fn new(identity: Identity, secret: &Secret) -> Self {
+        // HMAC takes keys of any length, so that the other arm is never taken; it can sign nothing
+        // that anybody knows.
+        let mac = Hmac::new_from_slice(secret.0.as_bytes()).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        Self { identity, mac }
+    }
+
+    /// Whether a signature in hexadecimal digits, of either case, is that of a payload. The
+    /// comparison takes the same time wherever they differ.
+    #[must_use]
+    pub fn verifies(&self, payload: &[u8], signature: &str) -> bool {
+        let mut expected = [0; 32];
+        if hex::decode_to_slice(signature, &mut expected).is_err() {
+            return false;
+        }
+        let mut mac = self.mac.clone();
+        mac.update(payload);
+        mac.verify_slice(&expected).is_ok()
+    }
+
+    /// The signature of a payload.
+    #[cfg(test)]
+    pub fn sign_for_test(&self, payload: &[u8]) -> String {
+        let mut mac = self.mac.clone();
+        mac.update(payload);
+        hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// A text that nobody without the secret can guess, and that is another for every `nonce`.
+    #[must_use]
+    pub fn derive(&self, nonce: &[u8]) -> String {
+        let mut mac = self.mac.clone();
+        mac.update(b"rialto derived token");
+        mac.update(nonce);
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+/// Whether a text can be an API key at all.
+#[must_use]
+pub fn is_well_formed(api_key: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=API_KEY_MAX).contains(&api_key.len()) && api_key.bytes().all(allowed)
+}

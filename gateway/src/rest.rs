@@ -1,0 +1,370 @@
+//! REST: one door for every path of every tenant, and the upgrades to WebSocket.
+//!
+//! Paths are matched by hand behind the tenant's prefix, so that all families are found in the
+//! same place whichever way a tenant is named, and so that nothing but this file decides what is
+//! public.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
+use rialto_actors::api::Request;
+use rialto_actors::clock;
+use rialto_actors::exchange::Status;
+use rialto_engine::ids::TenantId;
+use rialto_engine::units::Nanos;
+use rialto_engine::wallet::Command;
+
+use crate::auth::{self, Signed};
+use crate::connection::Connection;
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::json::TimeUnit;
+use crate::keys::{ApiKey, Identity};
+use crate::market_api::{self, MarketMethod};
+use crate::orders::{self, Pending};
+use crate::params::Params;
+use crate::streams::{Opening, StreamSession};
+use crate::user_stream::Subscription;
+use crate::worker::Worker;
+use crate::ws_api::{self, INVALID_TIME_UNIT, SessionOptions};
+use crate::{account, exchange_info};
+
+/// The longest body that is taken.
+const BODY_MAX: usize = 64 << 10;
+/// How long a client may take to send it.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+const API_KEY: &str = "X-MBX-APIKEY";
+const TIME_UNIT: &str = "X-MBX-TIME-UNIT";
+
+/// Answers any request.
+pub async fn answer(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let response = match route(&worker, &request, payload).await {
+        Ok(response) => response,
+        Err(error) => error_response(&error),
+    };
+    with_common_headers(response, &worker.gateway)
+}
+
+async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, ApiError> {
+    match request.path() {
+        "/healthz" => return Ok(HttpResponse::Ok().content_type("text/plain").body("live\n")),
+        "/readyz" => return Ok(readiness(&worker.gateway)),
+        _ => {}
+    }
+    if request.method() == Method::OPTIONS {
+        return Ok(preflight());
+    }
+    let gateway = &worker.gateway;
+    let host = request.connection_info().host().to_owned();
+    let address = gateway.tenancy.address(&host, request.path(), &gateway.directory)?;
+    let tenant = address.tenant;
+    let path = address.path;
+    if path == "/ws-api/v3" || path == "/ws-api/v3/" {
+        return upgrade_api(worker, request, payload, tenant);
+    }
+    if let Some(opening) = Opening::parse(path, request.query_string()) {
+        return upgrade_streams(worker, request, payload, tenant, &opening);
+    }
+    refuse_binary_encoding(request)?;
+    let body = read_body(payload).await?;
+    let body = std::str::from_utf8(&body).map_err(|_| ApiError::illegal_characters("body", "UTF-8"))?;
+    let call = Call {
+        worker,
+        request,
+        tenant,
+        params: Params::of_rest(request.query_string(), body)?,
+        body,
+        unit: time_unit(request)?,
+        now: clock::wall(),
+    };
+    let result = match path.strip_prefix("/api/v3/").or_else(|| path.strip_prefix("/api/v1/")) {
+        Some(path) => call.api(path).await?,
+        None => call.other(path).await?,
+    };
+    Ok(json_response(StatusCode::OK, result))
+}
+
+/// A REST request.
+struct Call<'a> {
+    worker: &'a Worker,
+    request: &'a HttpRequest,
+    /// The tenant that host or path name.
+    tenant: Option<TenantId>,
+    params: Params<'a>,
+    body: &'a str,
+    unit: TimeUnit,
+    now: Nanos,
+}
+
+/// Parses a new command of some kind.
+type Parse = fn(&Gateway, Identity, &Params<'_>, TimeUnit) -> Result<(Command, Pending), ApiError>;
+
+impl Call<'_> {
+    /// What stands behind `/api/v3/`.
+    async fn api(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let is_get = self.request.method() == Method::GET;
+        if let Some(method) = MarketMethod::from_rest_path(path) {
+            if !is_get {
+                return Err(ApiError::wrong_http_method());
+            }
+            let (exchange, tenant) = (&self.worker.gateway.exchange, self.public()?);
+            let called = market_api::call(exchange, tenant, method, &self.params, self.unit);
+            return called.await.map(String::into_bytes);
+        }
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        match (self.request.method(), path) {
+            (&Method::GET, "ping") => Ok(b"{}".to_vec()),
+            (&Method::GET, "time") => Ok(format!("{{\"serverTime\":{}}}", unit.count(self.now)).into_bytes()),
+            (&Method::GET, "exchangeInfo") => {
+                let mut out = Vec::with_capacity(4_096);
+                exchange_info::write(&mut out, &worker.gateway, self.public()?, params, self.now)?;
+                Ok(out)
+            }
+            (&Method::POST, "order") => self.command(orders::parse_place).await,
+            (&Method::POST, "order/test") => {
+                ws_api::test_order(&worker.gateway, self.signed()?.identity, params)
+            }
+            (&Method::DELETE, "order") => self.command(orders::parse_cancel).await,
+            (&Method::DELETE, "openOrders") => self.command(orders::parse_cancel_all).await,
+            (&Method::POST, "order/cancelReplace") => self.command(orders::parse_replace).await,
+            (&Method::PUT, "order/amend/keepPriority") => self.command(orders::parse_amend).await,
+            (&Method::GET, "order") => account::order(worker, self.signed()?.identity, params, unit).await,
+            (&Method::GET, "openOrders") => account::open_orders(worker, self.signed()?.identity, params, unit).await,
+            (&Method::GET, "allOrders") => account::all_orders(worker, self.signed()?.identity, params, unit).await,
+            (&Method::GET, "myTrades") => account::my_trades(worker, self.signed()?.identity, params, unit).await,
+            (&Method::GET, "account") => {
+                account::account(worker, self.signed()?.identity, params, unit, self.now).await
+            }
+            (&Method::GET, "account/commission") => account::commission(worker, self.signed()?.identity, params),
+            (&Method::GET, "rateLimit/order") => {
+                self.signed()?;
+                Ok(account::ORDER_RATE_LIMITS.as_bytes().to_vec())
+            }
+            // Self-trades are not prevented and order lists not offered, so that there are none.
+            (&Method::GET, "myPreventedMatches" | "openOrderList" | "allOrderList") => {
+                self.signed()?;
+                Ok(b"[]".to_vec())
+            }
+            (_, "userDataStream") => self.user_data_stream(),
+            (_, path) if KNOWN.contains(&path) => Err(ApiError::wrong_http_method()),
+            _ => Err(ApiError::no_such_path()),
+        }
+    }
+
+    /// What clients ask beside `/api`, most of it only to find that there is none.
+    async fn other(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        if self.request.method() != Method::GET {
+            return Err(ApiError::no_such_path());
+        }
+        match path {
+            "/sapi/v1/system/status" => Ok(br#"{"status":0,"msg":"normal"}"#.to_vec()),
+            "/sapi/v1/capital/config/getall" => account::coins(self.worker, self.signed()?.identity).await,
+            "/sapi/v1/margin/allPairs" | "/sapi/v1/margin/isolated/allPairs" => Ok(b"[]".to_vec()),
+            "/sapi/v1/asset/tradeFee" => account::trade_fees(self.worker, self.signed()?.identity, &self.params),
+            "/fapi/v1/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(br#"{"symbols":[]}"#.to_vec()),
+            _ => Err(ApiError::no_such_path()),
+        }
+    }
+
+    async fn command(&self, parse: Parse) -> Result<Vec<u8>, ApiError> {
+        let signed = self.signed()?;
+        let gateway = &self.worker.gateway;
+        let (command, pending) = parse(gateway, signed.identity, &self.params, self.unit)?;
+        let request = Request::Command { command, deadline: signed.deadline };
+        let release = self.worker.ask(signed.identity.tenant, request).await?;
+        let mut out = Vec::with_capacity(1_024);
+        orders::write_result(gateway, &mut out, &pending, &release)?;
+        Ok(out)
+    }
+
+    /// Listen keys need the API key and no signature.
+    fn user_data_stream(&self) -> Result<Vec<u8>, ApiError> {
+        let key = self.key()?;
+        let listen_keys = &self.worker.gateway.listen_keys;
+        match *self.request.method() {
+            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(key, self.now)).into_bytes()),
+            Method::PUT => {
+                listen_keys.keep(self.params.required("listenKey")?, key.identity)?;
+                Ok(b"{}".to_vec())
+            }
+            Method::DELETE => {
+                listen_keys.end(self.params.required("listenKey")?, key.identity)?;
+                Ok(b"{}".to_vec())
+            }
+            _ => Err(ApiError::wrong_http_method()),
+        }
+    }
+
+    /// The tenant of a public request: the one addressed, else that of a key that is shown, else
+    /// the default.
+    fn public(&self) -> Result<TenantId, ApiError> {
+        let shown = || self.key().ok().map(|key| key.identity.tenant);
+        self.worker.gateway.tenancy.public(self.tenant.or_else(shown))
+    }
+
+    fn key(&self) -> Result<&ApiKey, ApiError> {
+        auth::find_key(&self.worker.gateway.keys, api_key(self.request), self.tenant)
+    }
+
+    fn signed(&self) -> Result<Signed, ApiError> {
+        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
+        auth::check_rest(keys, api_key(self.request), self.tenant, query, self.body, &self.params, self.now)
+    }
+}
+
+/// Paths of `/api/v3` that answer to some method.
+const KNOWN: [&str; 14] = [
+    "ping",
+    "time",
+    "exchangeInfo",
+    "order",
+    "order/test",
+    "openOrders",
+    "order/cancelReplace",
+    "order/amend/keepPriority",
+    "allOrders",
+    "myTrades",
+    "account",
+    "account/commission",
+    "rateLimit/order",
+    "myPreventedMatches",
+];
+
+fn upgrade_api(
+    worker: &Rc<Worker>,
+    request: &HttpRequest,
+    payload: Payload,
+    tenant: Option<TenantId>,
+) -> Result<HttpResponse, ApiError> {
+    let options = SessionOptions::of_query(request.query_string())?;
+    let (response, connection, reader) = Connection::accept(request, payload, worker.gateway.connections)?;
+    actix_web::rt::spawn(ws_api::serve(Rc::clone(worker), connection, reader, tenant, options));
+    Ok(response)
+}
+
+/// A stream belongs to a tenant; one that names listen keys to theirs.
+fn upgrade_streams(
+    worker: &Rc<Worker>,
+    request: &HttpRequest,
+    payload: Payload,
+    tenant: Option<TenantId>,
+    opening: &Opening,
+) -> Result<HttpResponse, ApiError> {
+    let gateway = &worker.gateway;
+    let mut accounts: Vec<(&str, Identity)> = Vec::new();
+    for name in &opening.names {
+        accounts.extend(gateway.listen_keys.find(name).map(|identity| (name.as_str(), identity)));
+    }
+    if tenant.is_some_and(|tenant| accounts.iter().any(|(_, identity)| identity.tenant != tenant)) {
+        return Err(ApiError::invalid_listen_key());
+    }
+    let owner = accounts.first().map(|(_, identity)| identity.tenant);
+    let tenant = gateway.tenancy.public(tenant.or(owner))?;
+    let (response, connection, reader) = Connection::accept(request, payload, gateway.connections)?;
+    let mut subscribed = Vec::new();
+    for (name, identity) in accounts {
+        let stream = opening.combined.then(|| Rc::from(name));
+        let subscription = Subscription { connection: Rc::clone(&connection), id: None, unit: opening.unit, stream };
+        worker.subscribe(identity.tenant, identity.account, subscription);
+        subscribed.push(identity);
+    }
+    let session = StreamSession::open(&worker.streams, tenant, Rc::clone(&connection), opening);
+    let (worker, limit) = (Rc::clone(worker), gateway.stream_messages_per_second);
+    actix_web::rt::spawn(async move {
+        session.serve(reader, limit).await;
+        for identity in subscribed {
+            worker.unsubscribe(identity.tenant, identity.account, &connection, None);
+        }
+    });
+    Ok(response)
+}
+
+async fn read_body(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| ApiError::unknown())?;
+            if body.len() + chunk.len() > BODY_MAX {
+                return Err(ApiError::with_status(413, -1000, "The body of the request is too long."));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    let in_time = actix_web::rt::time::timeout(BODY_PATIENCE, read).await;
+    in_time.map_err(|_| ApiError::with_status(408, -1000, "The body of the request did not come in time."))??;
+    Ok(body)
+}
+
+/// Simple binary encoding is not offered. Who also takes JSON gets JSON.
+fn refuse_binary_encoding(request: &HttpRequest) -> Result<(), ApiError> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    if accept.contains("application/sbe") && !accept.contains("application/json") && !accept.contains("*/*") {
+        return Err(ApiError::with_status(406, -1155, "SBE is not enabled."));
+    }
+    Ok(())
+}
+
+fn api_key(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(API_KEY).and_then(|key| key.to_str().ok())
+}
+
+fn time_unit(request: &HttpRequest) -> Result<TimeUnit, ApiError> {
+    match request.headers().get(TIME_UNIT) {
+        None => Ok(TimeUnit::default()),
+        Some(name) => name.to_str().ok().and_then(TimeUnit::named).ok_or(INVALID_TIME_UNIT),
+    }
+}
+
+fn readiness(gateway: &Gateway) -> HttpResponse {
+    match gateway.exchange.status() {
+        Status::Ready => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
+        Status::Recovering => HttpResponse::ServiceUnavailable().content_type("text/plain").body("recovering\n"),
+        Status::Stopped(reason) => {
+            HttpResponse::ServiceUnavailable().content_type("text/plain").body(format!("stopped: {reason}\n"))
+        }
+    }
+}
+
+fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE, OPTIONS"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "X-MBX-APIKEY, X-MBX-TIME-UNIT, Content-Type"))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
+        .finish()
+}
+
+fn json_response(status: StatusCode, body: Vec<u8>) -> HttpResponse {
+    HttpResponse::build(status).content_type("application/json;charset=UTF-8").body(body)
+}
+
+fn error_response(error: &ApiError) -> HttpResponse {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+    json_response(status, error.body())
+}
+
+/// Headers of every answer: any page may ask, and may read what the dialect's clients look at.
+fn with_common_headers(mut response: HttpResponse, gateway: &Gateway) -> HttpResponse {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("X-MBX-USED-WEIGHT, X-MBX-USED-WEIGHT-1M, X-MBX-ORDER-COUNT-10S, X-MBX-ORDER-COUNT-1D, X-MBX-UUID, Retry-After"),
+    );
+    // Nothing is metered: every request finds its budget untouched.
+    headers.insert(HeaderName::from_static("x-mbx-used-weight"), HeaderValue::from_static("1"));
+    headers.insert(HeaderName::from_static("x-mbx-used-weight-1m"), HeaderValue::from_static("1"));
+    if let Ok(node) = HeaderValue::from_str(&gateway.node) {
+        headers.insert(HeaderName::from_static("x-mbx-uuid"), node);
+    }
+    response
+}

@@ -1,0 +1,124 @@
+//! The HTTP servers: the API, and the metrics on an address of their own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, Server};
+use actix_web::web::{self, Payload};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use rialto_actors::api::WorkerEvent;
+use rialto_actors::feed::Feed;
+use rialto_actors::metrics as actor_metrics;
+
+use crate::connection::Socket;
+use crate::gateway::Gateway;
+use crate::rest;
+use crate::worker::Worker;
+
+/// How long an idle HTTP connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a client may take to send the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long connections may take to end when the server stops.
+const SHUTDOWN_SECONDS: u64 = 5;
+
+thread_local! {
+    /// The worker of this server thread. A server that listens on several sockets makes its
+    /// services on every thread once for each.
+    static WORKER: std::cell::OnceCell<Rc<Worker>> = const { std::cell::OnceCell::new() };
+}
+
+/// How many threads serve clients unless the configuration says otherwise: half the processors,
+/// because the engine needs the others.
+#[must_use]
+pub fn workers_default() -> u16 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(processors / 2).unwrap_or(u16::MAX).max(1)
+}
+
+/// The server of the API. It serves while the future is polled, with one thread for each feed; the
+/// feeds are numbered as they come.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub fn serve(gateway: Arc<Gateway>, feeds: Vec<Feed<WorkerEvent>>, listen: SocketAddr) -> io::Result<Server> {
+    let listener = std::net::TcpListener::bind(listen)?;
+    serve_on(gateway, feeds, listener)
+}
+
+/// The same on a socket that listens already.
+///
+/// # Errors
+/// If the socket cannot be used.
+pub fn serve_on(
+    gateway: Arc<Gateway>,
+    feeds: Vec<Feed<WorkerEvent>>,
+    listener: std::net::TcpListener,
+) -> io::Result<Server> {
+    let workers = feeds.len();
+    let numbered: Vec<(u16, Feed<WorkerEvent>)> = (0..).zip(feeds).collect();
+    let feeds = Arc::new(Mutex::new(numbered));
+    let server = HttpServer::new(move || {
+        let worker = WORKER.with(|worker| Rc::clone(worker.get_or_init(|| start_worker(&gateway, &feeds))));
+        App::new().app_data(web::Data::from(Arc::clone(&gateway))).default_service(web::to(
+            move |request: HttpRequest, payload: Payload| rest::answer(Rc::clone(&worker), request, payload),
+        ))
+    })
+    .workers(workers)
+    .on_connect(|connection, extensions| connected(connection, extensions))
+    .keep_alive(KEEP_ALIVE)
+    .client_request_timeout(HEAD_PATIENCE)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The server of the metrics.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub fn serve_metrics(gateway: Arc<Gateway>, listen: SocketAddr) -> io::Result<Server> {
+    let server = HttpServer::new(move || {
+        let gateway = Arc::clone(&gateway);
+        App::new()
+            .route(
+                "/metrics",
+                web::get().to(move || {
+                    let gateway = Arc::clone(&gateway);
+                    async move {
+                        gateway.exchange.sample_metrics();
+                        let text = web::block(actor_metrics::render).await.unwrap_or_default();
+                        HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+                    }
+                }),
+            )
+            .default_service(web::to(|| async { HttpResponse::NotFound().body("see /metrics\n") }))
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(listen)?;
+    Ok(server.run())
+}
+
+fn start_worker(gateway: &Arc<Gateway>, feeds: &Mutex<Vec<(u16, Feed<WorkerEvent>)>>) -> Rc<Worker> {
+    let feed = feeds.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    // The server has as many threads as there are feeds, and ends as a whole.
+    let (number, feed) = feed.expect("there is a feed for every server thread");
+    let worker = Worker::new(Arc::clone(gateway), number);
+    actix_web::rt::spawn(Rc::clone(&worker).run(feed));
+    worker
+}
+
+/// Replies are small and must leave at once; and a client that takes nothing must be cut off.
+fn connected(connection: &dyn std::any::Any, extensions: &mut Extensions) {
+    if let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() {
+        stream.set_nodelay(true).ok();
+    }
+    if let Some(socket) = Socket::of(connection) {
+        extensions.insert(socket);
+    }
+}

@@ -1,0 +1,330 @@
+//! User data: what the owner of an account is told of his orders and balances.
+//!
+//! Whoever settles tells all accounts concerned in one list, in order. From it, each account that
+//! somebody listens to gets a report for every event of its orders, and then its balances as they
+//! are after all of them.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rialto_actors::api::Release;
+use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
+use rialto_engine::reason::Reason;
+use rialto_engine::units::{Nanos, Notional, Price, Quantity};
+use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
+
+use crate::connection::Connection;
+use crate::error::ApiError;
+use crate::gateway::{Gateway, Market};
+use crate::json::{self, TimeUnit};
+use crate::keys::{ApiKey, Identity};
+use crate::orders;
+use crate::worker::Worker;
+
+/// Whom an account's events are told.
+pub struct Subscription {
+    /// The connection.
+    pub connection: Rc<Connection>,
+    /// The subscription's number on the connection of a WebSocket API, whose events are wrapped
+    /// with it; `None` on a stream, whose events are told as they are.
+    pub id: Option<u32>,
+    /// In which unit times are.
+    pub unit: TimeUnit,
+    /// The name that events are wrapped with on a combined stream.
+    pub stream: Option<Rc<str>>,
+}
+
+/// Tells every listener what a release means to its account. `cancel_id` is the name that a client
+/// gave to the cancel that caused it.
+pub fn tell(
+    worker: &Worker,
+    subscribers: &HashMap<(TenantId, AccountId), Vec<Subscription>>,
+    release: &Release,
+    cancel_id: Option<&ClientOrderId>,
+    now: Nanos,
+) {
+    let mut told: Vec<AccountId> = Vec::new();
+    for update in &release.updates {
+        let account = update.order.account;
+        if told.contains(&account) {
+            continue;
+        }
+        told.push(account);
+        let Some(listeners) = subscribers.get(&(release.tenant, account)) else { continue };
+        let own = || release.updates.iter().filter(move |update| update.order.account == account);
+        for listener in listeners {
+            for update in own() {
+                let Some(market) = worker.gateway.market_by_id(release.tenant, update.order.market) else { continue };
+                let report = Report { gateway: &worker.gateway, market, unit: listener.unit, now };
+                listener.send(worker, |out| report.write(out, update, cancel_id));
+            }
+            listener.send(worker, |out| {
+                write_position(out, &worker.gateway, release.tenant, own(), listener.unit, now);
+            });
+        }
+    }
+}
+
+impl Subscription {
+    fn send(&self, worker: &Worker, write: impl FnOnce(&mut Vec<u8>)) {
+        worker.format(|out| {
+            match (self.id, &self.stream) {
+                (Some(id), _) => {
+                    out.extend_from_slice(b"{\"subscriptionId\":");
+                    json::number(out, u64::from(id));
+                    out.extend_from_slice(b",\"event\":");
+                    write(out);
+                    out.push(b'}');
+                }
+                (None, Some(stream)) => {
+                    out.extend_from_slice(b"{\"stream\":");
+                    json::string(out, stream);
+                    out.extend_from_slice(b",\"data\":");
+                    write(out);
+                    out.push(b'}');
+                }
+                (None, None) => write(out),
+            }
+            self.connection.send(out);
+        });
+    }
+}
+
+/// Writes `executionReport` events of one market.
+pub struct Report<'a> {
+    /// For the names of assets.
+    pub gateway: &'a Gateway,
+    /// The market.
+    pub market: Market<'a>,
+    /// In which unit times are.
+    pub unit: TimeUnit,
+    /// When it is told.
+    pub now: Nanos,
+}
+
+impl Report<'_> {
+    /// Appends the report of an event.
+    pub fn write(&self, out: &mut Vec<u8>, update: &OrderUpdate, cancel_id: Option<&ClientOrderId>) {
+        let OrderUpdate { event, order, .. } = update;
+        let text = self.market.text;
+        let key = |out: &mut Vec<u8>, key: &str| {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":");
+        };
+        let word = |out: &mut Vec<u8>, name: &str, value: &str| {
+            key(out, name);
+            out.push(b'"');
+            out.extend_from_slice(value.as_bytes());
+            out.push(b'"');
+        };
+        let number = |out: &mut Vec<u8>, name: &str, value: u64| {
+            key(out, name);
+            json::number(out, value);
+        };
+        let canceled = *event == OrderEvent::Canceled;
+        let execution = match event {
+            OrderEvent::Trade(execution) => Some(execution),
+            _ => None,
+        };
+        out.extend_from_slice(b"{\"e\":\"executionReport\"");
+        number(out, "E", self.unit.count(self.now));
+        word(out, "s", self.market.symbol());
+        // The report of a cancel carries the name of the cancel, and the order's own as `C`.
+        key(out, "c");
+        out.push(b'"');
+        if canceled {
+            orders::cancel_id(out, order.id, cancel_id);
+        } else {
+            out.extend_from_slice(order.client_id.as_str().as_bytes());
+        }
+        out.push(b'"');
+        word(out, "S", orders::side_name(order.side));
+        word(out, "o", orders::type_name(order.kind));
+        word(out, "f", orders::time_in_force_name(order.kind));
+        key(out, "q");
+        text.quantity(out, order.quantity);
+        key(out, "p");
+        text.price(out, order.price);
+        out.extend_from_slice(b",\"P\":\"0.00000000\",\"F\":\"0.00000000\",\"g\":-1");
+        word(out, "C", if canceled { order.client_id.as_str() } else { "" });
+        word(out, "x", execution_type(event));
+        word(out, "X", orders::status_name(order.status));
+        match event {
+            OrderEvent::Rejected(reason) => word(out, "r", &reject_reason(*reason)),
+            _ => word(out, "r", "NONE"),
+        }
+        number(out, "i", order.id.0);
+        self.write_execution(out, execution, order);
+        number(out, "T", self.unit.count(order.updated));
+        key(out, "t");
+        json::integer(out, execution.map_or(-1, |execution| i64::try_from(execution.trade.0).unwrap_or(i64::MAX)));
+        number(out, "I", orders::execution_id(order));
+        let works = matches!(order.status, Status::New | Status::PartiallyFilled);
+        key(out, "w");
+        json::boolean(out, works);
+        key(out, "m");
+        json::boolean(out, execution.is_some_and(|execution| execution.maker));
+        out.extend_from_slice(b",\"M\":false");
+        number(out, "O", self.unit.count(order.time));
+        key(out, "Z");
+        text.notional(out, order.notional);
+        key(out, "Y");
+        let last = execution.map_or(Notional::ZERO, |execution| execution.price.times(execution.quantity));
+        text.notional(out, last);
+        key(out, "Q");
+        text.quote_amount(out, order.budget);
+        if order.status != Status::Rejected {
+            number(out, "W", self.unit.count(order.time));
+        }
+        word(out, "V", "NONE");
+        if let OrderEvent::Expired(reason) = event {
+            word(out, "eR", orders::expiry_name(*reason));
+        }
+        out.push(b'}');
+    }
+
+    fn write_execution(&self, out: &mut Vec<u8>, execution: Option<&Execution>, order: &OrderView) {
+        let text = self.market.text;
+        out.extend_from_slice(b",\"l\":");
+        text.quantity(out, execution.map_or(Quantity::ZERO, |execution| execution.quantity));
+        out.extend_from_slice(b",\"z\":");
+        text.quantity(out, order.executed);
+        out.extend_from_slice(b",\"L\":");
+        text.price(out, execution.map_or(Price::ZERO, |execution| execution.price));
+        match execution {
+            Some(execution) => {
+                let tenant = self.market.tenant.id;
+                out.extend_from_slice(b",\"n\":");
+                self.gateway.amount(out, tenant, execution.fee_asset, execution.fee);
+                out.extend_from_slice(b",\"N\":");
+                self.gateway.asset_name(out, tenant, execution.fee_asset);
+            }
+            None => out.extend_from_slice(b",\"n\":\"0\",\"N\":null"),
+        }
+    }
+}
+
+const fn execution_type(event: &OrderEvent) -> &'static str {
+    match event {
+        OrderEvent::New => "NEW",
+        OrderEvent::Trade(_) => "TRADE",
+        OrderEvent::Canceled => "CANCELED",
+        OrderEvent::Expired(_) => "EXPIRED",
+        OrderEvent::Reduced => "REPLACED",
+        OrderEvent::Rejected(_) => "REJECTED",
+    }
+}
+
+fn reject_reason(reason: Reason) -> String {
+    match reason {
+        Reason::WouldMatch => "WOULD_MATCH_IMMEDIATELY".to_owned(),
+        Reason::InsufficientBalance => "INSUFFICIENT_BALANCES".to_owned(),
+        other => other.name().to_ascii_uppercase(),
+    }
+}
+
+/// Appends `outboundAccountPosition`: the balances that the updates of one account left, the last
+/// of each asset.
+fn write_position<'a>(
+    out: &mut Vec<u8>,
+    gateway: &Gateway,
+    tenant: TenantId,
+    updates: impl Iterator<Item = &'a OrderUpdate>,
+    unit: TimeUnit,
+    now: Nanos,
+) {
+    let mut balances: Vec<BalanceView> = Vec::with_capacity(4);
+    let mut updated = Nanos::ZERO;
+    for update in updates {
+        updated = updated.max(update.order.updated);
+        for balance in update.balances {
+            match balances.iter_mut().find(|other| other.asset == balance.asset) {
+                Some(other) => *other = balance,
+                None => balances.push(balance),
+            }
+        }
+    }
+    out.extend_from_slice(b"{\"e\":\"outboundAccountPosition\",\"E\":");
+    json::time(out, now, unit);
+    out.extend_from_slice(b",\"u\":");
+    json::time(out, updated, unit);
+    out.extend_from_slice(b",\"B\":");
+    json::array(out, balances, |out, balance| {
+        out.extend_from_slice(b"{\"a\":");
+        gateway.asset_name(out, tenant, balance.asset);
+        out.extend_from_slice(b",\"f\":");
+        gateway.amount(out, tenant, balance.asset, balance.available);
+        out.extend_from_slice(b",\"l\":");
+        gateway.amount(out, tenant, balance.asset, balance.held);
+        out.push(b'}');
+    });
+    out.push(b'}');
+}
+
+/// How long a listen key lives without being kept alive.
+const LISTEN_KEY_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// The keys of user data streams, one for each account that asked. They are kept in memory: after
+/// a restart, clients ask for another, as they do after an hour.
+#[derive(Default)]
+pub struct ListenKeys {
+    keys: Mutex<HashMap<String, ListenKey>>,
+}
+
+struct ListenKey {
+    identity: Identity,
+    used: Instant,
+}
+
+impl ListenKeys {
+    /// The key of an account, a new one if it has none that lives.
+    pub fn create(&self, key: &ApiKey, now: Nanos) -> String {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|_, listen| listen.used.elapsed() < LISTEN_KEY_LIFE);
+        let existing = keys.iter_mut().find(|(_, listen)| listen.identity == key.identity);
+        if let Some((name, listen)) = existing {
+            listen.used = Instant::now();
+            return name.clone();
+        }
+        let name = key.derive(&now.0.to_be_bytes());
+        keys.insert(name.clone(), ListenKey { identity: key.identity, used: Instant::now() });
+        name
+    }
+
+    /// Keeps a key alive.
+    ///
+    /// # Errors
+    /// -1125 if it is not that account's.
+    pub fn keep(&self, name: &str, identity: Identity) -> Result<(), ApiError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = keys.get_mut(name).filter(|listen| listen.is_of(identity));
+        living.ok_or_else(ApiError::invalid_listen_key)?.used = Instant::now();
+        Ok(())
+    }
+
+    /// Ends a key.
+    ///
+    /// # Errors
+    /// -1125 if it is not that account's.
+    pub fn end(&self, name: &str, identity: Identity) -> Result<(), ApiError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.get(name).filter(|listen| listen.is_of(identity)).ok_or_else(ApiError::invalid_listen_key)?;
+        keys.remove(name);
+        Ok(())
+    }
+
+    /// Whose key this is.
+    pub fn find(&self, name: &str) -> Option<Identity> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.get(name).filter(|listen| listen.used.elapsed() < LISTEN_KEY_LIFE).map(|listen| listen.identity)
+    }
+}
+
+impl ListenKey {
+    fn is_of(&self, identity: Identity) -> bool {
+        self.identity == identity && self.used.elapsed() < LISTEN_KEY_LIFE
+    }
+}

@@ -1,0 +1,263 @@
+//! The edge's half of a thread: requests that wait for their answers, and who is told what.
+//!
+//! Each server thread has one worker, and everything of a worker happens on its thread. What the
+//! exchange lets out comes through one feed and is handed on in batches.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use rialto_actors::api::{Release, ReplyToken, Request, WorkerEvent};
+use rialto_actors::feed::Feed;
+use rialto_actors::{clock, metrics as actor_metrics};
+use rialto_engine::ids::{AccountId, TenantId};
+use rialto_engine::units::Nanos;
+use tokio::sync::oneshot;
+
+use crate::connection::Connection;
+use crate::error::ApiError;
+use crate::gateway::Gateway;
+use crate::streams::StreamHub;
+use crate::user_stream::{self, Subscription};
+use crate::ws_api::SocketWaiter;
+
+/// Messages taken from the feed before the other tasks of the thread have their turn.
+const BATCH: usize = 256;
+
+/// What becomes of a request that a task waits for.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The answer, with what it let out.
+    Released(Arc<Release>),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Who waits for an answer.
+pub enum Waiter {
+    /// A task.
+    Task(oneshot::Sender<Outcome>),
+    /// A connection: the answer is written to it without a task in between.
+    Socket(SocketWaiter),
+}
+
+/// The edge's half of a thread.
+pub struct Worker {
+    /// What all workers share.
+    pub gateway: Arc<Gateway>,
+    number: u16,
+    slots: RefCell<Slots>,
+    subscribers: RefCell<HashMap<(TenantId, AccountId), Vec<Subscription>>>,
+    /// The worker's connections that listen to markets.
+    pub streams: Rc<StreamHub>,
+    /// Where replies and events are formatted. Taken while in use.
+    scratch: Cell<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Slots {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+struct Slot {
+    generation: u32,
+    waiter: Option<Waiter>,
+}
+
+impl Worker {
+    /// A worker of this number, which is that of its feed.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>, number: u16) -> Rc<Self> {
+        let streams = StreamHub::new(Arc::clone(&gateway.directory), gateway.exchange.market_data().clone());
+        Rc::new(Self {
+            gateway,
+            streams,
+            number,
+            slots: RefCell::default(),
+            subscribers: RefCell::default(),
+            scratch: Cell::default(),
+        })
+    }
+
+    /// Hands on what comes through the feed, until the exchange is gone.
+    pub async fn run(self: Rc<Self>, feed: Feed<WorkerEvent>) {
+        let mut signal = feed.signal();
+        while signal.next().await.is_some() {
+            let now = clock::wall();
+            for _ in 0..BATCH {
+                let Some(event) = feed.next_message() else { break };
+                match event {
+                    WorkerEvent::Released(release) => self.released(&release, now),
+                    WorkerEvent::Market(event) => self.streams.publish(&event),
+                    WorkerEvent::Interrupted => self.interrupted(),
+                }
+            }
+        }
+    }
+
+    /// Hands a request to a tenant's wallet. Whoever waits is told once, unless this fails.
+    ///
+    /// # Errors
+    /// -1008 if there is no room, or the exchange does not run.
+    pub fn submit(&self, tenant: TenantId, request: Request, waiter: Waiter) -> Result<(), ApiError> {
+        let token = self.slots.borrow_mut().put(self.number, waiter);
+        let submitted = self.gateway.exchange.submit(tenant, request, token, clock::monotonic());
+        submitted.map_err(|refused| {
+            self.slots.borrow_mut().take(token);
+            ApiError::from(refused)
+        })
+    }
+
+    /// The same for a task: waits for the answer.
+    ///
+    /// # Errors
+    /// As [`Self::submit`], and the unknown outcome.
+    pub async fn ask(&self, tenant: TenantId, request: Request) -> Result<Arc<Release>, ApiError> {
+        let (sender, receiver) = oneshot::channel();
+        self.submit(tenant, request, Waiter::Task(sender))?;
+        match receiver.await {
+            Ok(Outcome::Released(release)) => Ok(release),
+            Ok(Outcome::Unknown) | Err(_) => Err(ApiError::outcome_unknown()),
+        }
+    }
+
+    /// Tells a connection what happens to an account, until it is closed or unsubscribes.
+    pub fn subscribe(&self, tenant: TenantId, account: AccountId, subscription: Subscription) {
+        self.subscribers.borrow_mut().entry((tenant, account)).or_default().push(subscription);
+    }
+
+    /// Ends subscriptions of a connection: that of an id, or all.
+    pub fn unsubscribe(&self, tenant: TenantId, account: AccountId, connection: &Rc<Connection>, id: Option<u32>) {
+        let mut subscribers = self.subscribers.borrow_mut();
+        if let Some(of_account) = subscribers.get_mut(&(tenant, account)) {
+            of_account.retain(|other| {
+                !Rc::ptr_eq(&other.connection, connection) || id.is_some_and(|id| other.id != Some(id))
+            });
+            if of_account.is_empty() {
+                subscribers.remove(&(tenant, account));
+            }
+        }
+    }
+
+    /// Formats something in the worker's buffer and hands it on.
+    pub fn format<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut scratch = self.scratch.take();
+        scratch.clear();
+        let result = write(&mut scratch);
+        self.scratch.set(scratch);
+        result
+    }
+
+    fn released(&self, release: &Arc<Release>, now: Nanos) {
+        let mut cancel_id = None;
+        if let Some((token, _)) = &release.answer
+            && token.worker == self.number
+        {
+            let waiter = self.slots.borrow_mut().take(*token);
+            match waiter {
+                Some(Waiter::Task(sender)) => {
+                    // A client that went away no longer waits.
+                    sender.send(Outcome::Released(Arc::clone(release))).ok();
+                }
+                Some(Waiter::Socket(waiter)) => {
+                    cancel_id = waiter.pending.cancel_id();
+                    waiter.answer(self, Some(release));
+                }
+                None => {}
+            }
+            actor_metrics::answered(&release.stamps, clock::monotonic());
+        }
+        if !release.updates.is_empty() {
+            let subscribers = self.subscribers.borrow();
+            if !subscribers.is_empty() {
+                user_stream::tell(self, &subscribers, release, cancel_id.as_ref(), now);
+            }
+        }
+    }
+
+    /// Whatever is unanswered has an unknown outcome.
+    fn interrupted(&self) {
+        let waiters = self.slots.borrow_mut().take_all();
+        for waiter in waiters {
+            match waiter {
+                Waiter::Task(sender) => {
+                    sender.send(Outcome::Unknown).ok();
+                }
+                Waiter::Socket(waiter) => waiter.answer(self, None),
+            }
+        }
+    }
+}
+
+impl Slots {
+    fn put(&mut self, worker: u16, waiter: Waiter) -> ReplyToken {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, waiter: None });
+            // The permits bound how many are in use, far below 2^32.
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let slot = &mut self.slots[number as usize];
+        slot.waiter = Some(waiter);
+        ReplyToken { worker, slot: number, generation: slot.generation }
+    }
+
+    /// Who waits at a slot, if it was not given away since.
+    fn take(&mut self, token: ReplyToken) -> Option<Waiter> {
+        let slot = self.slots.get_mut(token.slot as usize)?;
+        if slot.generation != token.generation {
+            return None;
+        }
+        let waiter = slot.waiter.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(token.slot);
+        Some(waiter)
+    }
+
+    fn take_all(&mut self) -> Vec<Waiter> {
+        let mut waiters = Vec::new();
+        for (number, slot) in (0..).zip(&mut self.slots) {
+            if let Some(waiter) = slot.waiter.take() {
+                slot.generation = slot.generation.wrapping_add(1);
+                self.free.push(number);
+                waiters.push(waiter);
+            }
+        }
+        waiters
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter() -> (Waiter, oneshot::Receiver<Outcome>) {
+        let (sender, receiver) = oneshot::channel();
+        (Waiter::Task(sender), receiver)
+    }
+
+    #[test]
+    fn a_slot_that_was_given_away_again_does_not_take_an_old_answer() {
+        let mut slots = Slots::default();
+        let first = slots.put(3, waiter().0);
+        assert_eq!((first.worker, first.slot, first.generation), (3, 0, 0));
+        assert!(slots.take(first).is_some());
+        assert!(slots.take(first).is_none(), "answered once");
+        let second = slots.put(3, waiter().0);
+        assert_eq!((second.slot, second.generation), (0, 1));
+        assert!(slots.take(first).is_none(), "an old answer");
+        assert!(slots.take(second).is_some());
+    }
+
+    #[test]
+    fn an_interruption_empties_every_slot() {
+        let mut slots = Slots::default();
+        let tokens: Vec<ReplyToken> = (0..5).map(|_| slots.put(0, waiter().0)).collect();
+        slots.take(tokens[2]);
+        assert_eq!(slots.take_all().len(), 4);
+        assert!(tokens.into_iter().all(|token| slots.take(token).is_none()));
+        assert_eq!(slots.put(0, waiter().0).generation, 1);
+    }
+}
