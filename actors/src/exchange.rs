@@ -341,7 +341,10 @@ impl Supervisor {
         // Failures that the dying actors told after the first are part of it.
         while self.failures.try_recv().is_ok() {}
         let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
-        let owned = recovered.take_over(&self.options.node, &self.setup)?;
+        let mut owned = recovered.take_over(&self.options.node, &self.setup)?;
+        // What was durable and not told is told as one difference.
+        self.inner.market_data.reset(seeds(&owned.world, self.inner.read_store.as_ref()));
+        owned.forget_market();
         let running = owned.run(&self.surroundings)?;
         *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
         *lock(&self.inner.status) = Status::Ready;

@@ -364,7 +364,8 @@ impl MarketData {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.queries.send(Query::Stop);
+        // Not waited for: this may be a worker's thread, and the actor may wait for that worker.
+        self.queries.try_send(Query::Stop).ok();
     }
 }
 

@@ -10,6 +10,10 @@ pub const SUPPLY_MAX: Amount = Amount(1 << 100);
 /// The largest scale of an asset: decimals of its minor unit.
 pub const ASSET_SCALE_MAX: u8 = 18;
 
+/// The largest quantity of one order in lots. A million of them at one price still sum to a `u64`,
+/// and there are fewer orders than slots for them.
+pub const QUANTITY_MAX: Quantity = Quantity(1 << 42);
+
 /// Basis points in a whole.
 pub const BASIS_POINTS: u64 = 10_000;
 
@@ -62,6 +66,8 @@ pub enum SpecError {
     LotBelowMinorUnit,
     /// A maximum of zero.
     ZeroMaximum,
+    /// A maximum quantity above [`QUANTITY_MAX`].
+    QuantityOverflow,
     /// `max_price * max_quantity` does not stay below 2^62 tick-lots.
     NotionalOverflow,
     /// The largest notional or quantity is more money than [`SUPPLY_MAX`].
@@ -78,6 +84,9 @@ impl std::fmt::Display for SpecError {
             Self::ZeroStep => "tick and lot must be above zero",
             Self::LotBelowMinorUnit => "one lot is not a whole number of minor units of the base asset",
             Self::ZeroMaximum => "the maximum price and quantity must be above zero",
+            Self::QuantityOverflow => {
+                "the maximum quantity must be at most 2^42 lots; use a coarser lot or a lower maximum"
+            }
             Self::NotionalOverflow => "maximum price times maximum quantity must stay below 2^62 tick-lots; lower one of them, or use a coarser tick or lot",
             Self::AmountOverflow => "the largest order is worth more minor units than an asset may have; lower the maximum quantity",
             Self::FeeTooLarge => "a fee is above 10000 basis points",
@@ -142,6 +151,9 @@ impl MarketSpec {
         let lot_amount = i128::from(lot.mantissa) * power_of_ten(base_scale - lot.scale);
         if max_price.is_zero() || max_quantity.is_zero() {
             return Err(SpecError::ZeroMaximum);
+        }
+        if max_quantity > QUANTITY_MAX {
+            return Err(SpecError::QuantityOverflow);
         }
         let notional_max = u128::from(max_price.0) * u128::from(max_quantity.0);
         if notional_max >= 1 << 62 {
@@ -286,6 +298,7 @@ mod tests {
         assert_eq!(refused(&|market| market.base_scale = 7), SpecError::LotBelowMinorUnit);
         assert_eq!(refused(&|market| market.max_quantity = Quantity(0)), SpecError::ZeroMaximum);
         assert_eq!(refused(&|market| market.max_quantity = Quantity(1 << 40)), SpecError::NotionalOverflow);
+        assert_eq!(refused(&|market| market.max_quantity = Quantity(1 << 43)), SpecError::QuantityOverflow);
         assert_eq!(
             refused(&|market| {
                 market.quote_scale = 18;

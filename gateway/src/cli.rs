@@ -178,9 +178,9 @@ fn serve_until_told(
     let served = actix_web::rt::System::new().block_on(async {
         let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");
         let api = serve(Arc::clone(&gateway), feeds, listen).map_err(cannot(listen))?;
-        let metrics_server = serve_metrics(gateway, metrics).map_err(cannot(metrics))?;
+        let metrics_server = serve_metrics(Arc::clone(&gateway), metrics).map_err(cannot(metrics))?;
         tracing::info!(%listen, %metrics, "serving");
-        run_until_told(api, metrics_server).await
+        run_until_told(gateway, api, metrics_server).await
     });
     exchange.shutdown();
     served
@@ -198,11 +198,12 @@ pub fn options(server: &ServerConfig, data: &Path) -> Options {
     options
 }
 
-/// Serves until the process is told to end, then lets connections finish.
+/// Serves until the process is told to end, then tells connections and lets requests finish.
 ///
 /// # Errors
 /// If a server fails.
 pub async fn run_until_told(
+    gateway: Arc<Gateway>,
     api: actix_web::dev::Server,
     metrics: actix_web::dev::Server,
 ) -> Result<(), String> {
@@ -210,6 +211,7 @@ pub async fn run_until_told(
     actix_web::rt::spawn(async move {
         told_to_end().await;
         tracing::info!("ending");
+        gateway.closing.send_replace(true);
         metrics_handle.stop(false).await;
         api_handle.stop(true).await;
     });

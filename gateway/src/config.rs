@@ -603,7 +603,7 @@ balances = { USD = "100000", CNY = 700000 }
         for (base, quote, steps) in [
             (8, 8, "tick = \"0.01\"\nlot = \"0.00000001\""),
             (18, 18, "tick = 1\nlot = 1"),
-            (18, 18, "tick = \"1000000\"\nlot = \"1000000\""),
+            (18, 18, "tick = \"0.5\"\nlot = 10"),
             (0, 0, "tick = 1\nlot = 1"),
         ] {
             let (price, quantity) = market(base, quote, steps);

@@ -46,7 +46,7 @@ pub struct ConnectionLimits {
 impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
-            outbox_bytes: 4 << 20,
+            outbox_bytes: 8 << 20,
             in_flight: 1024,
             message_bytes: 64 << 10,
             ping_interval: Duration::from_secs(20),

@@ -7,6 +7,7 @@ use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
 use rialto_engine::ids::{AssetId, MarketId, TenantId};
 use rialto_engine::units::Amount;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::connection::ConnectionLimits;
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub stream_messages_per_second: Option<u32>,
     /// This node's name, told in every REST reply.
     pub node: String,
+    /// Turns true when the server is told to end.
+    pub closing: watch::Sender<bool>,
     tenants: Vec<TenantTexts>,
 }
 
@@ -94,6 +97,7 @@ impl Gateway {
             },
             stream_messages_per_second: config.server.stream_messages_per_second,
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
+            closing: watch::Sender::new(false),
             tenants: directory.tenants().iter().map(texts).collect(),
             directory,
             exchange,

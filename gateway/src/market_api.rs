@@ -299,9 +299,7 @@ async fn write_trades(
     };
     let number = market.id;
     let trades = match exchange.read_store() {
-        Some(store) if !enough => {
-            read(exchange, store, move |store| store.trades(tenant, number, from, limit)).await?
-        }
+        Some(store) if !enough => read(exchange, store, move |store| store.trades(tenant, number, from, limit)).await?,
         _ => match from {
             Some(from) => recent.into_iter().filter(|trade| trade.id >= from).take(limit).collect(),
             None => recent[recent.len().saturating_sub(limit)..].to_vec(),

@@ -48,7 +48,8 @@ pub async fn answer(worker: Rc<Worker>, request: HttpRequest, payload: Payload) 
         Ok(response) => response,
         Err(error) => error_response(&error),
     };
-    with_common_headers(response, &worker.gateway)
+    let is_order = request.method() == Method::POST && request.path().contains("/order");
+    with_common_headers(response, &worker.gateway, is_order)
 }
 
 async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, ApiError> {
@@ -61,8 +62,9 @@ async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> 
         return Ok(preflight());
     }
     let gateway = &worker.gateway;
-    let host = request.connection_info().host().to_owned();
-    let address = gateway.tenancy.address(&host, request.path(), &gateway.directory)?;
+    // The name that the client has asked for: what proxies say of it could be said by anybody.
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
+    let address = gateway.tenancy.address(host, request.path(), &gateway.directory)?;
     let tenant = address.tenant;
     let path = address.path;
     if path == "/ws-api/v3" || path == "/ws-api/v3/" {
@@ -244,6 +246,7 @@ fn upgrade_api(
 ) -> Result<HttpResponse, ApiError> {
     let options = SessionOptions::of_query(request.query_string())?;
     let (response, connection, reader) = Connection::accept(request, payload, worker.gateway.connections)?;
+    worker.adopt(&connection, true);
     actix_web::rt::spawn(ws_api::serve(Rc::clone(worker), connection, reader, tenant, options));
     Ok(response)
 }
@@ -267,6 +270,7 @@ fn upgrade_streams(
     let owner = accounts.first().map(|(_, identity)| identity.tenant);
     let tenant = gateway.tenancy.public(tenant.or(owner))?;
     let (response, connection, reader) = Connection::accept(request, payload, gateway.connections)?;
+    worker.adopt(&connection, false);
     let mut subscribed = Vec::new();
     for (name, identity) in accounts {
         let stream = opening.combined.then(|| Rc::from(name));
@@ -350,7 +354,7 @@ fn error_response(error: &ApiError) -> HttpResponse {
 }
 
 /// Headers of every answer: any page may ask, and may read what the dialect's clients look at.
-fn with_common_headers(mut response: HttpResponse, gateway: &Gateway) -> HttpResponse {
+fn with_common_headers(mut response: HttpResponse, gateway: &Gateway, is_order: bool) -> HttpResponse {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
@@ -363,6 +367,10 @@ fn with_common_headers(mut response: HttpResponse, gateway: &Gateway) -> HttpRes
     // Nothing is metered: every request finds its budget untouched.
     headers.insert(HeaderName::from_static("x-mbx-used-weight"), HeaderValue::from_static("1"));
     headers.insert(HeaderName::from_static("x-mbx-used-weight-1m"), HeaderValue::from_static("1"));
+    if is_order {
+        headers.insert(HeaderName::from_static("x-mbx-order-count-10s"), HeaderValue::from_static("0"));
+        headers.insert(HeaderName::from_static("x-mbx-order-count-1d"), HeaderValue::from_static("0"));
+    }
     if let Ok(node) = HeaderValue::from_str(&gateway.node) {
         headers.insert(HeaderName::from_static("x-mbx-uuid"), node);
     }

@@ -110,6 +110,12 @@ fn start_worker(gateway: &Arc<Gateway>, feeds: &Mutex<Vec<(u16, Feed<WorkerEvent
     let (number, feed) = feed.expect("there is a feed for every server thread");
     let worker = Worker::new(Arc::clone(gateway), number);
     actix_web::rt::spawn(Rc::clone(&worker).run(feed));
+    let (closed, mut closing) = (Rc::clone(&worker), gateway.closing.subscribe());
+    actix_web::rt::spawn(async move {
+        if closing.wait_for(|closing| *closing).await.is_ok() {
+            closed.close_connections();
+        }
+    });
     worker
 }
 

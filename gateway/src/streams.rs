@@ -113,12 +113,7 @@ impl Texts {
     }
 
     /// The text of an event of this stream for this listener.
-    fn of(
-        &mut self,
-        listener: &Listener,
-        name: &str,
-        write: impl FnOnce(&mut Vec<u8>, TimeUnit),
-    ) -> &[u8] {
+    fn of(&mut self, listener: &Listener, name: &str, write: impl FnOnce(&mut Vec<u8>, TimeUnit)) -> &[u8] {
         let unit = listener.unit;
         let raw = usize::from(unit == TimeUnit::Microsecond);
         if self.texts[raw].is_empty() {
@@ -236,12 +231,7 @@ impl StreamHub {
         self.tell_each(subject, &[()], |out, unit, ()| write(out, unit));
     }
 
-    fn tell_each<Item>(
-        &self,
-        subject: Subject,
-        items: &[Item],
-        write: impl Fn(&mut Vec<u8>, TimeUnit, &Item),
-    ) {
+    fn tell_each<Item>(&self, subject: Subject, items: &[Item], write: impl Fn(&mut Vec<u8>, TimeUnit, &Item)) {
         let subscriptions = self.subscriptions.borrow();
         let Some(subscription) = subscriptions.get(&subject) else { return };
         let texts = &mut *self.texts.borrow_mut();
@@ -344,8 +334,7 @@ impl StreamSession {
     /// # Errors
     /// If there would be more than [`STREAMS_MAX`].
     pub fn subscribe(&mut self, names: Vec<StreamName>) -> Result<(), TooManyStreams> {
-        let new: HashSet<&StreamName> =
-            names.iter().filter(|name| !self.subscriptions.contains_key(name)).collect();
+        let new: HashSet<&StreamName> = names.iter().filter(|name| !self.subscriptions.contains_key(name)).collect();
         if self.subscriptions.len() + new.len() > STREAMS_MAX {
             return Err(TooManyStreams);
         }

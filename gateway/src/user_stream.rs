@@ -48,11 +48,11 @@ pub fn tell(
     let mut told: Vec<AccountId> = Vec::new();
     for update in &release.updates {
         let account = update.order.account;
+        let Some(listeners) = subscribers.get(&(release.tenant, account)) else { continue };
         if told.contains(&account) {
             continue;
         }
         told.push(account);
-        let Some(listeners) = subscribers.get(&(release.tenant, account)) else { continue };
         let own = || release.updates.iter().filter(move |update| update.order.account == account);
         for listener in listeners {
             for update in own() {

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -16,7 +16,7 @@ use rialto_engine::ids::{AccountId, TenantId};
 use rialto_engine::units::Nanos;
 use tokio::sync::oneshot;
 
-use crate::connection::Connection;
+use crate::connection::{CloseCode, Connection};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::streams::StreamHub;
@@ -25,6 +25,9 @@ use crate::ws_api::SocketWaiter;
 
 /// Messages taken from the feed before the other tasks of the thread have their turn.
 const BATCH: usize = 256;
+
+/// What the buffer for replies keeps of its size at most.
+const SCRATCH_BYTES: usize = 1 << 20;
 
 /// What becomes of a request that a task waits for.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Worker {
     subscribers: RefCell<HashMap<(TenantId, AccountId), Vec<Subscription>>>,
     /// The worker's connections that listen to markets.
     pub streams: Rc<StreamHub>,
+    /// Open connections, and whether they speak the WebSocket API.
+    connections: RefCell<Vec<(Weak<Connection>, bool)>>,
     /// Where replies and events are formatted. Taken while in use.
     scratch: Cell<Vec<u8>>,
 }
@@ -78,6 +83,7 @@ impl Worker {
             number,
             slots: RefCell::default(),
             subscribers: RefCell::default(),
+            connections: RefCell::default(),
             scratch: Cell::default(),
         })
     }
@@ -142,12 +148,35 @@ impl Worker {
         }
     }
 
+    /// Takes note of a new connection, which is told when the server goes.
+    pub fn adopt(&self, connection: &Rc<Connection>, is_api: bool) {
+        let mut connections = self.connections.borrow_mut();
+        if connections.len() == connections.capacity() {
+            connections.retain(|(connection, _)| connection.strong_count() > 0);
+        }
+        connections.push((Rc::downgrade(connection), is_api));
+    }
+
+    /// Tells every connection that the server goes, and closes it.
+    pub fn close_connections(&self) {
+        let event = format!("{{\"event\":{{\"e\":\"serverShutdown\",\"E\":{}}}}}", clock::wall().millis());
+        for (connection, is_api) in self.connections.take() {
+            let Some(connection) = connection.upgrade() else { continue };
+            if is_api {
+                connection.send(event.as_bytes());
+            }
+            connection.close(CloseCode::Away, "the server goes");
+        }
+    }
+
     /// Formats something in the worker's buffer and hands it on.
     pub fn format<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let mut scratch = self.scratch.take();
         scratch.clear();
         let result = write(&mut scratch);
-        self.scratch.set(scratch);
+        if scratch.capacity() <= SCRATCH_BYTES {
+            self.scratch.set(scratch);
+        }
         result
     }
 

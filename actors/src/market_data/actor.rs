@@ -165,11 +165,9 @@ impl MarketDataActor {
     fn note(&mut self, key: Key) {
         let Some(market) = market(&mut self.markets, key) else { return };
         let noted = &mut market.noted;
-        for (noted, list) in [
-            (&mut noted.batch, &mut self.batch),
-            (&mut noted.fast, &mut self.fast),
-            (&mut noted.slow, &mut self.slow),
-        ] {
+        for (noted, list) in
+            [(&mut noted.batch, &mut self.batch), (&mut noted.fast, &mut self.fast), (&mut noted.slow, &mut self.slow)]
+        {
             if !std::mem::replace(noted, true) {
                 list.push(key);
             }

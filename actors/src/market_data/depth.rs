@@ -110,13 +110,8 @@ impl Depth {
             return None;
         }
         pending.sort();
-        let mut diff = DepthDiff {
-            cadence,
-            first: pending.published + 1,
-            last: self.update,
-            bids: Vec::new(),
-            asks: Vec::new(),
-        };
+        let mut diff =
+            DepthDiff { cadence, first: pending.published + 1, last: self.update, bids: Vec::new(), asks: Vec::new() };
         for (side, price) in pending.changed.drain(..) {
             let (levels, changed) = match side {
                 Side::Buy => (&self.bids, &mut diff.bids),
@@ -205,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_copy_can_be_brought_to_another() {
-        let levels = |levels: &[(u64, u64)]| levels.iter().map(|(price, size)| (Price(*price), Quantity(*size))).collect();
+        let levels =
+            |levels: &[(u64, u64)]| levels.iter().map(|(price, size)| (Price(*price), Quantity(*size))).collect();
         let mut depth = Depth::new(levels(&[(9, 5), (8, 1), (7, 2)]), levels(&[(11, 1)]), 7);
         let other = Depth::new(levels(&[(9, 6), (7, 2), (5, 1)]), levels(&[]), 9);
         let changes = depth.changes_to(&other);

@@ -11,9 +11,7 @@ use rialto_persistence::read_store::{AggregateTrade, MarketTrade};
 use super::depth::{Depth, DepthLevels};
 use super::history::{DAY_MINUTES, History, KlineUpdate, Past};
 use super::interest::{Cadence, RollingWindow, Topic, Topics};
-use super::{
-    AVERAGE_MINUTES, BookTicker, Content, MarketRelease, MarketSeed, PARTIAL_LEVELS, RECENT_TRADES, Ticker,
-};
+use super::{AVERAGE_MINUTES, BookTicker, Content, MarketRelease, MarketSeed, PARTIAL_LEVELS, RECENT_TRADES, Ticker};
 
 /// A market. It allocates nothing until its book holds something.
 #[derive(Debug, Default)]

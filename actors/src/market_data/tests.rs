@@ -157,8 +157,8 @@ fn whoever_applies_the_diffs_to_a_snapshot_has_the_book() {
             if step % 151 == 0 {
                 clients.iter_mut().for_each(|clients| clients.push(Client::default()));
             }
-            let snapshot = (venue.random.below(60) == 0)
-                .then(|| market.snapshot(5_000, wanted, |content| told.push(content)));
+            let snapshot =
+                (venue.random.below(60) == 0).then(|| market.snapshot(5_000, wanted, |content| told.push(content)));
             for (cadence, often) in [(Cadence::Fast, 7), (Cadence::Slow, 70)] {
                 if step % often == 0 {
                     market.tell_depth(cadence, wanted, |content| told.push(content));
@@ -312,7 +312,13 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
         let last = releases[..stored].iter().flat_map(|release| &release.fills).next_back().map(|fill| fill.trade);
         assert_eq!(past.last.map(|trade| trade.id), last, "{start} {stored}");
         market.learn(&past);
-        assert_eq!(market.knows_past(), joins, "{start} {stored}: the store has {:?}, the market {:?}", past.last, market.recent(usize::MAX).first());
+        assert_eq!(
+            market.knows_past(),
+            joins,
+            "{start} {stored}: the store has {:?}, the market {:?}",
+            past.last,
+            market.recent(usize::MAX).first()
+        );
         if !joins {
             commit(&store, &releases[stored..start + 20], 2);
             market.learn(&past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet"));
@@ -346,11 +352,8 @@ fn the_actor_tells_each_market_only_what_is_asked_of_it() {
     let (worker, worker_feed) = feed(100_000);
     let mut venue = Venue::new(21);
     let other = Venue::new(0);
-    let seeds = vec![
-        venue.seed(MARKET),
-        other.seed(MarketId(1)),
-        MarketSeed { tenant: TenantId(1), ..other.seed(MARKET) },
-    ];
+    let seeds =
+        vec![venue.seed(MARKET), other.seed(MarketId(1)), MarketSeed { tenant: TenantId(1), ..other.seed(MARKET) }];
     let (market_data, sender) = MarketData::start(seeds, vec![worker], 1_024);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for _ in 0..500 {

@@ -412,4 +412,3 @@ fn write_percent(out: &mut Vec<u8>, change: i128, open: Price) {
     fixed(out, thousandths.unsigned_abs(), 3, 3);
     out.push(b'"');
 }
-

@@ -155,7 +155,11 @@ fn every_stream_has_the_payload_of_the_dialect() {
     let diff_text = r#"{"e":"depthUpdate","E":1700000000123,"s":"USDCNY","U":10,"u":12,"b":[["7.10000000","0.00000000"]],"a":[["7.15000000","1.00000000"],["7.20000000","0.01000000"]]}"#;
     check("usdcny@depth@100ms", Content::Diff(diff.clone()), diff_text);
     check("usdcny@depth", Content::Diff(DepthDiff { cadence: Cadence::Slow, ..diff }), diff_text);
-    let levels = DepthLevels { update: 12, bids: (1..=20).rev().map(|price| (Price(price), Quantity(1))).collect(), asks: Vec::new() };
+    let levels = DepthLevels {
+        update: 12,
+        bids: (1..=20).rev().map(|price| (Price(price), Quantity(1))).collect(),
+        asks: Vec::new(),
+    };
     check(
         "usdcny@depth5",
         Content::Partial(Cadence::Slow, levels),
@@ -214,7 +218,10 @@ fn microseconds_are_for_those_who_want_them() {
     let (_two, millis) = open(&hub, ACME, "/ws/usdcny@trade", "");
     hub.publish(&event(ACME, 0, Content::Trades(vec![trade(1), trade(2)])));
     let micros = heard(&micros);
-    assert!(micros[0].starts_with(r#"{"stream":"usdcny@trade","data":{"e":"trade","E":1700000000123456,"#), "{micros:?}");
+    assert!(
+        micros[0].starts_with(r#"{"stream":"usdcny@trade","data":{"e":"trade","E":1700000000123456,"#),
+        "{micros:?}"
+    );
     assert!(micros[1].contains(r#""t":2,"#) && micros[1].contains(r#""T":1700000000122456"#));
     assert!(heard(&millis)[1].contains(r#""E":1700000000123,"s":"USDCNY","t":2"#));
 }
@@ -266,7 +273,11 @@ fn subscriptions_end_with_their_connection() {
 fn urls_say_what_is_wanted() {
     let check = |path: &str, query: &str, combined: bool, names: &[&str]| {
         let opening = Opening::parse(path, query).expect("a stream path");
-        assert_eq!((opening.combined, &opening.names[..]), (combined, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..]), "{path}?{query}");
+        assert_eq!(
+            (opening.combined, &opening.names[..]),
+            (combined, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..]),
+            "{path}?{query}"
+        );
     };
     check("/ws", "", false, &[]);
     check("/ws/", "", false, &[]);
@@ -276,7 +287,10 @@ fn urls_say_what_is_wanted() {
     check("/stream/ws", "streams=a@trade", true, &["a@trade"]);
     check("/stream", "streams=a@trade/b@trade&timeUnit=MICROSECOND", true, &["a@trade", "b@trade"]);
     check("/stream", "timeUnit=nonsense&streams=%21miniTicker@arr/", true, &["!miniTicker@arr"]);
-    assert_eq!(Opening::parse("/stream", "timeUnit=microsecond").map(|opening| opening.unit), Some(TimeUnit::Microsecond));
+    assert_eq!(
+        Opening::parse("/stream", "timeUnit=microsecond").map(|opening| opening.unit),
+        Some(TimeUnit::Microsecond)
+    );
     assert_eq!(Opening::parse("/wsx", ""), None);
     assert_eq!(Opening::parse("/", ""), None);
 }
@@ -292,30 +306,69 @@ fn clients_are_answered_in_the_words_of_the_dialect() {
         serde_json::from_str::<serde_json::Value>(&reply).expect("JSON");
     };
     check(r#"{"method":"LIST_SUBSCRIPTIONS","id":3}"#, r#"{"result":[],"id":3}"#);
-    check(r#"{"method":"SUBSCRIBE","params":["usdcny@trade","usdcny@depth","nosuch@trade"],"id":1}"#, r#"{"result":null,"id":1}"#);
+    check(
+        r#"{"method":"SUBSCRIBE","params":["usdcny@trade","usdcny@depth","nosuch@trade"],"id":1}"#,
+        r#"{"result":null,"id":1}"#,
+    );
     check(r#"{"id":"a-1","params":["USDCNY@trade"],"method":"SUBSCRIBE"}"#, r#"{"result":null,"id":"a-1"}"#);
-    check(r#"{"method":"LIST_SUBSCRIPTIONS","id":null}"#, r#"{"result":["usdcny@trade","usdcny@depth","nosuch@trade"],"id":null}"#);
+    check(
+        r#"{"method":"LIST_SUBSCRIPTIONS","id":null}"#,
+        r#"{"result":["usdcny@trade","usdcny@depth","nosuch@trade"],"id":null}"#,
+    );
     check(r#"{"method":"UNSUBSCRIBE","params":["usdcny@trade","eurcny@trade"],"id":-4}"#, r#"{"result":null,"id":-4}"#);
     check(r#"{"method":"LIST_SUBSCRIPTIONS","id":3}"#, r#"{"result":["usdcny@depth","nosuch@trade"],"id":3}"#);
     check(r#"{"method":"GET_PROPERTY","params":["combined"],"id":2}"#, r#"{"result":false,"id":2}"#);
     check(r#"{"method":"SET_PROPERTY","params":["combined",true],"id":5}"#, r#"{"result":null,"id":5}"#);
     check(r#"{"method":"GET_PROPERTY","params":["combined"],"id":2}"#, r#"{"result":true,"id":2}"#);
-    check(r#"{"method":"GET_PROPERTY","params":["speed"],"id":2}"#, r#"{"error":{"code":0,"msg":"Unknown property"},"id":2}"#);
-    check(r#"{"method":"SET_PROPERTY","params":["combined",1],"id":2}"#, r#"{"error":{"code":1,"msg":"Invalid value type: expected Boolean"},"id":2}"#);
-    check(r#"{"method":"GET_PROPERTY","params":[1],"id":2}"#, r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":2}"#);
-    check(r#"{"method":"GET_PROPERTY","id":2}"#, r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":2}"#);
-    check(r#"{"method":"GET_PROPERTY","params":["combined",1],"id":2}"#, r#"{"error":{"code":2,"msg":"Invalid request: too many parameters"},"id":2}"#);
-    check(r#"{"method":"SUBSCRIBE","params":["usdcny@trade"],"id":1.5}"#, r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"},"id":null}"#);
-    check(r#"{"method":"SUBSCRIBE","params":["usdcny@trade"],"id":{"a":1}}"#, r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"},"id":null}"#);
-    check(r#"{"method":"SUBSCRIBE","params":["usdcny@trade","usdcny@nonsense"],"id":1}"#, r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#);
-    check(r#"{"method":"SUBSCRIBE","params":[1],"id":1}"#, r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#);
-    check(r#"{"method":"SUBSCRIBE","params":"usdcny@trade","id":1}"#, r#"{"error":{"code":2,"msg":"Invalid request: params must be an array"},"id":1}"#);
+    check(
+        r#"{"method":"GET_PROPERTY","params":["speed"],"id":2}"#,
+        r#"{"error":{"code":0,"msg":"Unknown property"},"id":2}"#,
+    );
+    check(
+        r#"{"method":"SET_PROPERTY","params":["combined",1],"id":2}"#,
+        r#"{"error":{"code":1,"msg":"Invalid value type: expected Boolean"},"id":2}"#,
+    );
+    check(
+        r#"{"method":"GET_PROPERTY","params":[1],"id":2}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":2}"#,
+    );
+    check(
+        r#"{"method":"GET_PROPERTY","id":2}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: property name must be a string"},"id":2}"#,
+    );
+    check(
+        r#"{"method":"GET_PROPERTY","params":["combined",1],"id":2}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: too many parameters"},"id":2}"#,
+    );
+    check(
+        r#"{"method":"SUBSCRIBE","params":["usdcny@trade"],"id":1.5}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"},"id":null}"#,
+    );
+    check(
+        r#"{"method":"SUBSCRIBE","params":["usdcny@trade"],"id":{"a":1}}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: request ID must be an unsigned integer"},"id":null}"#,
+    );
+    check(
+        r#"{"method":"SUBSCRIBE","params":["usdcny@trade","usdcny@nonsense"],"id":1}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#,
+    );
+    check(
+        r#"{"method":"SUBSCRIBE","params":[1],"id":1}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1}"#,
+    );
+    check(
+        r#"{"method":"SUBSCRIBE","params":"usdcny@trade","id":1}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: params must be an array"},"id":1}"#,
+    );
     check(r#"{"method":"LIST_SUBSCRIPTIONS","id":3}"#, r#"{"result":["usdcny@depth","nosuch@trade"],"id":3}"#);
     check(
         r#"{"method":"SUBSCRIBED","id":1}"#,
         r#"{"error":{"code":2,"msg":"Invalid request: unknown variant `SUBSCRIBED`, expected one of `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY` at line 1 column 22"},"id":1}"#,
     );
-    check(r#"{"params":[],"id":1}"#, r#"{"error":{"code":2,"msg":"Invalid request: missing field `method` at line 1 column 20"},"id":1}"#);
+    check(
+        r#"{"params":[],"id":1}"#,
+        r#"{"error":{"code":2,"msg":"Invalid request: missing field `method` at line 1 column 20"},"id":1}"#,
+    );
     check("nonsense", r#"{"error":{"code":3,"msg":"Invalid JSON: expected ident at line 1 column 2"},"id":null}"#);
     check("", r#"{"error":{"code":3,"msg":"Invalid JSON: EOF while parsing a value at line 1 column 0"},"id":null}"#);
 }

@@ -369,7 +369,7 @@ fn write_chunks<const LENGTH: usize>(
     for (index, key, row) in rows.newest() {
         let follows = rows::last_number(key).checked_sub(rows::last_number(&last)) == Some(1)
             && key[..LENGTH - 8] == last[..LENGTH - 8];
-        if !follows || chunk.len() + row.len() + TIME_BYTES_MAX > CHUNK_BYTES {
+        if count == 0 || !follows || chunk.len() + row.len() + TIME_BYTES_MAX > CHUNK_BYTES {
             if count > 0 {
                 table.insert(&first, chunk.as_slice())?;
             }

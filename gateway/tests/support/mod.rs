@@ -1,0 +1,289 @@
+//! A server in a thread, and clients over its socket.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::{SinkExt, StreamExt};
+use hmac::{Hmac, Mac};
+use rialto_actors::exchange::{Exchange, Options, Storage};
+use rialto_gateway::config::Config;
+use rialto_gateway::gateway::Gateway;
+use rialto_gateway::server::serve_on;
+use rialto_persistence::journal::memory::MemoryLog;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server. It ends when it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    exchange: Exchange,
+    stop: Option<actix_web::dev::ServerHandle>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Somebody with a key.
+pub struct User<'a> {
+    server: &'a Server,
+    key: String,
+    secret: String,
+}
+
+/// A reply.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub content_type: String,
+    pub allow_origin: String,
+    pub text: String,
+    pub body: Value,
+}
+
+fn configuration() -> Config {
+    let mut text = String::new();
+    for (tenant, users) in [("acme", ["alice", "bob"]), ("bolt", ["carol", "dave"])] {
+        text.push_str(&format!("[[tenants]]\nname = \"{tenant}\"\nhosts = [\"{tenant}.example\"]\nopen_orders = 200\n"));
+        for asset in ["USD", "CNY"] {
+            text.push_str(&format!("[[tenants.assets]]\nname = \"{asset}\"\nscale = 8\n"));
+        }
+        text.push_str("[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = \"0.0001\"\n");
+        text.push_str("lot = \"0.01\"\nmin_notional = \"1\"\nmaker_fee_bps = 10\ntaker_fee_bps = 20\n");
+        for user in users {
+            text.push_str(&format!("[[tenants.users]]\nname = \"{user}\"\napi_key = \"key-{user}\"\n"));
+            text.push_str(&format!("secret = \"secret-{user}\"\nbalances = {{ USD = 100000, CNY = 700000 }}\n"));
+        }
+    }
+    Config::parse(&text).expect("a configuration")
+}
+
+impl Server {
+    /// Starts one with two tenants, on a port of its own, with a journal in memory.
+    pub fn start() -> Self {
+        let config = configuration();
+        let options = Options::new(Storage::Memory(MemoryLog::default()));
+        let (exchange, feeds) = Exchange::start(options, &config.setup).expect("starts");
+        let gateway = Arc::new(Gateway::new(exchange.clone(), &config));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (told, handle) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = serve_on(gateway, feeds, listener).expect("serves");
+                told.send(server.handle()).expect("somebody waits");
+                server.await.expect("ends well");
+            });
+        });
+        let stop = handle.recv().expect("a handle");
+        Self { address, exchange, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub fn user(&self, name: &str) -> User<'_> {
+        User { server: self, key: format!("key-{name}"), secret: format!("secret-{name}") }
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.request("GET", path, &[], "")
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut stream = TcpStream::connect(self.address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            head.push_str("Host: 127.0.0.1\r\n");
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        // A server that has refused the head need not take the body.
+        stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok();
+        Reply::parse(&String::from_utf8(bytes).expect("UTF-8"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            drop(stop.stop(false));
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the server ends well");
+        }
+        self.exchange.shutdown();
+    }
+}
+
+impl Reply {
+    fn parse(text: &str) -> Self {
+        let (head, text) = text.split_once("\r\n\r\n").expect("a head");
+        let header = |wanted: &str| {
+            let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+            let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.next().map(|(_, value)| value.to_owned()).unwrap_or_default()
+        };
+        Self {
+            status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"),
+            content_type: header("content-type"),
+            allow_origin: header("access-control-allow-origin"),
+            body: serde_json::from_str(text).unwrap_or_default(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// The names of an object, in the order they were written.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<(usize, &str)> = Vec::new();
+        for name in self.body.as_object().expect("an object").keys() {
+            keys.push((self.text.find(&format!("\"{name}\":")).expect("it is there"), name));
+        }
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, name)| name).collect()
+    }
+
+    pub fn is_error(&self, status: u16, code: i64, msg: &str) {
+        let told = (self.status, self.body["code"].as_i64(), self.body["msg"].as_str());
+        assert_eq!(told, (status, Some(code), Some(msg)), "{}", self.text);
+    }
+}
+
+impl User<'_> {
+    pub fn signed(&self, method: &str, path: &str, query: &str) -> Reply {
+        let query = self.sign(query);
+        self.server.request(method, &format!("{path}?{query}"), &[("X-MBX-APIKEY", &self.key)], "")
+    }
+
+    pub fn signed_body(&self, method: &str, path: &str, query: &str) -> Reply {
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        self.server.request(method, path, &[("X-MBX-APIKEY", &self.key), form], &self.sign(query))
+    }
+
+    pub fn keyed(&self, method: &str, path: &str) -> Reply {
+        self.server.request(method, path, &[("X-MBX-APIKEY", &self.key)], "")
+    }
+
+    /// Parameters with key, time and signature.
+    pub fn socket_params(&self, mut params: Value) -> Value {
+        params["apiKey"] = json!(self.key);
+        params["timestamp"] = json!(now_ms());
+        let object = params.as_object().expect("an object");
+        let mut pairs: Vec<String> = object
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.as_str().map_or(value.to_string(), str::to_owned)))
+            .collect();
+        pairs.sort_unstable();
+        let signature = self.signature(&pairs.join("&"));
+        params["signature"] = json!(signature);
+        params
+    }
+
+    fn sign(&self, query: &str) -> String {
+        let joint = if query.is_empty() { "" } else { "&" };
+        let query = format!("{query}{joint}timestamp={}", now_ms());
+        let signature = self.signature(&query);
+        format!("{query}&signature={signature}")
+    }
+
+    fn signature(&self, payload: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("any length will do");
+        mac.update(payload.as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+/// A WebSocket, with calls that wait.
+pub struct Socket {
+    runtime: tokio::runtime::Runtime,
+    stream: WebSocketStream<tokio::net::TcpStream>,
+    events: std::collections::VecDeque<Value>,
+    next_id: u64,
+}
+
+impl Socket {
+    pub fn open(server: &Server, path: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let url = format!("ws://{}{path}", server.address);
+        let stream = runtime.block_on(async {
+            let stream = tokio::net::TcpStream::connect(server.address).await.expect("connects");
+            let (stream, _) = tokio_tungstenite::client_async(url, stream).await.expect("shakes hands");
+            stream
+        });
+        Self { runtime, stream, events: Default::default(), next_id: 0 }
+    }
+
+    pub fn send(&mut self, text: &str) {
+        let sent = self.runtime.block_on(self.stream.send(Message::text(text)));
+        sent.expect("the connection is open");
+    }
+
+    /// The next message.
+    pub fn receive(&mut self) -> Value {
+        if let Some(event) = self.events.pop_front() {
+            return event;
+        }
+        let Self { runtime, stream, .. } = self;
+        runtime.block_on(async {
+            loop {
+                let message = tokio::time::timeout(PATIENCE, stream.next()).await.expect("in time");
+                if let Message::Text(text) = message.expect("the connection is open").expect("a message") {
+                    return serde_json::from_str(&text).expect("JSON");
+                }
+            }
+        })
+    }
+
+    /// The next event of user data.
+    pub fn event(&mut self) -> Value {
+        self.receive()["event"].take()
+    }
+
+    /// Asks and waits; events that come before the reply are kept.
+    pub fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        self.call_control(&json!({"id": self.next_id, "method": method, "params": params}))
+    }
+
+    /// Sends a message with an id and waits for the reply to it.
+    pub fn call_control(&mut self, message: &Value) -> Value {
+        self.send(&message.to_string());
+        let mut kept = std::mem::take(&mut self.events);
+        loop {
+            let reply = self.receive();
+            if reply["id"] == message["id"] {
+                kept.append(&mut self.events);
+                self.events = kept;
+                return reply;
+            }
+            kept.push_back(reply);
+        }
+    }
+
+    /// Sends the same text again and again and reads nothing, until the server takes no more; how
+    /// often that was.
+    pub fn flood(&mut self, text: &str, most: usize) -> usize {
+        let Self { runtime, stream, .. } = self;
+        runtime.block_on(async {
+            for count in 0..most {
+                let sent = tokio::time::timeout(Duration::from_secs(2), stream.send(Message::text(text))).await;
+                if !matches!(sent, Ok(Ok(()))) {
+                    return count;
+                }
+            }
+            most
+        })
+    }
+}
+
+pub fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    u64::try_from(elapsed.as_millis()).expect("small")
+}
