@@ -26,7 +26,12 @@ const HOURS_MAX: u32 = 24;
 ///
 /// # Errors
 /// -2013 if there is none, and what the dialect says to wrong parameters.
-pub async fn order(worker: &Worker, identity: Identity, params: &Params<'_>, unit: TimeUnit) -> Result<Vec<u8>, ApiError> {
+pub async fn order(
+    worker: &Worker,
+    identity: Identity,
+    params: &Params<'_>,
+    unit: TimeUnit,
+) -> Result<Vec<u8>, ApiError> {
     params.check()?;
     let gateway = &worker.gateway;
     let market = gateway.market(identity.tenant, params.required("symbol")?)?;

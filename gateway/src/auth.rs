@@ -263,9 +263,14 @@ mod tests {
 
     #[test]
     fn socket_values_are_signed_as_they_are_or_encoded() {
-        for payload in ["apiKey=K&newClientOrderId=a:b/c&timestamp=1499827319559", "apiKey=K&newClientOrderId=a%3Ab%2Fc&timestamp=1499827319559"] {
+        for payload in [
+            "apiKey=K&newClientOrderId=a:b/c&timestamp=1499827319559",
+            "apiKey=K&newClientOrderId=a%3Ab%2Fc&timestamp=1499827319559",
+        ] {
             let signature = key().sign_for_test(payload.as_bytes());
-            let text = format!(r#"{{"timestamp":1499827319559,"newClientOrderId":"a:b\/c","apiKey":"K","signature":"{signature}"}}"#);
+            let text = format!(
+                r#"{{"timestamp":1499827319559,"newClientOrderId":"a:b\/c","apiKey":"K","signature":"{signature}"}}"#
+            );
             let params: Params<'_> = serde_json::from_str(&text).expect("parses");
             check_socket(&KeyStore::of_one("K", key()), None, &params, NOW).expect(payload);
         }
@@ -273,7 +278,8 @@ mod tests {
 
     #[test]
     fn the_time_window_is_that_of_the_dialect() {
-        let check = |query: &str| deadline(&Params::of_rest(query, "").expect("parses"), NOW).map_err(|error| error.code);
+        let check =
+            |query: &str| deadline(&Params::of_rest(query, "").expect("parses"), NOW).map_err(|error| error.code);
         assert_eq!(check("timestamp=1499827319560"), Ok(Nanos(1_499_827_324_560_000_000)));
         assert_eq!(check("timestamp=1499827319560000"), Ok(Nanos(1_499_827_324_560_000_000)));
         assert_eq!(check("timestamp=1499827320559"), Ok(Nanos(1_499_827_325_559_000_000)));

@@ -59,9 +59,9 @@ pub struct ServeArgs {
 /// Arguments of `rialto demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Where everything is kept; a place that is gone afterwards by default.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
+    /// Where everything is kept. Started again on the same place, the demo goes on.
+    #[arg(long, value_name = "DIR", default_value = "data/demo")]
+    pub data: PathBuf,
     /// Where clients connect.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -126,13 +126,7 @@ fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
 
 fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let config = Config::parse(demo::CONFIGURATION).map_err(|error| error.to_string())?;
-    let passing = std::env::temp_dir().join(format!("rialto-demo-{}", std::process::id()));
-    let data = args.data.as_deref().unwrap_or(&passing);
-    let shown = show_demo(&config, args, data);
-    if args.data.is_none() {
-        std::fs::remove_dir_all(&passing).ok();
-    }
-    shown
+    show_demo(&config, args, &args.data)
 }
 
 fn show_demo(config: &Config, args: &DemoArgs, data: &Path) -> Result<(), String> {
@@ -189,7 +183,10 @@ fn serve_until_told(
 /// How the exchange runs by a configuration.
 #[must_use]
 pub fn options(server: &ServerConfig, data: &Path) -> Options {
-    let mut options = Options::new(Storage::Directory { path: data.to_owned(), journal: SledOptions::default() });
+    // The power-cut test takes the sync out to prove that it would notice. Nobody else may.
+    let extra_sync = std::env::var_os("RIALTO_UNSAFE_SKIP_SYNC").is_none();
+    let journal = SledOptions { extra_sync, ..SledOptions::default() };
+    let mut options = Options::new(Storage::Directory { path: data.to_owned(), journal });
     options.workers = server.workers.unwrap_or_else(workers_default);
     options.node = server.node.clone().unwrap_or(options.node);
     options.engine_threads = server.engine_threads.unwrap_or(options.engine_threads);

@@ -215,7 +215,8 @@ impl Config {
     }
 
     fn check_server(&self) -> Result<(), ConfigError> {
-        let ServerConfig { workers, engine_threads, permits, snapshot_every, outbox_bytes, in_flight, .. } = self.server;
+        let ServerConfig { workers, engine_threads, permits, snapshot_every, outbox_bytes, in_flight, .. } =
+            self.server;
         let zeros = [
             ("workers", workers == Some(0)),
             ("engine_threads", engine_threads == Some(0)),
@@ -293,7 +294,9 @@ impl Config {
                     return refuse(format!("{place}: the secret is empty"));
                 }
                 if self.keys.iter().any(|other| other.api_key == api_key) {
-                    return refuse(format!("{place}: api_key \"{api_key}\" comes twice; a key names one user of one tenant"));
+                    return refuse(format!(
+                        "{place}: api_key \"{api_key}\" comes twice; a key names one user of one tenant"
+                    ));
                 }
                 self.keys.push(KeyConfig { api_key, secret, tenant: tenant.to_owned(), user: user.name.clone() });
             }
@@ -366,7 +369,8 @@ fn checked_market(market: Market, assets: &[(String, u8)], place: &str) -> Resul
             match units {
                 Some(units) => Amount(units),
                 None => {
-                    let problem = format!("min_notional = \"{text}\" is no decimal with at most {quote_scale} decimals");
+                    let problem =
+                        format!("min_notional = \"{text}\" is no decimal with at most {quote_scale} decimals");
                     return refuse(format!("{place}: {problem}"));
                 }
             }
@@ -441,9 +445,7 @@ fn step(number: &Number, place: &str, name: &str) -> Result<Step, ConfigError> {
 fn check_self_trade(mode: Option<&str>, place: &str) -> Result<(), ConfigError> {
     match mode {
         None | Some("none") => Ok(()),
-        Some(mode) => refuse(format!(
-            "{place}: self_trade_prevention = \"{mode}\": only \"none\" is offered so far"
-        )),
+        Some(mode) => refuse(format!("{place}: self_trade_prevention = \"{mode}\": only \"none\" is offered so far")),
     }
 }
 
@@ -527,7 +529,8 @@ balances = { USD = "100000", CNY = 700000 }
     fn secrets_are_never_shown() {
         let config = Config::parse(EXAMPLE).expect("reads");
         assert!(!format!("{config:?}").contains("a-secret"));
-        let error = problem(&EXAMPLE.replace("secret = \"a-secret\"", "secret = \"a-secret\"\nsecrit = \"hidden-one\""));
+        let error =
+            problem(&EXAMPLE.replace("secret = \"a-secret\"", "secret = \"a-secret\"\nsecrit = \"hidden-one\""));
         assert!(error.contains("secrit"), "{error}");
     }
 
@@ -566,7 +569,8 @@ balances = { USD = "100000", CNY = 700000 }
         let market = "[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = 1\nlot = 1";
         assert!(twice(market).contains("market \"USDCNY\" comes twice"));
         assert!(twice("[[tenants.users]]\nname = \"trader-1\"").contains("user \"trader-1\" comes twice"));
-        let key = "[[tenants]]\nname = \"b\"\n[[tenants.users]]\nname = \"x\"\napi_key = \"acme-trader-1\"\nsecret = \"s\"";
+        let key =
+            "[[tenants]]\nname = \"b\"\n[[tenants.users]]\nname = \"x\"\napi_key = \"acme-trader-1\"\nsecret = \"s\"";
         assert!(twice(key).contains("api_key"));
     }
 

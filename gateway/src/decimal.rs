@@ -480,7 +480,8 @@ mod tests {
                 u32::from(parsed.scale),
             );
             assert_eq!(back, reference, "{text}");
-            let written: rust_decimal::Decimal = Grid::of_scale(scale).text(u128::from(value)).parse().expect("a decimal");
+            let written: rust_decimal::Decimal =
+                Grid::of_scale(scale).text(u128::from(value)).parse().expect("a decimal");
             assert_eq!(written, reference);
         }
     }

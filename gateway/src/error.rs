@@ -362,8 +362,7 @@ impl ApiError {
     /// answer deposits, which the dialect does not have.
     #[must_use]
     pub fn of_reason(reason: Reason, asked: Asked) -> Self {
-        let lot_size =
-            if asked == (Asked::Place { market: true }) { "MARKET_LOT_SIZE" } else { "LOT_SIZE" };
+        let lot_size = if asked == (Asked::Place { market: true }) { "MARKET_LOT_SIZE" } else { "LOT_SIZE" };
         match reason {
             Reason::DeadlinePassed => Self::outside_recv_window(),
             Reason::UnknownAccount => Self::rejected_api_key(),
@@ -386,9 +385,7 @@ impl ApiError {
                 Asked::Amend => Self::conflicting_order_ids(),
                 Asked::Cancel | Asked::Place { .. } => Self::cancel_rejected("Unknown order sent."),
             },
-            Reason::CancelRestricted => {
-                Self::cancel_rejected("Order was not canceled due to cancel restrictions.")
-            }
+            Reason::CancelRestricted => Self::cancel_rejected("Order was not canceled due to cancel restrictions."),
             Reason::WouldMatch => Self::new_order_rejected("Order would immediately match and take."),
             Reason::NoLiquidity => {
                 Self::new_order_rejected("Order book liquidity is less than symbol minimum quantity.")

@@ -131,8 +131,9 @@ impl<'a> Fields<'a> {
                 "cancelOrigClientOrderId" if replaces => &mut fields.cancel_client_id,
                 "cancelNewClientOrderId" if replaces => &mut fields.cancel_id,
                 "cancelRestrictions" if replaces => &mut fields.cancel_restrictions,
-                "timestamp" | "recvWindow" | "signature" | "apiKey" | "returnRateLimits"
-                | "computeCommissionRates" => continue,
+                "timestamp" | "recvWindow" | "signature" | "apiKey" | "returnRateLimits" | "computeCommissionRates" => {
+                    continue;
+                }
                 "orderRateLimitExceededMode" if replaces => continue,
                 "stopPrice" | "trailingDelta" | "icebergQty" | "strategyId" | "strategyType" | "pegPriceType"
                 | "pegOffsetValue" | "pegOffsetType" => return Err(ApiError::not_required(name)),
@@ -276,8 +277,7 @@ pub fn parse_cancel(
     let target = target(params, "orderId", "origClientOrderId")?;
     let restriction = restriction(params.optional("cancelRestrictions")?)?;
     let id = params.optional("newClientOrderId")?.map(|text| own_client_id("newClientOrderId", text)).transpose()?;
-    let cancel =
-        Cancel { account: identity.account, market: market.id(), target, restriction, time: Nanos::ZERO };
+    let cancel = Cancel { account: identity.account, market: market.id(), target, restriction, time: Nanos::ZERO };
     let asked = PendingKind::Cancel { id };
     Ok((Command::Cancel(cancel), Pending { tenant: identity.tenant, market: market.id(), unit, asked }))
 }
@@ -315,10 +315,8 @@ pub fn parse_replace(
         _ => return Err(ApiError::invalid_parameter("cancelReplaceMode")),
     };
     let (place, detail) = fields.place(gateway, identity)?;
-    let target = order_ref(
-        ("cancelOrderId", fields.cancel_order),
-        ("cancelOrigClientOrderId", fields.cancel_client_id),
-    )?;
+    let target =
+        order_ref(("cancelOrderId", fields.cancel_order), ("cancelOrigClientOrderId", fields.cancel_client_id))?;
     let restriction = restriction(fields.cancel_restrictions)?;
     let cancel_id = fields.cancel_id.map(|text| own_client_id("cancelNewClientOrderId", text)).transpose()?;
     let cancel = Cancel { account: place.account, market: place.market, target, restriction, time: Nanos::ZERO };
@@ -656,7 +654,9 @@ impl Writer<'_> {
         self.market.text.quantity(out, view.quantity);
         out.extend_from_slice(b",\"executedQty\":");
         self.market.text.quantity(out, view.executed);
-        out.extend_from_slice(b",\"preventedQty\":\"0.00000000\",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":");
+        out.extend_from_slice(
+            b",\"preventedQty\":\"0.00000000\",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":",
+        );
         self.market.text.notional(out, view.notional);
         self.terms(out, view);
         out.extend_from_slice(b",\"workingTime\":");

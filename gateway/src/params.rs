@@ -209,7 +209,9 @@ pub fn percent_decoded(text: &str) -> Cow<'_, str> {
     }
     let bytes = text.replace('+', " ").into_bytes();
     let decoded = percent_decoded_bytes(&bytes);
-    Cow::Owned(String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    Cow::Owned(
+        String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
 }
 
 /// The bytes behind percent-encoding, `+` left alone.

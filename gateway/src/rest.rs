@@ -129,9 +129,7 @@ impl Call<'_> {
                 Ok(out)
             }
             (&Method::POST, "order") => self.command(orders::parse_place).await,
-            (&Method::POST, "order/test") => {
-                ws_api::test_order(&worker.gateway, self.signed()?.identity, params)
-            }
+            (&Method::POST, "order/test") => ws_api::test_order(&worker.gateway, self.signed()?.identity, params),
             (&Method::DELETE, "order") => self.command(orders::parse_cancel).await,
             (&Method::DELETE, "openOrders") => self.command(orders::parse_cancel_all).await,
             (&Method::POST, "order/cancelReplace") => self.command(orders::parse_replace).await,

@@ -68,7 +68,7 @@ pub fn serve_on(
         ))
     })
     .workers(workers)
-    .on_connect(|connection, extensions| connected(connection, extensions))
+    .on_connect(connected)
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
     .shutdown_timeout(SHUTDOWN_SECONDS)

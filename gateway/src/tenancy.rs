@@ -109,7 +109,11 @@ mod tests {
         let address = |host, path| tenancy.address(host, path, &directory);
         let (acme, bolt) = (TenantId(0), TenantId(1));
         for host in ["acme.localhost", "ACME.localhost:8080", "api.acme.localhost", "stream.acme.localhost:1"] {
-            assert_eq!(address(host, "/api/v3/ping"), Ok(Address { tenant: Some(acme), path: "/api/v3/ping" }), "{host}");
+            assert_eq!(
+                address(host, "/api/v3/ping"),
+                Ok(Address { tenant: Some(acme), path: "/api/v3/ping" }),
+                "{host}"
+            );
         }
         for (path, rest) in [("/t/bolt/ws-api/v3", "/ws-api/v3"), ("/t/bolt/stream", "/stream"), ("/t/bolt", "")] {
             assert_eq!(address("127.0.0.1:8080", path), Ok(Address { tenant: Some(bolt), path: rest }), "{path}");

@@ -37,7 +37,8 @@ const ID_MAX: usize = 66;
 
 /// The limits that replies about orders report, and those of all others. Nothing is enforced.
 const ORDER_LIMITS: &str = r#","rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100,"count":0},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":200000,"count":0},{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":1}]}"#;
-const OTHER_LIMITS: &str = r#","rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":1}]}"#;
+const OTHER_LIMITS: &str =
+    r#","rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":1}]}"#;
 
 /// What the URL of a connection asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +217,8 @@ impl Session {
             return;
         };
         let params = message.params;
-        let wanted = params.get("returnRateLimits").and_then(|text| crate::params::boolean("returnRateLimits", text).ok());
+        let wanted =
+            params.get("returnRateLimits").and_then(|text| crate::params::boolean("returnRateLimits", text).ok());
         let rate_limits = wanted.unwrap_or(self.options.rate_limits);
         let method = message.method.strip_prefix("v3/").unwrap_or(&message.method);
         let parse: Parse = match method {
@@ -425,7 +427,9 @@ impl Session {
             return Err(ApiError::already_subscribed());
         }
         if subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            let msg = format!("Too many subscriptions. Connection may create up to '{SUBSCRIPTIONS_MAX}' subscriptions at a time.");
+            let msg = format!(
+                "Too many subscriptions. Connection may create up to '{SUBSCRIPTIONS_MAX}' subscriptions at a time."
+            );
             return Err(ApiError::naming(-1191, msg));
         }
         let id = self.next_subscription.get();
@@ -531,10 +535,27 @@ mod tests {
     #[test]
     fn what_is_no_request_is_refused_without_a_panic() {
         let corpus = [
-            "", " ", "null", "1", "\"x\"", "[]", "{}", "{", "}", "{\"id\":1}", "{\"id\":1,\"method\":1}",
-            "{\"id\":1,\"method\":\"ping\",\"params\":[]}", "{\"id\":1,\"method\":\"ping\",\"params\":\"x\"}",
-            "{\"id\":1,\"method\":\"ping\"", "{\"id\":1,\"method\":\"ping\"}}", "{\"id\":01,\"method\":\"ping\"}",
-            "{'id':1}", "{\"method\":\"\\ud800\"}", "{\"id\":1,\"id\":2,\"method\":\"ping\"}", "\u{0}", "{\"a\":NaN}",
+            "",
+            " ",
+            "null",
+            "1",
+            "\"x\"",
+            "[]",
+            "{}",
+            "{",
+            "}",
+            "{\"id\":1}",
+            "{\"id\":1,\"method\":1}",
+            "{\"id\":1,\"method\":\"ping\",\"params\":[]}",
+            "{\"id\":1,\"method\":\"ping\",\"params\":\"x\"}",
+            "{\"id\":1,\"method\":\"ping\"",
+            "{\"id\":1,\"method\":\"ping\"}}",
+            "{\"id\":01,\"method\":\"ping\"}",
+            "{'id':1}",
+            "{\"method\":\"\\ud800\"}",
+            "{\"id\":1,\"id\":2,\"method\":\"ping\"}",
+            "\u{0}",
+            "{\"a\":NaN}",
         ];
         for text in corpus {
             assert!(serde_json::from_str::<Message<'_>>(text).is_err(), "{text}");

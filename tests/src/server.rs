@@ -98,6 +98,22 @@ impl Server {
         }
     }
 
+    /// Waits until requests are taken, or the process ends: then `false`.
+    pub fn becomes_ready(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self.child.as_mut().is_some_and(|child| child.try_wait().ok().flatten().is_some()) {
+                self.child = None;
+                return false;
+            }
+            if ureq::get(&format!("{}/readyz", self.url())).call().is_ok_and(|response| response.status() == 200) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
     /// `kill -9`.
     ///
     /// # Panics

@@ -49,7 +49,9 @@ pub struct Reply {
 fn configuration() -> Config {
     let mut text = String::new();
     for (tenant, users) in [("acme", ["alice", "bob"]), ("bolt", ["carol", "dave"])] {
-        text.push_str(&format!("[[tenants]]\nname = \"{tenant}\"\nhosts = [\"{tenant}.example\"]\nopen_orders = 200\n"));
+        text.push_str(&format!(
+            "[[tenants]]\nname = \"{tenant}\"\nhosts = [\"{tenant}.example\"]\nopen_orders = 200\n"
+        ));
         for asset in ["USD", "CNY"] {
             text.push_str(&format!("[[tenants.assets]]\nname = \"{asset}\"\nscale = 8\n"));
         }
