@@ -23,7 +23,7 @@ test: $(VENV)/.installed
 check: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
-	$(DENY) --offline check --hide-inclusion-graph bans licenses sources
+	$(DENY) check --hide-inclusion-graph bans licenses sources
 
 bench:
 	$(CARGO) bench --package rialto-bench

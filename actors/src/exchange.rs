@@ -174,7 +174,13 @@ impl Exchange {
             busy: counter!("rialto_busy_total"),
         });
         gauge!("rialto_ready").set(1.0);
-        let supervisor = Supervisor { inner: Arc::clone(&inner), options, setup: setup.clone(), surroundings, failures: failure_queue };
+        let supervisor = Supervisor {
+            inner: Arc::clone(&inner),
+            options,
+            setup: setup.clone(),
+            surroundings,
+            failures: failure_queue,
+        };
         let thread = std::thread::Builder::new().name("rialto-supervisor".to_owned());
         let thread = thread.spawn(move || supervisor.run(running));
         let thread = thread.map_err(|error| StartError(format!("the supervisor cannot be started: {error}")))?;

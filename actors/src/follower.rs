@@ -82,7 +82,6 @@ impl Follower {
             let mut rows = Rows { batch: batch.as_mut(), have, position: 0, store: None };
             let more = advance(&mut self.world, self.reader.as_mut(), READ_BYTES, &mut scratch, &mut rows)
                 .map_err(|failure| failure.to_string())?;
-            metrics::followed(self.world.position);
             if let (Some(store), Some(batch)) = (&self.read_store, &mut batch) {
                 let due = last_durable.elapsed() >= DURABLE_EVERY;
                 let behind = store.position() < self.world.position;
@@ -93,6 +92,7 @@ impl Follower {
                     }
                 }
             }
+            metrics::followed(self.read_store.as_ref().map_or(self.world.position, ReadStore::position));
             let records = self.world.position - last_snapshot;
             if records >= self.snapshot_every || (stopping && !more && records > 0) {
                 self.write_snapshot(&mut batch)?;

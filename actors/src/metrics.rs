@@ -13,7 +13,7 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rialto_engine::ids::MarketId;
 use rialto_engine::reason::Reason;
-use rialto_engine::wallet::SettledResult;
+use rialto_engine::wallet::{Command, SettledResult};
 
 use crate::api::Stamps;
 use crate::directory::{Directory, TenantEntry};
@@ -21,9 +21,33 @@ use crate::directory::{Directory, TenantEntry};
 /// Upper bounds in nanoseconds: powers of two from 1 µs to 4 s, and the bounds of the service
 /// level objectives (1, 5, 10 and 50 ms).
 const BOUNDS: [u64; 27] = [
-    1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 1_000_000, 1_024_000, 2_048_000,
-    4_096_000, 5_000_000, 8_192_000, 10_000_000, 16_384_000, 32_768_000, 50_000_000, 65_536_000, 131_072_000,
-    262_144_000, 524_288_000, 1_048_576_000, 2_097_152_000, 4_194_304_000,
+    1_000,
+    2_000,
+    4_000,
+    8_000,
+    16_000,
+    32_000,
+    64_000,
+    128_000,
+    256_000,
+    512_000,
+    1_000_000,
+    1_024_000,
+    2_048_000,
+    4_096_000,
+    5_000_000,
+    8_192_000,
+    10_000_000,
+    16_384_000,
+    32_768_000,
+    50_000_000,
+    65_536_000,
+    131_072_000,
+    262_144_000,
+    524_288_000,
+    1_048_576_000,
+    2_097_152_000,
+    4_194_304_000,
 ];
 /// Upper bounds of batch sizes in records.
 const SIZES: [u64; 15] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384];
@@ -90,6 +114,7 @@ pub fn install() {
         // Another recorder, in a test of somebody else, is not ours to replace.
         metrics::set_global_recorder(recorder).ok();
         describe();
+        begin();
         handle
     });
 }
@@ -125,7 +150,10 @@ fn describe() {
     describe_counter!("rialto_trades_total", "Trades settled.");
     describe_counter!("rialto_journal_bytes_total", "Bytes appended to the journal.");
     describe_gauge!("rialto_journal_last_seq", "The last durable record.");
-    describe_gauge!("rialto_settlement_last_seq", "The last record that was replayed, proven and put into the read store.");
+    describe_gauge!(
+        "rialto_settlement_last_seq",
+        "The last record that was replayed, proven and put into the read store."
+    );
     describe_gauge!("rialto_queue_depth", "Messages waiting, by queue.");
     describe_gauge!("rialto_queue_capacity", "Room of a queue.");
     describe_gauge!("rialto_book_orders", "Resting orders.");
@@ -140,6 +168,15 @@ fn describe() {
     describe_gauge!("rialto_ws_sessions", "Open WebSocket sessions.");
     describe_counter!("rialto_ws_slow_consumer_disconnects_total", "Sessions closed because they did not read.");
     describe_gauge!("rialto_build_info", "1, with the version as a label.");
+}
+
+/// Shows what has not happened yet as 0: a counter that first appears at 1 has, to `increase()`,
+/// never increased. A snapshot timestamp of 0 says that this process has written none.
+fn begin() {
+    counter!("rialto_actor_restarts_total").increment(0);
+    counter!("rialto_ws_slow_consumer_disconnects_total").increment(0);
+    gauge!("rialto_ws_sessions").set(0.0);
+    gauge!("rialto_snapshot_timestamp_seconds").set(0.0);
 }
 
 /// Records the way of an answered command; `sent` is when its answer was handed to the socket.
@@ -220,12 +257,8 @@ impl TenantMetrics {
     /// Resolves the handles of a tenant.
     #[must_use]
     pub fn of(tenant: &TenantEntry) -> Self {
-        let orders = |pair: &str, outcome: &'static str| {
-            counter!("rialto_orders_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned(), "outcome" => outcome)
-        };
-        let commands = |pair: &str, kind: &'static str| {
-            counter!("rialto_commands_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned(), "kind" => kind)
-        };
+        let orders = |pair: &str, outcome: &'static str| counter!("rialto_orders_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned(), "outcome" => outcome);
+        let commands = |pair: &str, kind: &'static str| counter!("rialto_commands_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned(), "kind" => kind);
         let market = |pair: &str| OrderCounters {
             accepted: orders(pair, "accepted"),
             rejected: orders(pair, "rejected"),
@@ -234,9 +267,7 @@ impl TenantMetrics {
             replaced: commands(pair, "replace"),
             trades: counter!("rialto_trades_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned()),
         };
-        let rejected = |reason: &Reason| {
-            counter!("rialto_rejects_total", "tenant" => tenant.name.clone(), "code" => reason.name())
-        };
+        let rejected = |reason: &Reason| counter!("rialto_rejects_total", "tenant" => tenant.name.clone(), "code" => reason.name());
         Self {
             markets: tenant.markets.iter().map(|entry| market(&entry.symbol)).collect(),
             rejected: Reason::ALL.iter().map(rejected).collect(),
@@ -247,6 +278,15 @@ impl TenantMetrics {
     pub fn rejected(&self, reason: Reason) {
         if let Some(place) = Reason::ALL.iter().position(|candidate| *candidate == reason) {
             self.rejected[place].increment(1);
+        }
+    }
+
+    /// A wallet refused a command: an order that never came to be, if it was to be one.
+    pub fn refused(&self, command: &Command) {
+        if let Command::Place(place) | Command::Replace { place, .. } = command
+            && let Some(counters) = self.markets.get(usize::from(place.market.0))
+        {
+            counters.rejected.increment(1);
         }
     }
 
@@ -268,9 +308,16 @@ impl TenantMetrics {
             SettledResult::Canceled(Err(reason)) | SettledResult::Reduced(Err(reason)) => failed(reason),
             SettledResult::Replaced { canceled, placed, .. } => {
                 counters.replaced.increment(1);
-                canceled.as_ref().err().into_iter().chain(placed.as_ref().and_then(|it| it.as_ref().err())).for_each(failed);
-                if let Some(Ok(())) = placed {
-                    counters.accepted.increment(1);
+                canceled
+                    .as_ref()
+                    .err()
+                    .into_iter()
+                    .chain(placed.as_ref().and_then(|it| it.as_ref().err()))
+                    .for_each(failed);
+                match placed {
+                    Some(Ok(())) => counters.accepted.increment(1),
+                    Some(Err(_)) => counters.rejected.increment(1),
+                    None => {}
                 }
             }
         }

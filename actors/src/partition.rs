@@ -285,7 +285,8 @@ impl Owned {
         let engines = surroundings.engine_threads.max(1);
         let mut crews: Vec<Crew> = (0..engines).map(|_| Crew::default()).collect();
         let mut wallets = Vec::new();
-        for ((tenant, number), (tenant_metrics, market_metrics)) in self.world.tenants.into_iter().zip(0..).zip(handles) {
+        for ((tenant, number), (tenant_metrics, market_metrics)) in self.world.tenants.into_iter().zip(0..).zip(handles)
+        {
             let id = TenantId(number);
             // A wallet's feed holds requests and answers: one of either per permit.
             let (wallet_feed, wallet_queue) = feed(2 * surroundings.permits);

@@ -28,8 +28,7 @@ impl Permits {
         if take(&self.orders, self.capacity) {
             return Some(Permit { permits: Arc::clone(self), reserved: false });
         }
-        (reserved && take(&self.reserved, self.reserve))
-            .then(|| Permit { permits: Arc::clone(self), reserved: true })
+        (reserved && take(&self.reserved, self.reserve)).then(|| Permit { permits: Arc::clone(self), reserved: true })
     }
 
     /// How many are in use.

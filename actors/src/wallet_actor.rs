@@ -132,6 +132,7 @@ impl WalletActor {
             Request::Command { mut command, deadline } => {
                 stamp_command(&mut command, self.last_time);
                 if self.last_time > deadline {
+                    self.metrics.refused(&command);
                     return self.reject(Reason::DeadlinePassed, envelope, turn);
                 }
                 // The receipt holds the digest before this command.
@@ -142,7 +143,10 @@ impl WalletActor {
                         turn.record(&Record::Command { tenant: self.tenant, command });
                         self.outgoing.push((market, BookMessage { message, envelope }));
                     }
-                    Submitted::Rejected(reason) => self.reject(reason, envelope, turn),
+                    Submitted::Rejected(reason) => {
+                        self.metrics.refused(&command);
+                        self.reject(reason, envelope, turn);
+                    }
                 }
             }
             Request::Query(query) => {

@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rialto_actors::api::{Query, Release, Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{
-    Exchange, MarketSetup, Options, Setup, Status, Storage, TenantSetup, UserSetup,
-};
+use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Status, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
 use rialto_engine::market::Step;
@@ -78,7 +76,15 @@ impl Session {
         panic!("no answer within ten seconds");
     }
 
-    fn place(&mut self, tenant: TenantId, account: u32, client_id: &str, side: Side, price: u64, quantity: u64) -> Result<(), Reason> {
+    fn place(
+        &mut self,
+        tenant: TenantId,
+        account: u32,
+        client_id: &str,
+        side: Side,
+        price: u64,
+        quantity: u64,
+    ) -> Result<(), Reason> {
         let place = Place {
             account: AccountId(account),
             market: MARKET,
@@ -154,7 +160,8 @@ fn a_restart_finds_every_order_and_every_unit() {
             let account = u32::try_from(number % 2).expect("0 or 1");
             session.place(TENANTS[0], account, &format!("n{number}"), side, price, 10 + number).expect("placed");
         }
-        let seen = (0..2).map(|account| (session.open_orders(TENANTS[0], account), session.balances(TENANTS[0], account)));
+        let seen =
+            (0..2).map(|account| (session.open_orders(TENANTS[0], account), session.balances(TENANTS[0], account)));
         let seen: Vec<_> = seen.collect();
         session.exchange.shutdown();
         seen

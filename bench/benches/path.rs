@@ -158,9 +158,9 @@ fn drain(feed: &Feed<WorkerEvent>, run: &mut Run) -> u64 {
         match &release.answer {
             Some((_, Reply::Rejected(_))) => run.rejected += 1,
             Some(_) => {
-                let trades = release.updates.iter().filter(|update| {
-                    matches!(update.event, rialto_engine::update::OrderEvent::Trade(trade) if trade.maker)
-                });
+                let trades = release.updates.iter().filter(
+                    |update| matches!(update.event, rialto_engine::update::OrderEvent::Trade(trade) if trade.maker),
+                );
                 run.trades += trades.count() as u64;
             }
             None => continue,

@@ -150,7 +150,15 @@ impl Scene {
         commands
     }
 
-    fn order(&mut self, account: AccountId, side: Side, kind: OrderKind, price: u64, size: u64, session: u64) -> Command {
+    fn order(
+        &mut self,
+        account: AccountId,
+        side: Side,
+        kind: OrderKind,
+        price: u64,
+        size: u64,
+        session: u64,
+    ) -> Command {
         self.counter += 1;
         let name = format!("demo-{session}-{}-{}", self.market, self.counter);
         let client_id = ClientOrderId::new(&name);

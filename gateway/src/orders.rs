@@ -5,7 +5,7 @@
 //! that is reused: this is the way of every order.
 
 use rialto_actors::api::{Release, Reply};
-use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
+use rialto_engine::ids::{ClientOrderId, MarketId, OrderId, TenantId};
 use rialto_engine::message::{CancelRestriction, Expiry};
 use rialto_engine::order::{OrderKind, Side};
 use rialto_engine::reason::Reason;
@@ -76,6 +76,9 @@ pub enum PendingKind {
     Amend,
 }
 
+/// Reads a request that becomes a command: one function for each kind.
+pub type Parse = fn(&Gateway, Identity, &Params<'_>, TimeUnit) -> Result<(Command, Pending), ApiError>;
+
 impl Pending {
     /// The client's name for a cancel, which the report of the cancelled order carries.
     #[must_use]
@@ -105,6 +108,8 @@ struct Fields<'a> {
     cancel_client_id: Option<&'a str>,
     cancel_id: Option<&'a str>,
     cancel_restrictions: Option<&'a str>,
+    /// A parameter that only orders of types that are not offered have.
+    foreign: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -135,8 +140,12 @@ impl<'a> Fields<'a> {
                     continue;
                 }
                 "orderRateLimitExceededMode" if replaces => continue,
+                // Said once the type is known: of a type that is not offered, that is what is wrong.
                 "stopPrice" | "trailingDelta" | "icebergQty" | "strategyId" | "strategyType" | "pegPriceType"
-                | "pegOffsetValue" | "pegOffsetType" => return Err(ApiError::not_required(name)),
+                | "pegOffsetValue" | "pegOffsetType" => {
+                    fields.foreign.get_or_insert(name);
+                    continue;
+                }
                 _ => {
                     unread += 1;
                     continue;
@@ -194,6 +203,9 @@ impl<'a> Fields<'a> {
             "MARKET" => self.market(&market, &mut place)?,
             // STOP_LOSS, STOP_LOSS_LIMIT, TAKE_PROFIT and TAKE_PROFIT_LIMIT are not offered.
             _ => return Err(ApiError::invalid_order_type()),
+        }
+        if let Some(name) = self.foreign {
+            return Err(ApiError::not_required(name));
         }
         if self.prevention.is_some_and(|mode| mode != "NONE") {
             return Err(ApiError::new(-1013, "This symbol does not allow the specified self-trade prevention mode."));
@@ -786,15 +798,5 @@ pub const fn expiry_name(reason: Expiry) -> &'static str {
         Expiry::ImmediateOrCancel => "UNFILLED_IOC_QUANTITY_EXPIRED",
         Expiry::FillOrKill => "UNFILLED_FOK_ORDER_EXPIRED",
         Expiry::Liquidity => "INSUFFICIENT_LIQUIDITY",
-    }
-}
-
-/// Whose orders a command is about.
-#[must_use]
-pub const fn account_of(command: &Command) -> AccountId {
-    match command {
-        Command::Place(place) | Command::Replace { place, .. } => place.account,
-        Command::Cancel(cancel) => cancel.account,
-        Command::CancelAll { account, .. } | Command::Reduce { account, .. } => *account,
     }
 }

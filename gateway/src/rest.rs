@@ -17,7 +17,6 @@ use rialto_actors::clock;
 use rialto_actors::exchange::Status;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
-use rialto_engine::wallet::Command;
 
 use crate::auth::{self, Signed};
 use crate::connection::Connection;
@@ -26,7 +25,7 @@ use crate::gateway::Gateway;
 use crate::json::TimeUnit;
 use crate::keys::{ApiKey, Identity};
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, Pending};
+use crate::orders::{self, Parse};
 use crate::params::Params;
 use crate::streams::{Opening, StreamSession};
 use crate::user_stream::Subscription;
@@ -103,9 +102,6 @@ struct Call<'a> {
     unit: TimeUnit,
     now: Nanos,
 }
-
-/// Parses a new command of some kind.
-type Parse = fn(&Gateway, Identity, &Params<'_>, TimeUnit) -> Result<(Command, Pending), ApiError>;
 
 impl Call<'_> {
     /// What stands behind `/api/v3/`.

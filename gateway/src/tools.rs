@@ -44,11 +44,8 @@ pub fn check(data: &Path) -> Result<bool, String> {
             })
         })
         .collect();
-    let snapshots: Vec<_> = found
-        .snapshots
-        .iter()
-        .map(|(position, same)| json!({ "position": position, "equals_replay": same }))
-        .collect();
+    let snapshots: Vec<_> =
+        found.snapshots.iter().map(|(position, same)| json!({ "position": position, "equals_replay": same })).collect();
     let ok = found.findings.is_empty();
     let summary = json!({
         "ok": ok,

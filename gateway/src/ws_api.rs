@@ -13,7 +13,6 @@ use rialto_actors::api::{Release, Request};
 use rialto_actors::clock;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
-use rialto_engine::wallet::Command;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -24,7 +23,7 @@ use crate::gateway::Gateway;
 use crate::json::{self, TimeUnit};
 use crate::keys::Identity;
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, Pending};
+use crate::orders::{self, Parse, Pending};
 use crate::params::Params;
 use crate::user_stream::Subscription;
 use crate::worker::{Waiter, Worker};
@@ -167,9 +166,6 @@ impl SocketWaiter {
         });
     }
 }
-
-/// Parses a new command of some kind.
-type Parse = fn(&Gateway, Identity, &Params<'_>, TimeUnit) -> Result<(Command, Pending), ApiError>;
 
 /// What must be waited for.
 #[derive(Clone, Copy)]

@@ -9,9 +9,7 @@ use bincode::{Decode, Encode};
 use rialto_engine::book::{BookSnapshot, RestingOrder};
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::market::{MarketDefinition, Step};
-use rialto_engine::message::{
-    BookCommand, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet,
-};
+use rialto_engine::message::{BookCommand, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet};
 use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
@@ -385,17 +383,13 @@ impl TryFrom<WireRecord> for Record {
             WireRecord::ChangeLimits { tenant, limits } => {
                 Self::ChangeLimits { tenant: TenantId(tenant), limits: limits.into() }
             }
-            WireRecord::OpenAsset { tenant, name, scale } => {
-                Self::OpenAsset { tenant: TenantId(tenant), name, scale }
-            }
+            WireRecord::OpenAsset { tenant, name, scale } => Self::OpenAsset { tenant: TenantId(tenant), name, scale },
             WireRecord::OpenMarket { tenant, symbol, definition } => {
                 Self::OpenMarket { tenant: TenantId(tenant), symbol, definition: definition.into() }
             }
-            WireRecord::ChangeMarket { tenant, market, definition } => Self::ChangeMarket {
-                tenant: TenantId(tenant),
-                market: MarketId(market),
-                definition: definition.into(),
-            },
+            WireRecord::ChangeMarket { tenant, market, definition } => {
+                Self::ChangeMarket { tenant: TenantId(tenant), market: MarketId(market), definition: definition.into() }
+            }
             WireRecord::OpenAccount { tenant, name } => Self::OpenAccount { tenant: TenantId(tenant), name },
             WireRecord::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {
                 tenant: TenantId(tenant),
@@ -819,9 +813,7 @@ impl From<&ToBook> for WireToBook {
             BookCommand::CancelMany(orders) => {
                 WireBookCommand::CancelMany(orders.iter().map(|order| order.0).collect())
             }
-            BookCommand::Reduce { order, quantity } => {
-                WireBookCommand::Reduce { order: order.0, quantity: quantity.0 }
-            }
+            BookCommand::Reduce { order, quantity } => WireBookCommand::Reduce { order: order.0, quantity: quantity.0 },
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
                 WireBookCommand::Replace {
                     old: old.0,
@@ -909,9 +901,7 @@ impl From<&ToWallet> for WireToWallet {
             BookOutcome::CanceledMany(orders) => {
                 WireOutcome::CanceledMany(orders.iter().map(|(order, remaining)| (order.0, remaining.0)).collect())
             }
-            BookOutcome::Reduced { order, quantity } => {
-                WireOutcome::Reduced { order: order.0, quantity: quantity.0 }
-            }
+            BookOutcome::Reduced { order, quantity } => WireOutcome::Reduced { order: order.0, quantity: quantity.0 },
             BookOutcome::ReduceRejected { order, reason } => {
                 WireOutcome::ReduceRejected { order: order.0, reason: reason.number() }
             }
@@ -1021,10 +1011,9 @@ impl TryFrom<WirePlacement> for Placement {
         Ok(match placement {
             WirePlacement::Filled => Self::Filled,
             WirePlacement::Resting { remaining } => Self::Resting { remaining: Quantity(remaining) },
-            WirePlacement::Expired { remaining, reason } => Self::Expired {
-                remaining: Quantity(remaining),
-                reason: value_of(&EXPIRIES, reason, "expiry")?,
-            },
+            WirePlacement::Expired { remaining, reason } => {
+                Self::Expired { remaining: Quantity(remaining), reason: value_of(&EXPIRIES, reason, "expiry")? }
+            }
             WirePlacement::Rejected(reason) => Self::Rejected(reason_of(reason)?),
         })
     }

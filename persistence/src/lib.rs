@@ -1,12 +1,12 @@
 //! Rialto persistence.
 
+pub mod audit;
+pub mod codec;
 pub mod frame;
 pub mod journal;
-pub mod codec;
-pub mod record;
-pub mod snapshot;
-pub mod world;
-pub mod replay;
 pub mod kline;
 pub mod read_store;
-pub mod audit;
+pub mod record;
+pub mod replay;
+pub mod snapshot;
+pub mod world;

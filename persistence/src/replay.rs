@@ -52,8 +52,7 @@ pub fn advance(
                 world.pass(position.0).map_err(ReplayFailure::State)?;
                 continue;
             }
-            let record = decode_record(bytes)
-                .map_err(|error| ReplayFailure::Codec { position: position.0, error })?;
+            let record = decode_record(bytes).map_err(|error| ReplayFailure::Codec { position: position.0, error })?;
             world.apply(position.0, &record, scratch, observer).map_err(ReplayFailure::State)?;
         }
         Ok(())

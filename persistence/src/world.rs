@@ -131,14 +131,24 @@ pub enum ReplayError {
 impl std::fmt::Display for ReplayError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unknown { position } => write!(formatter, "record {position} names a tenant or market that is not open"),
-            Self::Spec { position, error } => write!(formatter, "record {position} opens a market that cannot be: {error}"),
+            Self::Unknown { position } => {
+                write!(formatter, "record {position} names a tenant or market that is not open")
+            }
+            Self::Spec { position, error } => {
+                write!(formatter, "record {position} opens a market that cannot be: {error}")
+            }
             Self::Refused { position, reason } => {
                 write!(formatter, "record {position} was accepted once and is refused now: {}", reason.name())
             }
-            Self::MissingMessage { position } => write!(formatter, "record {position} receives a message that nobody sent"),
-            Self::Diverged { position } => write!(formatter, "record {position}: the replayed state differs from the live one"),
-            Self::Gap { expected, found } => write!(formatter, "the journal goes on at {found} where {expected} was expected"),
+            Self::MissingMessage { position } => {
+                write!(formatter, "record {position} receives a message that nobody sent")
+            }
+            Self::Diverged { position } => {
+                write!(formatter, "record {position}: the replayed state differs from the live one")
+            }
+            Self::Gap { expected, found } => {
+                write!(formatter, "the journal goes on at {found} where {expected} was expected")
+            }
         }
     }
 }
@@ -223,7 +233,9 @@ impl World {
             Record::BookReceived { tenant, market, through, digest } => {
                 let state = self.market_mut(*tenant, *market)?;
                 while state.book.received() < *through {
-                    state.match_next(*tenant, *market, scratch, observer).ok_or(ReplayError::MissingMessage { position })?;
+                    state
+                        .match_next(*tenant, *market, scratch, observer)
+                        .ok_or(ReplayError::MissingMessage { position })?;
                 }
                 if state.book.digest().0 != *digest {
                     return Err(ReplayError::Diverged { position });
@@ -233,7 +245,9 @@ impl World {
                 self.market_mut(*id, *market)?;
                 let tenant = self.tenant_mut(*id)?;
                 while tenant.wallet.received(*market) < *through {
-                    tenant.settle_next(*id, *market, scratch, observer).ok_or(ReplayError::MissingMessage { position })?;
+                    tenant
+                        .settle_next(*id, *market, scratch, observer)
+                        .ok_or(ReplayError::MissingMessage { position })?;
                 }
                 if tenant.wallet.digest().0 != *digest {
                     return Err(ReplayError::Diverged { position });
@@ -411,11 +425,7 @@ impl Tenant {
             let under_way: usize = market.to_wallet.iter().map(|message| message.fills.len()).sum();
             let settled = self.wallet.fills(id);
             if market.book.trades() != settled + under_way as u64 {
-                found.push(Imbalance::Fills {
-                    market: market.symbol.clone(),
-                    matched: market.book.trades(),
-                    settled,
-                });
+                found.push(Imbalance::Fills { market: market.symbol.clone(), matched: market.book.trades(), settled });
             }
         }
         found

@@ -117,10 +117,8 @@ impl Session {
         let mut session = Self::connect(&format!("{base}/t/{tenant}/ws-api/v3?returnRateLimits=false"));
         let timestamp = now_millis();
         let signature = key.sign(&format!("apiKey={}&timestamp={timestamp}", key.key));
-        let reply = session.ask(
-            "session.logon",
-            json!({"apiKey": key.key, "timestamp": timestamp, "signature": signature}),
-        );
+        let reply =
+            session.ask("session.logon", json!({"apiKey": key.key, "timestamp": timestamp, "signature": signature}));
         assert_eq!(reply["status"], 200, "{reply}");
         session
     }

@@ -3,4 +3,5 @@
 pub mod client;
 pub mod flow;
 pub mod power_cut;
+pub mod raw;
 pub mod server;

@@ -8,9 +8,7 @@ use rialto_tests::server::{Server, two_tenants};
 /// The Python that `make test` has equipped.
 fn python() -> PathBuf {
     let named = std::env::var_os("RIALTO_PYTHON").map(PathBuf::from);
-    let python = named.unwrap_or_else(|| {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python")
-    });
+    let python = named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python"));
     assert!(python.exists(), "{} is missing; `make test` makes it", python.display());
     python
 }

@@ -25,7 +25,8 @@ struct Belief {
 
 /// Places and cancels orders that never meet until the connection breaks. Returns what he knows.
 fn trade(ws_url: &str, tenant: &str, round: u64, mut belief: Belief) -> Belief {
-    let Ok(mut session) = std::panic::catch_unwind(|| Session::log_on(ws_url, tenant, &Key::of(tenant, "alice"))) else {
+    let Ok(mut session) = std::panic::catch_unwind(|| Session::log_on(ws_url, tenant, &Key::of(tenant, "alice")))
+    else {
         return belief;
     };
     for number in 0.. {
@@ -73,7 +74,8 @@ fn compare(server: &Server, tenant: &str, belief: &mut Belief, round: u64) {
     let mut there: BTreeMap<String, u32> = BTreeMap::new();
     for order in open.as_array().expect("orders") {
         let id = order["clientOrderId"].as_str().expect("an id").to_owned();
-        let quantity = order["origQty"].as_str().and_then(|text| text.split('.').next()?.parse().ok()).expect("a quantity");
+        let quantity =
+            order["origQty"].as_str().and_then(|text| text.split('.').next()?.parse().ok()).expect("a quantity");
         assert_eq!(there.insert(id.clone(), quantity), None, "round {round}: {id} is there twice");
     }
     for id in std::mem::take(&mut belief.unknown).into_iter().chain(std::mem::take(&mut belief.unknown_cancels)) {
@@ -86,7 +88,8 @@ fn compare(server: &Server, tenant: &str, belief: &mut Belief, round: u64) {
     assert_eq!(there, belief.open, "round {round}: {tenant}");
     // A sample of what was cancelled stays cancelled, and its id stays used.
     if let Some(id) = belief.canceled.iter().rev().find(|id| id.starts_with(&format!("r{round}-"))) {
-        let (status, order) = signed("GET", &base, "/api/v3/order", &key, &format!("symbol=USDCNY&origClientOrderId={id}"));
+        let (status, order) =
+            signed("GET", &base, "/api/v3/order", &key, &format!("symbol=USDCNY&origClientOrderId={id}"));
         if status == 200 {
             assert_eq!(order["status"], "CANCELED", "round {round}: {order}");
         } else {
@@ -97,11 +100,17 @@ fn compare(server: &Server, tenant: &str, belief: &mut Belief, round: u64) {
     let held: u64 = belief
         .open
         .iter()
-        .filter(|(id, _)| id.rsplit('-').next().and_then(|number| number.parse::<u64>().ok()).is_some_and(|n| n % 2 == 0))
+        .filter(|(id, _)| {
+            id.rsplit('-').next().and_then(|number| number.parse::<u64>().ok()).is_some_and(|n| n % 2 == 0)
+        })
         .map(|(_, quantity)| u64::from(*quantity))
         .sum();
     let balance = account["balances"].as_array().and_then(|all| all.iter().find(|row| row["asset"] == "USD").cloned());
-    assert_eq!(balance.map(|row| row["locked"].clone()), Some(Value::from(format!("{held}.00000000"))), "round {round}");
+    assert_eq!(
+        balance.map(|row| row["locked"].clone()),
+        Some(Value::from(format!("{held}.00000000"))),
+        "round {round}"
+    );
 }
 
 #[test]

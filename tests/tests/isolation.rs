@@ -34,7 +34,8 @@ fn an_order_of_one_tenant_never_meets_the_other_over_rest() {
     let (status, canceled) =
         signed("DELETE", &base, "/api/v3/order", &Key::of("globex", "alice"), "symbol=USDCNY&origClientOrderId=same");
     assert_eq!((status, &canceled["side"]), (200, &json!("BUY")), "{canceled}");
-    let (_, open) = signed("GET", &format!("{}/t/acme", server.url()), "/api/v3/openOrders", &Key::of("acme", "alice"), "");
+    let (_, open) =
+        signed("GET", &format!("{}/t/acme", server.url()), "/api/v3/openOrders", &Key::of("acme", "alice"), "");
     assert_eq!(open.as_array().map(Vec::len), Some(1), "{open}");
     let (status, gone) =
         signed("DELETE", &base, "/api/v3/order", &Key::of("globex", "alice"), "symbol=USDCNY&origClientOrderId=same");
@@ -79,7 +80,8 @@ fn sessions_and_streams_of_one_tenant_hear_nothing_of_the_other() {
     let taken = bob.ask("order.place", limit("USDCNY", "BUY", "7.1000", "50", "x1"));
     assert_eq!(taken["result"]["status"], "FILLED", "{taken}");
     // The other tenant cancels and looks for the same names and finds nothing.
-    let cancel = json!({"symbol": "USDCNY", "origClientOrderId": "x1", "timestamp": rialto_tests::client::now_millis()});
+    let cancel =
+        json!({"symbol": "USDCNY", "origClientOrderId": "x1", "timestamp": rialto_tests::client::now_millis()});
     let refused = users[1].ask("order.cancel", cancel.clone());
     assert_eq!(refused["error"]["code"], -2011, "{refused}");
     let unknown = users[1].ask("order.status", cancel);
@@ -91,7 +93,8 @@ fn sessions_and_streams_of_one_tenant_hear_nothing_of_the_other() {
     let heard = users[1].drain(Duration::from_millis(800));
     assert!(heard.iter().all(|message| message["event"].is_null()), "{heard:?}");
     let heard = publics[1].drain(Duration::from_millis(800));
-    let trades = heard.iter().filter(|message| message["stream"] == "usdcny@trade" || message["stream"] == "usdcny@aggTrade");
+    let trades =
+        heard.iter().filter(|message| message["stream"] == "usdcny@trade" || message["stream"] == "usdcny@aggTrade");
     assert_eq!(trades.count(), 0, "{heard:?}");
     for message in &heard {
         let data = &message["data"];

@@ -46,7 +46,8 @@ fn journal_position(server: &Server) -> f64 {
 fn both_days_replay_into_two_tenants_at_once() {
     let mut server = Server::start(&flow::configuration());
     let folders = flow::folders(server.directory());
-    let [sse, bitstamp] = [("sse", &folders[0]), ("bitstamp", &folders[1])].map(|(tenant, folder)| replay(&server, tenant, folder));
+    let [sse, bitstamp] =
+        [("sse", &folders[0]), ("bitstamp", &folders[1])].map(|(tenant, folder)| replay(&server, tenant, folder));
     finish(sse, "sse");
     finish(bitstamp, "bitstamp");
     server.kill();
@@ -57,7 +58,8 @@ fn both_days_replay_into_two_tenants_at_once() {
 fn both_days_replay_through_three_kills() {
     let mut server = Server::start(&flow::configuration());
     let folders = flow::folders(server.directory());
-    let [sse, bitstamp] = [("sse", &folders[0]), ("bitstamp", &folders[1])].map(|(tenant, folder)| replay(&server, tenant, folder));
+    let [sse, bitstamp] =
+        [("sse", &folders[0]), ("bitstamp", &folders[1])].map(|(tenant, folder)| replay(&server, tenant, folder));
     // Each command of a flow leaves about three records; the kills fall into the middle of both.
     let records = if std::env::var_os("RIALTO_FLOWS").is_some() { 50_000.0 } else { 6_000.0 };
     for part in [1.0, 2.0, 3.0] {
