@@ -156,7 +156,7 @@ impl Observer for Rows<'_> {
 
 /// The follower may lag; the actors and the journal may not.
 fn yield_to_the_hot_path() {
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10) {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
         tracing::debug!(%error, "the follower keeps its priority");
     }
 }

@@ -21,7 +21,7 @@ const MARKET: MarketId = MarketId(0);
 fn setup() -> Setup {
     let user = |name: &str| UserSetup {
         name: name.to_owned(),
-        balances: vec![("USD".to_owned(), Amount(1_000_000_00)), ("CNY".to_owned(), Amount(700_000_000_000))],
+        balances: vec![("USD".to_owned(), Amount(100_000_000)), ("CNY".to_owned(), Amount(700_000_000_000))],
     };
     let tenant = |name: &str| TenantSetup {
         name: name.to_owned(),

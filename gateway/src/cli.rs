@@ -113,7 +113,7 @@ pub fn run(cli: &Cli) -> ExitCode {
 /// Log lines go to standard error; `RUST_LOG` chooses which.
 pub fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,actix_http=off,actix_server=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok();
 }
 

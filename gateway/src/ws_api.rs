@@ -231,6 +231,8 @@ impl Session {
     }
 
     fn command(self: &Rc<Self>, id: Id, rate_limits: bool, params: &Params<'_>, parse: Parse) -> Result<(), ApiError> {
+        // Before anything is looked for among them: what is wrong may be that some were not taken.
+        params.check()?;
         let signed = self.authorize(params, clock::wall())?;
         let (command, pending) = parse(&self.worker.gateway, signed.identity, params, self.options.unit)?;
         let request = Request::Command { command, deadline: signed.deadline };

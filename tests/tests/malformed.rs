@@ -566,6 +566,9 @@ fn keys_and_signatures_must_be_right() {
     assert_eq!(reply.status, 200, "{reply:?}");
 }
 
+/// Method, target, headers and body of a request; status and code of its answer.
+type WrongHttp<'a> = (&'a str, &'a str, &'a str, &'a [u8], u16, i64);
+
 #[test]
 fn wrong_http_is_answered_in_json() {
     let server = Server::start(&two_tenants());
@@ -573,7 +576,7 @@ fn wrong_http_is_answered_in_json() {
     let mut alice = Door::rest(&server, "acme", "alice");
     let before = alice.state();
     let huge = vec![b'x'; 70_000];
-    let cases: [(&str, &str, &str, &[u8], u16, i64); 24] = [
+    let cases: [WrongHttp<'_>; 24] = [
         ("GET", "/", "", b"", 404, -1000),
         ("GET", "/t/acme/api/v3/nothing", "", b"", 404, -1000),
         ("POST", "/t/acme/api/v4/order", "", b"", 404, -1000),
