@@ -140,9 +140,15 @@ pub async fn replay(options: &Options) -> Result<Report, Error> {
     let plan = Arc::new(Plan::new(&flow, &options.prefix)?);
     let maker_ids: Vec<String> = plan.orders.iter().map(|order| flow_ids[order.command].clone()).collect();
 
-    let mut connection = driver::connect(&subject, limits.patience).await?;
-    let first_trade_id = stream::next_trade_id(&mut connection, &subject.market.symbol).await?;
-    drop(connection);
+    // The venue may go down at any moment, this one included.
+    let asked = Instant::now();
+    let first_trade_id = loop {
+        let mut connection = driver::connect(&subject, limits.patience).await?;
+        match stream::next_trade_id(&mut connection, &subject.market.symbol).await {
+            Err(Error::Transport(_)) if asked.elapsed() < limits.patience => {}
+            answer => break answer?,
+        }
+    };
 
     let heard = Arc::new(Mutex::new(Heard::default()));
     let (subscribed, mut is_subscribed) = watch::channel(false);
