@@ -18,7 +18,8 @@ run:
 
 test: $(VENV)/.installed
 	$(CARGO) build --release --workspace --bins
-	RIALTO_PYTHON="$(abspath $(VENV))/bin/python" $(CARGO) test --release --workspace
+	$(CARGO) test --release --workspace --doc
+	RIALTO_PYTHON="$(abspath $(VENV))/bin/python" $(CARGO) test --release --workspace --tests
 
 check: $(DENY)
 	$(CARGO) fmt --all --check
