@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use actix::{Actor, Context, StreamHandler};
+use actix::{Actor, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{MarketId, TenantId};
@@ -13,7 +13,7 @@ use rialto_persistence::record::Record;
 use crate::clock;
 use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
-use crate::market_data::MarketRelease;
+use crate::market_data::{MarketNews, MarketRelease, MarketSeed};
 use crate::metrics::MarketMetrics;
 use crate::turn::{TURN_MESSAGES, Turn};
 use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
@@ -25,6 +25,14 @@ pub struct BookMessage {
     pub message: ToBook,
     /// What accompanies it.
     pub envelope: Envelope,
+}
+
+/// Makes a book show itself to market data, in the order of what it does.
+#[derive(Debug)]
+pub struct ShowBook;
+
+impl Message for ShowBook {
+    type Result = ();
 }
 
 /// Owns a book. Its mailbox carries control only; orders come by its feed.
@@ -78,14 +86,14 @@ impl BookActor {
             taken = true;
             envelope.stamps.matched = stamp;
             if !self.output.levels.is_empty() {
-                turn.market.push(MarketRelease {
+                turn.market.push(MarketNews::Release(MarketRelease {
                     tenant: self.tenant,
                     market: self.market,
                     time: message.time,
                     fills: answer.fills.clone(),
                     levels: std::mem::take(&mut self.output.levels),
                     changes: self.book.changes(),
-                });
+                }));
             }
             self.outgoing.push(WalletMessage::Answer(self.market, answer, envelope));
         }
@@ -110,6 +118,24 @@ impl BookActor {
             self.wallet.send(answer);
         }
     }
+
+    fn show(&self) {
+        let book = MarketSeed::of(self.tenant, self.market, &self.book);
+        let turn = Turn::released(Vec::new(), vec![MarketNews::Book(book)]);
+        // A journal queue without room for what nobody trades on drops it, and it is asked for again.
+        self.journal.try_send(turn).ok();
+    }
+
+    /// Does a step. A panic in it is a bug: nothing of it may leave, and the partition is rebuilt
+    /// from its journal.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(self))) {
+            self.failed = true;
+            let panic = panic_text(panic.as_ref());
+            let what = format!("book {} of tenant {}: {panic}", self.market, self.tenant);
+            self.failures.try_send(Failure::Panicked(what)).ok();
+        }
+    }
 }
 
 impl Actor for BookActor {
@@ -127,13 +153,17 @@ impl StreamHandler<FeedReady> for BookActor {
             while self.feed.next_message().is_some() {}
             return;
         }
-        // A panic is a bug. Nothing of this turn may leave; the partition is rebuilt from its
-        // journal.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
-            self.failed = true;
-            let panic = panic_text(panic.as_ref());
-            let what = format!("book {} of tenant {}: {panic}", self.market, self.tenant);
-            self.failures.try_send(Failure::Panicked(what)).ok();
+        self.guarded(Self::turn);
+    }
+}
+
+impl Handler<ShowBook> for BookActor {
+    type Result = ();
+
+    fn handle(&mut self, ShowBook: ShowBook, _: &mut Self::Context) {
+        // A failed book is rebuilt with its partition, and market data gets it from there.
+        if !self.failed {
+            self.guarded(|actor| actor.show());
         }
     }
 }

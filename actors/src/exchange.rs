@@ -6,22 +6,21 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::Addr;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use metrics::{Counter, counter, gauge};
-use rialto_engine::ids::TenantId;
-use rialto_engine::order::Side;
+use rialto_engine::ids::{MarketId, TenantId};
 use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::world::World;
 
-pub use crate::partition::Storage;
+pub use crate::partition::{JournalSource, Storage};
 pub use crate::setup::{MarketSetup, Setup, TenantSetup, UserSetup};
 
 use crate::api::{Refused, ReplyToken, Request, Stamps, WorkerEvent};
 use crate::directory::Directory;
 use crate::feed::{Feed, FeedSender, feed};
-use crate::market_data::{MarketData, MarketSeed};
+use crate::market_data::{MarketData, MarketSeed, MarketSources};
 use crate::metrics as own_metrics;
-use crate::partition::{Running, Surroundings, recover};
+use crate::partition::{Running, Stalled, Surroundings, recover};
 use crate::permits::Permits;
 use crate::wallet_actor::{Drill, Envelope, WalletActor, WalletMessage};
 
@@ -42,6 +41,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// Memory for pages of the read store, in bytes.
     pub read_cache: usize,
+    /// How long one commit of the journal may take before the partition is given up.
+    pub commit_limit: Duration,
 }
 
 impl Options {
@@ -55,7 +56,8 @@ impl Options {
             engine_threads: 1,
             permits: 8_192,
             snapshot_every: 1_000_000,
-            read_cache: 16 << 20,
+            read_cache: 8 << 20,
+            commit_limit: Duration::from_secs(30),
         }
     }
 }
@@ -90,6 +92,8 @@ pub enum Failure {
     Panicked(String),
     /// The journal failed. Nothing is tried again on the same files.
     Journal(String),
+    /// A commit of the journal does not end.
+    Stalled,
     /// The replayed state differs from the live one, or cannot be kept.
     Audit(String),
     /// Somebody asked for it.
@@ -145,16 +149,21 @@ impl Exchange {
         let recovered = recover(&options.storage, read_store.clone())?;
         let mut owned = recovered.take_over(&options.node, setup)?;
         let directory = Arc::new(Directory::of(&owned.world));
-        let seeds = seeds(&owned.world, read_store.as_ref());
+        let (failures, failure_queue) = crossbeam_channel::bounded(16);
+        let durable = Arc::new(AtomicU64::new(owned.world.position));
+        // One wish stands for all.
+        let (lost, books_wanted) = crossbeam_channel::bounded(1);
+        let sources =
+            MarketSources { read_store: read_store.clone(), durable: Arc::clone(&durable), lost: lost.clone() };
+        let seeds = seeds(&owned.world);
         // The seeds hold it already.
         owned.forget_market();
-        let (market_data, market_feed) = MarketData::start(seeds, workers.clone(), MARKET_FEED);
-        let (failures, failure_queue) = crossbeam_channel::bounded(16);
+        let (market_data, market_feed) = MarketData::start(seeds, sources, workers.clone(), MARKET_FEED);
         let surroundings = Surroundings {
             workers,
             market_data: market_feed,
             failures: failures.clone(),
-            durable: Arc::default(),
+            durable: Arc::clone(&durable),
             permits: permits.total(),
             engine_threads: options.engine_threads,
             snapshot_every: options.snapshot_every,
@@ -166,7 +175,7 @@ impl Exchange {
             gates: RwLock::new(Some(Gates::of(&running))),
             permits,
             status: Mutex::new(Status::Ready),
-            durable: Arc::clone(&surroundings.durable),
+            durable,
             read_store,
             market_data,
             failures,
@@ -180,6 +189,7 @@ impl Exchange {
             setup: setup.clone(),
             surroundings,
             failures: failure_queue,
+            books_wanted: (lost, books_wanted),
         };
         let thread = std::thread::Builder::new().name("rialto-supervisor".to_owned());
         let thread = thread.spawn(move || supervisor.run(running));
@@ -261,6 +271,11 @@ impl Exchange {
         }
     }
 
+    /// Makes market data fail as a bug would, to practise the recovery. Trading goes on.
+    pub fn drill_market_data(&self) {
+        self.inner.market_data.drill();
+    }
+
     /// Refuses what still comes, finishes what is under way, leaves a snapshot, and ends.
     pub fn shutdown(&self) {
         self.inner.failures.send(Failure::Shutdown).ok();
@@ -284,23 +299,31 @@ struct Supervisor {
     setup: Setup,
     surroundings: Surroundings,
     failures: Receiver<Failure>,
+    /// Market data has lost its books and wants to be shown them. The sender is kept so that the
+    /// queue is there as long as it is looked at.
+    books_wanted: (Sender<()>, Receiver<()>),
 }
 
 impl Supervisor {
     fn run(self, mut running: Running) {
         let mut rebuilds: Vec<std::time::Instant> = Vec::new();
         loop {
-            let failure = self.failures.recv().unwrap_or(Failure::Shutdown);
+            let failure = self.next_failure(&running);
             self.close_gates(&failure);
             if matches!(failure, Failure::Shutdown) {
                 self.wait_for_permits();
             }
-            running.stop();
+            let ended = running.stop(self.options.commit_limit);
             let stopped = match failure {
                 Failure::Shutdown => {
+                    if let Err(Stalled) = ended {
+                        self.give_up();
+                    }
                     self.inner.market_data.stop();
                     "shut down".to_owned()
                 }
+                Failure::Stalled => self.give_up(),
+                _ if ended.is_err() => self.give_up(),
                 Failure::Journal(reason) | Failure::Audit(reason) => reason,
                 Failure::Panicked(what) => {
                     tracing::error!(%what, "an actor panicked; the partition is rebuilt from its journal");
@@ -320,6 +343,34 @@ impl Supervisor {
             self.interrupt();
             return;
         }
+    }
+
+    /// The next failure that is told, or the one that nobody is left to tell: a commit that does
+    /// not end. Meanwhile market data gets the books that it has lost.
+    fn next_failure(&self, running: &Running) -> Failure {
+        let limit = self.options.commit_limit;
+        let look = crossbeam_channel::tick((limit / 8).clamp(Duration::from_millis(1), Duration::from_secs(1)));
+        loop {
+            select! {
+                recv(self.failures) -> failure => return failure.unwrap_or(Failure::Shutdown),
+                recv(self.books_wanted.1) -> _ => running.show_books(),
+                recv(look) -> _ => if running.is_stalled(limit) {
+                    return Failure::Stalled;
+                },
+            }
+        }
+    }
+
+    /// Says that a commit does not end, and why nothing is tried: what hangs may hold the journal.
+    fn give_up(&self) -> String {
+        own_metrics::journal_stalled();
+        let reason = format!(
+            "one commit of the journal took longer than {:?}; its thread may still hold the journal, so nothing is \
+             restarted: look at the disk, then start the process again",
+            self.options.commit_limit
+        );
+        tracing::error!(%reason, "the partition is given up");
+        reason
     }
 
     fn close_gates(&self, failure: &Failure) {
@@ -344,12 +395,15 @@ impl Supervisor {
 
     fn rebuild(&self) -> Result<Running, StartError> {
         self.interrupt();
-        // Failures that the dying actors told after the first are part of it.
-        while self.failures.try_recv().is_ok() {}
+        // Failures that the dying actors told after the first are part of it; a wish to end is not.
+        if self.failures.try_iter().filter(|failure| matches!(failure, Failure::Shutdown)).count() > 0 {
+            self.inner.failures.try_send(Failure::Shutdown).ok();
+        }
         let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
         let mut owned = recovered.take_over(&self.options.node, &self.setup)?;
         // What was durable and not told is told as one difference.
-        self.inner.market_data.reset(seeds(&owned.world, self.inner.read_store.as_ref()));
+        self.inner.durable.store(owned.world.position, Ordering::Release);
+        self.inner.market_data.reset(seeds(&owned.world));
         owned.forget_market();
         let running = owned.run(&self.surroundings)?;
         *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
@@ -366,20 +420,11 @@ impl Supervisor {
 }
 
 /// What market data starts from.
-fn seeds(world: &World, read_store: Option<&ReadStore>) -> Vec<MarketSeed> {
+fn seeds(world: &World) -> Vec<MarketSeed> {
     let mut seeds = Vec::new();
-    for (tenant, number) in world.tenants.iter().zip(0..) {
-        for (market, market_number) in tenant.markets.iter().zip(0..) {
-            let side = |side: Side| market.book.levels(side).collect::<Vec<_>>();
-            seeds.push(MarketSeed {
-                tenant: TenantId(number),
-                market: rialto_engine::ids::MarketId(market_number),
-                bids: side(Side::Buy),
-                asks: side(Side::Sell),
-                changes: market.book.changes(),
-                read_store: read_store.cloned(),
-            });
-        }
+    for (tenant, number) in world.tenants.iter().zip((0..).map(TenantId)) {
+        let books = tenant.markets.iter().zip((0..).map(MarketId));
+        seeds.extend(books.map(|(market, id)| MarketSeed::of(number, id, &market.book)));
     }
     seeds
 }

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod book_actor;
 pub mod clock;
+pub mod commit_watch;
 pub mod directory;
 pub mod exchange;
 pub mod feed;

@@ -18,6 +18,13 @@
 //! **History.** A market's past is read from the read store once, by a thread that may wait for
 //! the disk. Trades are numbered without gaps, so that the past and the trades of this process are
 //! joined exactly, however far the store has come.
+//!
+//! **A panic** costs the actor all it knows, since any of it may be half changed. It says so to
+//! everyone who listens ([`MarketEvent::Broken`]), asks the books to show themselves, and begins
+//! anew from what they show. A book shows itself in the order of what it does, through the journal
+//! writer, so that nothing is missing behind it and trading does not wait. A client whose stream was
+//! closed begins anew with a snapshot, as it does after any other loss of its connection: what it
+//! missed is never passed over in silence.
 
 mod actor;
 mod depth;
@@ -25,23 +32,29 @@ mod history;
 pub mod interest;
 mod market;
 mod past;
+mod recovery;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rialto_engine::book::LevelChange;
+use crossbeam_channel::Sender;
+use rialto_engine::book::{Book, LevelChange};
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::message::Fill;
+use rialto_engine::order::Side;
 use rialto_engine::units::Nanos;
 use rialto_persistence::kline::Interval;
 use rialto_persistence::read_store::{AggregateTrade, MarketTrade, ReadStore};
 use tokio::sync::oneshot;
 
 pub use self::actor::MarketDataActor;
+use self::actor::Publisher;
 pub use self::depth::{DepthDiff, DepthLevels, Level};
 pub use self::history::{DAY_MINUTES, KlineUpdate, Statistics};
 use self::interest::{Cadence, Interest, RollingWindow, Topic, Watch};
 use self::market::Market;
+use self::past::PastRequest;
 use crate::api::WorkerEvent;
 use crate::feed::{FeedSender, feed};
 
@@ -49,6 +62,15 @@ use crate::feed::{FeedSender, feed};
 const QUERY_FEED: usize = 1_024;
 /// How many of the last trades are kept.
 pub const RECENT_TRADES: usize = 1_000;
+
+/// What the journal writer hands over, in the order of each book.
+#[derive(Clone, Debug)]
+pub enum MarketNews {
+    /// What one durable command did.
+    Release(MarketRelease),
+    /// The whole book, because market data has lost it. All that it did before was handed over.
+    Book(MarketSeed),
+}
 
 /// What one durable command did to a book.
 #[derive(Clone, Debug)]
@@ -80,8 +102,26 @@ pub struct MarketSeed {
     pub asks: Vec<Level>,
     /// Its change counter.
     pub changes: u64,
-    /// Where its past is kept. It must have come as far as this book has.
+}
+
+impl MarketSeed {
+    /// The book as it stands.
+    #[must_use]
+    pub fn of(tenant: TenantId, market: MarketId, book: &Book) -> Self {
+        let side = |side| book.levels(side).collect();
+        Self { tenant, market, bids: side(Side::Buy), asks: side(Side::Sell), changes: book.changes() }
+    }
+}
+
+/// Where market data gets what is not handed over.
+#[derive(Clone, Debug)]
+pub struct MarketSources {
+    /// Where the past is kept, if anywhere. At the start it must have come as far as the books.
     pub read_store: Option<ReadStore>,
+    /// The last durable position: what is handed over is not behind it.
+    pub durable: Arc<AtomicU64>,
+    /// Where lost books are asked for.
+    pub lost: Sender<()>,
 }
 
 /// What is published to the edge workers.
@@ -107,6 +147,8 @@ pub enum MarketEvent {
         /// By market.
         tickers: Vec<(MarketId, Ticker)>,
     },
+    /// Something was not published, of any market: whoever listens must begin anew.
+    Broken,
 }
 
 /// What is published of a market.
@@ -193,6 +235,7 @@ pub struct MarketData {
 struct Shared {
     queries: FeedSender<Query>,
     interest: Arc<Interest>,
+    whole: Arc<AtomicBool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -203,8 +246,9 @@ enum Query {
     Trades { tenant: TenantId, market: MarketId, limit: usize, answer: oneshot::Sender<Vec<MarketTrade>> },
     Tickers(TickersQuery),
     Kline { tenant: TenantId, market: MarketId, interval: Interval, answer: oneshot::Sender<Option<KlineUpdate>> },
-    Past { tenant: TenantId, market: MarketId, past: Option<Box<history::Past>> },
-    Reset { seeds: Vec<MarketSeed>, done: crossbeam_channel::Sender<()> },
+    Past { request: PastRequest, past: Option<Box<history::Past>> },
+    Reset { seeds: Vec<MarketSeed>, done: Sender<()> },
+    Drill,
     Stop,
 }
 
@@ -227,34 +271,46 @@ impl MarketData {
     #[must_use]
     pub fn start(
         seeds: Vec<MarketSeed>,
+        sources: MarketSources,
         workers: Vec<FeedSender<WorkerEvent>>,
         feed_capacity: usize,
-    ) -> (Self, FeedSender<MarketRelease>) {
-        let mut markets: Vec<Vec<Market>> = Vec::new();
-        let mut stores = Vec::new();
+    ) -> (Self, FeedSender<MarketNews>) {
+        let mut markets: Vec<Vec<Option<Market>>> = Vec::new();
+        let mut unread = Vec::new();
         for seed in seeds {
-            let tenant = seed.tenant.0 as usize;
-            markets.resize_with(markets.len().max(tenant + 1), Vec::new);
-            assert_eq!(markets[tenant].len(), usize::from(seed.market.0), "markets come in order and without gaps");
-            if let Some(store) = &seed.read_store {
-                stores.push((seed.tenant, seed.market, store.clone()));
-            }
-            markets[tenant].push(Market::new(seed));
+            let (tenant, number) = (seed.tenant, seed.market);
+            let place = tenant.0 as usize;
+            markets.resize_with(markets.len().max(place + 1), Vec::new);
+            assert_eq!(markets[place].len(), usize::from(number.0), "markets come in order and without gaps");
+            let mut market = Market::new(seed, sources.read_store.as_ref().map(|_| 0));
+            unread.extend(market.ask_past().map(|from| PastRequest { tenant, market: number, from }));
+            markets[place].push(Some(market));
         }
         let interest = Arc::new(Interest::new(markets.iter().map(Vec::len)));
         let (release_sender, releases) = feed(feed_capacity);
         let (queries, query_feed) = feed(QUERY_FEED);
-        let (reader, reader_thread) = past::start(stores, queries.clone());
+        let (reader, reader_thread) = past::start(sources.read_store.clone(), unread, queries.clone());
+        let whole = Arc::new(AtomicBool::new(true));
         let actor = MarketDataActor::new(
             markets,
-            Arc::clone(&interest),
-            workers,
+            sources,
+            Publisher { workers, interest: Arc::clone(&interest), whole: Arc::clone(&whole) },
             (release_sender.clone(), releases),
             query_feed,
             reader,
         );
         let threads = Mutex::new(reader_thread.into_iter().chain([actor::run(actor)]).collect());
-        (Self { shared: Arc::new(Shared { queries, interest, threads }) }, release_sender)
+        (Self { shared: Arc::new(Shared { queries, interest, whole, threads }) }, release_sender)
+    }
+
+    /// Whether every market is told. If not, books were lost in a panic and are on their way.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.shared.whole.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn drill(&self) {
+        self.shared.queries.send(Query::Drill);
     }
 
     /// What sessions listen to.

@@ -162,6 +162,12 @@ fn describe() {
     describe_gauge!("rialto_permits_in_use", "Commands under way.");
     describe_counter!("rialto_busy_total", "Requests refused because every permit was in use.");
     describe_counter!("rialto_actor_restarts_total", "Times the partition was rebuilt from its journal.");
+    describe_counter!("rialto_market_data_restarts_total", "Times market data panicked and began anew from the books.");
+    describe_gauge!(
+        "rialto_market_data_whole",
+        "1 while every market is told, 0 while books are missing after a panic."
+    );
+    describe_gauge!("rialto_journal_stalled", "1 if a commit of the journal took too long and was given up.");
     describe_gauge!("rialto_ready", "1 while requests are taken.");
     describe_gauge!("rialto_snapshot_timestamp_seconds", "When the last snapshot was written.");
     describe_gauge!("rialto_recovery_seconds", "How long the last recovery took.");
@@ -175,6 +181,10 @@ fn describe() {
 fn begin() {
     counter!("rialto_actor_restarts_total").increment(0);
     counter!("rialto_ws_slow_consumer_disconnects_total").increment(0);
+    counter!("rialto_market_data_restarts_total").increment(0);
+    counter!("rialto_journal_bytes_total").increment(0);
+    gauge!("rialto_market_data_whole").set(1.0);
+    gauge!("rialto_journal_stalled").set(0.0);
     gauge!("rialto_ws_sessions").set(0.0);
     gauge!("rialto_snapshot_timestamp_seconds").set(0.0);
 }
@@ -195,13 +205,32 @@ pub fn answered(stamps: &Stamps, sent: u64) {
 
 /// Records one durable append.
 pub fn journal_flushed(nanos: u64, records: u64, bytes: usize, last: u64) {
-    static HANDLES: OnceLock<(Counter, Gauge)> = OnceLock::new();
+    static HANDLE: OnceLock<Counter> = OnceLock::new();
     JOURNAL_FLUSH.record(nanos);
     JOURNAL_BATCH.record(records);
-    let (written, position) =
-        HANDLES.get_or_init(|| (counter!("rialto_journal_bytes_total"), gauge!("rialto_journal_last_seq")));
-    written.increment(bytes as u64);
-    position.set(lossy(last));
+    HANDLE.get_or_init(|| counter!("rialto_journal_bytes_total")).increment(bytes as u64);
+    durable(last);
+}
+
+/// Records the end of the journal.
+pub fn durable(last: u64) {
+    static HANDLE: OnceLock<Gauge> = OnceLock::new();
+    HANDLE.get_or_init(|| gauge!("rialto_journal_last_seq")).set(lossy(last));
+}
+
+/// Records that a commit was given up. Only a new process takes that back.
+pub fn journal_stalled() {
+    gauge!("rialto_journal_stalled").set(1.0);
+}
+
+/// Records that market data panicked.
+pub fn market_data_restarted() {
+    counter!("rialto_market_data_restarts_total").increment(1);
+}
+
+/// Records whether market data tells every market.
+pub fn market_data_whole(whole: bool) {
+    gauge!("rialto_market_data_whole").set(f64::from(u8::from(whole)));
 }
 
 /// Records how far the follower has come.

@@ -1,10 +1,11 @@
 //! A partition's life: recover it from its journal, take it apart into actors, run it, stop it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr};
 use crossbeam_channel::Sender;
@@ -24,16 +25,17 @@ use rialto_persistence::world::{Matched, Observer, Scratch, World};
 use tokio::sync::oneshot;
 
 use crate::api::{Release, Stamps, WorkerEvent};
-use crate::book_actor::BookActor;
+use crate::book_actor::{BookActor, ShowBook};
 use crate::clock;
+use crate::commit_watch::CommitWatch;
 use crate::directory::Directory;
 use crate::exchange::{Failure, StartError};
-use crate::feed::{FeedSender, feed};
+use crate::feed::{FeedSender, sparse_feed};
 use crate::follower::{Follower, Rows};
-use crate::market_data::MarketRelease;
+use crate::market_data::{MarketNews, MarketRelease};
 use crate::metrics;
 use crate::setup::{Setup, next_record};
-use crate::wallet_actor::{WalletActor, WalletMessage};
+use crate::wallet_actor::{WalletActor, WalletMessage, panic_text};
 use crate::writer::Writer;
 
 /// Where a partition keeps what it must not lose.
@@ -48,6 +50,18 @@ pub enum Storage {
     },
     /// A log in memory, for tests and benches. Nothing else is kept.
     Memory(MemoryLog),
+    /// A journal of one's own. Nothing else is kept.
+    Journal(JournalSource),
+}
+
+/// Opens the same log each time, as often as the partition is recovered.
+#[derive(Clone)]
+pub struct JournalSource(pub Arc<dyn Fn() -> Result<Box<dyn Journal>, JournalError> + Send + Sync>);
+
+impl std::fmt::Debug for JournalSource {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("JournalSource")
+    }
 }
 
 /// A partition at the durable end of its journal, not yet owned.
@@ -68,7 +82,7 @@ pub struct Owned {
     read_store: Option<ReadStore>,
     /// What the deliveries that a crash had left over let out.
     releases: Vec<Release>,
-    market: Vec<MarketRelease>,
+    market: Vec<MarketNews>,
 }
 
 /// What a running partition needs of its surroundings.
@@ -76,7 +90,7 @@ pub struct Surroundings {
     /// Edge workers.
     pub workers: Vec<FeedSender<WorkerEvent>>,
     /// Market data.
-    pub market_data: FeedSender<MarketRelease>,
+    pub market_data: FeedSender<MarketNews>,
     /// Where failures are told.
     pub failures: Sender<Failure>,
     /// The durable position.
@@ -97,6 +111,8 @@ pub struct Running {
     pub wallets: Vec<FeedSender<WalletMessage>>,
     /// The mailboxes of the wallets, by tenant: control only.
     pub mailboxes: Vec<Addr<WalletActor>>,
+    books: Vec<Addr<BookActor>>,
+    commits: Arc<CommitWatch>,
     engines: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
     writer: JoinHandle<()>,
     follower: JoinHandle<()>,
@@ -110,7 +126,7 @@ impl Storage {
     pub fn snapshots(&self) -> Option<PathBuf> {
         match self {
             Self::Directory { path, .. } => Some(snapshots_in(path)),
-            Self::Memory(_) => None,
+            Self::Memory(_) | Self::Journal(_) => None,
         }
     }
 
@@ -126,7 +142,7 @@ impl Storage {
                     .map_err(|error| StartError(format!("the read store cannot be opened: {error}")))?;
                 Ok(Some(store))
             }
-            Self::Memory(_) => Ok(None),
+            Self::Memory(_) | Self::Journal(_) => Ok(None),
         }
     }
 
@@ -134,6 +150,7 @@ impl Storage {
         match self {
             Self::Directory { path, journal } => Ok(Box::new(SledJournal::open(path, *journal)?)),
             Self::Memory(log) => Ok(Box::new(log.open())),
+            Self::Journal(JournalSource(open)) => open(),
         }
     }
 }
@@ -221,6 +238,7 @@ impl Recovered {
             store.commit(batch, self.world.position, true).map_err(|error| StartError(error.to_string()))?;
         }
         metrics::recovered(self.began);
+        metrics::durable(self.world.position);
         Ok(Owned { world: self.world, journal: self.journal, epoch, read_store: self.read_store, releases, market })
     }
 }
@@ -253,10 +271,12 @@ impl Owned {
         let handles = metrics::handles(&directory);
         surroundings.durable.store(end.0, Ordering::Release);
         // Every command under way is in at most three turns that are not yet released: its
-        // wallet's, its book's, and its wallet's again.
-        let (turns, turn_queue) = crossbeam_channel::bounded(3 * surroundings.permits + 16);
+        // wallet's, its book's, and its wallet's again. Beside these, every book may show itself.
+        let books: usize = self.world.tenants.iter().map(|tenant| tenant.markets.len()).sum();
+        let (turns, turn_queue) = crossbeam_channel::bounded(3 * surroundings.permits + books + 16);
         let (news, news_queue) = crossbeam_channel::bounded(1);
         let stop_follower = Arc::new(AtomicBool::new(false));
+        let commits = Arc::new(CommitWatch::default());
         let follower = Follower {
             world: self.world.clone(),
             reader: self.journal.reader(),
@@ -276,6 +296,7 @@ impl Owned {
             followers: vec![news],
             workers: surroundings.workers.clone(),
             market_data: surroundings.market_data.clone(),
+            commits: Arc::clone(&commits),
             failures: surroundings.failures.clone(),
         };
         // What was left over is durable already and is told first.
@@ -289,10 +310,10 @@ impl Owned {
         {
             let id = TenantId(number);
             // A wallet's feed holds requests and answers: one of either per permit.
-            let (wallet_feed, wallet_queue) = feed(2 * surroundings.permits);
+            let (wallet_feed, wallet_queue) = sparse_feed(2 * surroundings.permits);
             let mut books = Vec::new();
             for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(market_metrics) {
-                let (book_feed, book_queue) = feed(surroundings.permits);
+                let (book_feed, book_queue) = sparse_feed(surroundings.permits);
                 let market_id = MarketId(number);
                 let home = (id.0 as usize + usize::from(number)) % engines;
                 crews[home].books.push(BookActor::new(
@@ -321,22 +342,30 @@ impl Owned {
             ));
             wallets.push(wallet_feed);
         }
-        let writer = spawn("rialto-journal", move || writer.run())?;
-        let follower = spawn("rialto-auditor", move || follower.run())?;
-        let (started, starts) = crossbeam_channel::bounded(wallets.len().max(1));
+        let told = surroundings.failures.clone();
+        let writer = spawn("rialto-journal", move || or_fail(|| writer.run(), &told, Failure::Journal))?;
+        let told = surroundings.failures.clone();
+        let follower = spawn("rialto-auditor", move || or_fail(|| follower.run(), &told, Failure::Audit))?;
+        let (started, starts) = crossbeam_channel::bounded(engines);
         let mut threads = Vec::new();
         for (number, crew) in crews.into_iter().enumerate() {
             let (stop, stopped) = oneshot::channel();
             let started = started.clone();
-            let thread = spawn(&format!("rialto-engine-{number}"), move || crew.run(&started, stopped))?;
+            let thread = spawn(&format!("rialto-engine-{number}"), move || crew.run(started, stopped))?;
             threads.push((stop, thread));
         }
         drop(started);
-        let mut mailboxes: Vec<(usize, Addr<WalletActor>)> = starts.iter().take(wallets.len()).collect();
+        let (mut mailboxes, mut books) = (Vec::new(), Vec::new());
+        for crew in starts {
+            mailboxes.extend(crew.wallets);
+            books.extend(crew.books);
+        }
         mailboxes.sort_unstable_by_key(|(number, _)| *number);
         Ok(Running {
             wallets,
             mailboxes: mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect(),
+            books,
+            commits,
             engines: threads,
             writer,
             follower,
@@ -346,18 +375,66 @@ impl Owned {
     }
 }
 
+/// A commit that took too long was given up. Its thread runs on, and may hold the journal.
+#[derive(Debug)]
+pub struct Stalled;
+
 impl Running {
-    /// Stops the actors, lets the writer finish what they had decided, then the follower.
-    pub fn stop(self) {
-        for (stop, thread) in self.engines {
-            stop.send(()).ok();
-            thread.join().ok();
+    /// Makes every book show itself to market data, each in the order of what it does.
+    pub fn show_books(&self) {
+        for book in &self.books {
+            // A book that is gone is stopping with its partition; one that was asked often enough
+            // already has other things to do.
+            book.try_send(ShowBook).ok();
         }
-        drop(self.turns);
-        self.writer.join().ok();
-        self.stop_follower.store(true, Ordering::Release);
-        self.follower.join().ok();
     }
+
+    /// Gives the commit under way up if it has taken longer than this, and tells whether one is
+    /// given up.
+    #[must_use]
+    pub fn is_stalled(&self, limit: Duration) -> bool {
+        self.commits.give_up_after(limit)
+    }
+
+    /// Stops the actors, lets the writer finish what they had decided, then the follower.
+    ///
+    /// # Errors
+    /// If the writer hangs in a commit. All threads have been told to end, and are not waited for.
+    pub fn stop(self, limit: Duration) -> Result<(), Stalled> {
+        let Self { engines, turns, writer, stop_follower, follower, commits, .. } = self;
+        let mut ended = true;
+        for (stop, thread) in engines {
+            stop.send(()).ok();
+            ended = ended && join(thread, || commits.give_up_after(limit));
+        }
+        drop(turns);
+        ended = ended && join(writer, || commits.give_up_after(limit));
+        stop_follower.store(true, Ordering::Release);
+        if !ended {
+            return Err(Stalled);
+        }
+        follower.join().ok();
+        Ok(())
+    }
+}
+
+/// Waits for a thread to end, as long as that makes sense. Tells whether it has ended.
+fn join(thread: JoinHandle<()>, is_hopeless: impl Fn() -> bool) -> bool {
+    while !thread.is_finished() {
+        if is_hopeless() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // What a panic said was told by the thread itself.
+    thread.join().ok();
+    true
+}
+
+/// The mailboxes of the actors of one engine thread, when they have started.
+struct Started {
+    wallets: Vec<(usize, Addr<WalletActor>)>,
+    books: Vec<Addr<BookActor>>,
 }
 
 /// The actors of one engine thread.
@@ -368,14 +445,12 @@ struct Crew {
 }
 
 impl Crew {
-    fn run(self, started: &Sender<(usize, Addr<WalletActor>)>, stopped: oneshot::Receiver<()>) {
+    fn run(self, started: Sender<Started>, stopped: oneshot::Receiver<()>) {
         actix::System::new().block_on(async move {
-            for book in self.books {
-                book.start();
-            }
-            for (number, wallet) in self.wallets {
-                started.send((number, wallet.start())).ok();
-            }
+            let books = self.books.into_iter().map(Actor::start).collect();
+            let wallets = self.wallets.into_iter().map(|(number, wallet)| (number, wallet.start())).collect();
+            started.send(Started { wallets, books }).ok();
+            drop(started);
             stopped.await.ok();
         });
     }
@@ -385,7 +460,7 @@ impl Crew {
 struct Leftovers<'a> {
     rows: Rows<'a>,
     releases: Vec<Release>,
-    market: Vec<MarketRelease>,
+    market: Vec<MarketNews>,
 }
 
 impl Observer for Leftovers<'_> {
@@ -395,14 +470,14 @@ impl Observer for Leftovers<'_> {
 
     fn matched(&mut self, tenant: TenantId, market: MarketId, matched: &Matched<'_>) {
         self.rows.matched(tenant, market, matched);
-        self.market.push(MarketRelease {
+        self.market.push(MarketNews::Release(MarketRelease {
             tenant,
             market,
             time: matched.time,
             fills: matched.fills.to_vec(),
             levels: matched.levels.to_vec(),
             changes: matched.changes,
-        });
+        }));
     }
 
     fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], settled: Option<&Settled>) {
@@ -411,6 +486,13 @@ impl Observer for Leftovers<'_> {
             let updates = updates.to_vec();
             self.releases.push(Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None });
         }
+    }
+}
+
+/// Runs a thread's work. A panic in it is told, since nobody else would notice until all wait.
+fn or_fail(run: impl FnOnce(), failures: &Sender<Failure>, failure: fn(String) -> Failure) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+        failures.try_send(failure(format!("a panic: {}", panic_text(panic.as_ref())))).ok();
     }
 }
 

@@ -4,7 +4,7 @@ use rialto_persistence::codec::encode_record;
 use rialto_persistence::record::Record;
 
 use crate::api::Release;
-use crate::market_data::MarketRelease;
+use crate::market_data::MarketNews;
 
 /// The most messages an actor takes in one turn, so that its neighbours get theirs.
 pub const TURN_MESSAGES: usize = 256;
@@ -17,13 +17,13 @@ pub struct Turn {
     /// What users may be told.
     pub releases: Vec<Release>,
     /// What the public may be told.
-    pub market: Vec<MarketRelease>,
+    pub market: Vec<MarketNews>,
 }
 
 impl Turn {
     /// A turn without records: its outputs are durable already.
     #[must_use]
-    pub fn released(releases: Vec<Release>, market: Vec<MarketRelease>) -> Self {
+    pub fn released(releases: Vec<Release>, market: Vec<MarketNews>) -> Self {
         Self { records: Vec::new(), releases, market }
     }
 

@@ -12,9 +12,10 @@ use rialto_persistence::journal::Journal;
 
 use crate::api::WorkerEvent;
 use crate::clock;
+use crate::commit_watch::CommitWatch;
 use crate::exchange::Failure;
 use crate::feed::FeedSender;
-use crate::market_data::MarketRelease;
+use crate::market_data::MarketNews;
 use crate::metrics;
 use crate::turn::Turn;
 
@@ -38,7 +39,9 @@ pub struct Writer {
     /// Where users are told.
     pub workers: Vec<FeedSender<WorkerEvent>>,
     /// Where the public is told.
-    pub market_data: FeedSender<MarketRelease>,
+    pub market_data: FeedSender<MarketNews>,
+    /// Shows a commit that does not end to the supervisor.
+    pub commits: Arc<CommitWatch>,
     /// Where a failure is told.
     pub failures: Sender<Failure>,
 }
@@ -63,7 +66,13 @@ impl Writer {
             if !group.is_empty() {
                 let records = group.last().0 - self.end.0;
                 let began = clock::monotonic();
-                match self.journal.append(&mut group) {
+                self.commits.begin();
+                let appended = self.journal.append(&mut group);
+                if !self.commits.end() {
+                    let seconds = (clock::monotonic() - began) / 1_000_000_000;
+                    return self.fail(format!("a commit that had been given up ended after {seconds} s"));
+                }
+                match appended {
                     Ok(end) => self.end = end,
                     Err(error) => return self.fail(format!("the journal failed: {error}")),
                 }
@@ -84,8 +93,8 @@ impl Writer {
     /// Everything in the turn is durable now. Market data goes first, so that whoever reads an
     /// answer and then asks for the book sees it in there.
     fn release(&self, turn: Turn, stamp: u64) {
-        for release in turn.market {
-            self.market_data.send(release);
+        for news in turn.market {
+            self.market_data.send(news);
         }
         for mut release in turn.releases {
             release.stamps.journaled = stamp;

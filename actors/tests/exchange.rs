@@ -1,132 +1,21 @@
 //! The exchange without its edge: requests in at one end, durable answers out at the other.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use rialto_actors::api::{Query, Release, Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Status, Storage, TenantSetup, UserSetup};
-use rialto_actors::feed::Feed;
-use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
-use rialto_engine::market::Step;
+use rialto_actors::api::{Query, Reply, ReplyToken, Request, WorkerEvent};
+use rialto_actors::exchange::{Options, Status, Storage};
+use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::CancelRestriction;
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
-use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, SettledResult, WalletLimits};
+use rialto_engine::units::Nanos;
+use rialto_engine::wallet::{Cancel, Command, OrderRef};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::journal::sled::SledOptions;
-
-const TENANTS: [TenantId; 2] = [TenantId(0), TenantId(1)];
-const MARKET: MarketId = MarketId(0);
-
-fn setup() -> Setup {
-    let user = |name: &str| UserSetup {
-        name: name.to_owned(),
-        balances: vec![("USD".to_owned(), Amount(100_000_000)), ("CNY".to_owned(), Amount(700_000_000_000))],
-    };
-    let tenant = |name: &str| TenantSetup {
-        name: name.to_owned(),
-        limits: WalletLimits::default(),
-        assets: vec![("USD".to_owned(), 2), ("CNY".to_owned(), 6)],
-        markets: vec![MarketSetup {
-            symbol: "USDCNY".to_owned(),
-            base: "USD".to_owned(),
-            quote: "CNY".to_owned(),
-            tick: Step { mantissa: 1, scale: 4 },
-            lot: Step { mantissa: 1, scale: 2 },
-            max_price: Price(1_000_000),
-            max_quantity: Quantity(1_000_000_000),
-            min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
-            taker_fee: BasisPoints(20),
-        }],
-        users: vec![user("alice"), user("bob")],
-    };
-    Setup { tenants: vec![tenant("acme"), tenant("globex")] }
-}
-
-/// One session that asks and waits.
-struct Session {
-    exchange: Exchange,
-    feed: Feed<WorkerEvent>,
-    slot: u32,
-}
-
-impl Session {
-    fn start(storage: Storage) -> Self {
-        let (exchange, mut feeds) = Exchange::start(Options::new(storage), &setup()).expect("the exchange starts");
-        Self { exchange, feed: feeds.remove(0), slot: 0 }
-    }
-
-    fn ask(&mut self, tenant: TenantId, request: Request) -> std::sync::Arc<Release> {
-        self.slot += 1;
-        let token = ReplyToken { worker: 0, slot: self.slot, generation: 0 };
-        self.exchange.submit(tenant, request, token, 1).expect("the exchange takes the request");
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(10) {
-            match self.feed.next_message() {
-                Some(WorkerEvent::Released(release))
-                    if release.answer.as_ref().is_some_and(|(answered, _)| *answered == token) =>
-                {
-                    return release;
-                }
-                Some(_) => {}
-                None => std::thread::sleep(Duration::from_micros(50)),
-            }
-        }
-        panic!("no answer within ten seconds");
-    }
-
-    fn place(
-        &mut self,
-        tenant: TenantId,
-        account: u32,
-        client_id: &str,
-        side: Side,
-        price: u64,
-        quantity: u64,
-    ) -> Result<(), Reason> {
-        let place = Place {
-            account: AccountId(account),
-            market: MARKET,
-            client_id: ClientOrderId::new(client_id),
-            side,
-            kind: OrderKind::Limit,
-            price: Price(price),
-            quantity: Quantity(quantity),
-            budget: Amount(0),
-            time: Nanos(0),
-        };
-        let request = Request::Command { command: Command::Place(place), deadline: Nanos(u64::MAX) };
-        match &self.ask(tenant, request).answer {
-            Some((_, Reply::Settled(settled))) => match &settled.result {
-                SettledResult::Placed(placed) => *placed,
-                other => panic!("a place was answered with {other:?}"),
-            },
-            Some((_, Reply::Rejected(reason))) => Err(*reason),
-            other => panic!("a place was answered with {other:?}"),
-        }
-    }
-
-    fn open_orders(&mut self, tenant: TenantId, account: u32) -> Vec<(OrderId, u64)> {
-        let query = Query::OpenOrders { account: AccountId(account), market: None };
-        match &self.ask(tenant, Request::Query(query)).answer {
-            Some((_, Reply::Orders(orders))) => {
-                orders.iter().map(|order| (order.id, order.quantity.0 - order.executed.0)).collect()
-            }
-            other => panic!("a query was answered with {other:?}"),
-        }
-    }
-
-    fn balances(&mut self, tenant: TenantId, account: u32) -> Vec<(i128, i128)> {
-        let query = Query::Balances { account: AccountId(account) };
-        match &self.ask(tenant, Request::Query(query)).answer {
-            Some((_, Reply::Balances(balances))) => {
-                balances.iter().map(|balance| (balance.available.0, balance.held.0)).collect()
-            }
-            other => panic!("a query was answered with {other:?}"),
-        }
-    }
-}
+use support::hung_journal::Valve;
+use support::{MARKET, Session, TENANTS, place, wait_until};
 
 #[test]
 fn a_trade_in_one_tenant_leaves_the_other_untouched() {
@@ -216,5 +105,42 @@ fn a_late_command_is_refused() {
     let request = Request::Command { command: Command::Cancel(cancel), deadline: Nanos(1) };
     let release = session.ask(TENANTS[0], request);
     assert!(matches!(release.answer, Some((_, Reply::Rejected(Reason::DeadlinePassed)))));
+    session.exchange.shutdown();
+}
+
+#[test]
+fn a_partition_that_is_stopped_or_rebuilt_does_not_wait_for_a_hung_commit() {
+    for ends in [true, false] {
+        let (log, valve) = (MemoryLog::new(), Valve::default());
+        let mut options = Options::new(valve.storage(&log));
+        options.commit_limit = Duration::from_millis(300);
+        let mut session = Session::start_with(options);
+        valve.close();
+        session.send(TENANTS[0], place(0, "hung", Side::Sell, 70_000, 500)).expect("taken");
+        wait_until("the commit hangs", || valve.holds_one());
+        if ends {
+            session.exchange.shutdown();
+            assert_eq!(session.exchange.status(), Status::Stopped("shut down".to_owned()));
+        } else {
+            // The rebuild would wait for the journal.
+            session.exchange.drill(TENANTS[1]);
+            session.send(TENANTS[1], place(0, "drill", Side::Sell, 70_000, 500)).expect("taken");
+            wait_until("given up", || matches!(session.exchange.status(), Status::Stopped(_)));
+            let status = session.exchange.status();
+            assert!(matches!(&status, Status::Stopped(reason) if reason.contains("longer than")), "{status:?}");
+        }
+        valve.open();
+    }
+}
+
+#[test]
+fn a_panic_in_the_journal_writer_stops_the_partition_and_leaves_nobody_waiting() {
+    let valve = Valve::default();
+    let mut session = Session::start(valve.storage(&MemoryLog::new()));
+    valve.burst();
+    session.send(TENANTS[0], place(0, "lost", Side::Sell, 70_000, 500)).expect("taken");
+    wait_until("whoever waits is told", || matches!(session.feed.next_message(), Some(WorkerEvent::Interrupted)));
+    let status = session.exchange.status();
+    assert!(matches!(&status, Status::Stopped(reason) if reason.contains("the valve has burst")), "{status:?}");
     session.exchange.shutdown();
 }

@@ -48,12 +48,9 @@ pub struct ServeArgs {
     /// Where everything is kept.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Where clients connect.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// Where Prometheus connects.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
-    pub metrics: SocketAddr,
+    /// Where it listens.
+    #[command(flatten)]
+    pub addresses: Addresses,
 }
 
 /// Arguments of `rialto demo`.
@@ -62,6 +59,14 @@ pub struct DemoArgs {
     /// Where everything is kept. Started again on the same place, the demo goes on.
     #[arg(long, value_name = "DIR", default_value = "data/demo")]
     pub data: PathBuf,
+    /// Where it listens.
+    #[command(flatten)]
+    pub addresses: Addresses,
+}
+
+/// Where a server listens.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Addresses {
     /// Where clients connect.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -121,16 +126,12 @@ fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
     let config = Config::read(&args.config).map_err(|error| error.to_string())?;
     let options = options(&config.server, &args.data);
     let (exchange, feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
-    serve_until_told(&config, &exchange, feeds, args.listen, args.metrics)
+    serve_until_told(&config, &exchange, feeds, args.addresses)
 }
 
 fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let config = Config::parse(demo::CONFIGURATION).map_err(|error| error.to_string())?;
-    show_demo(&config, args, &args.data)
-}
-
-fn show_demo(config: &Config, args: &DemoArgs, data: &Path) -> Result<(), String> {
-    let mut options = options(&config.server, data);
+    let mut options = options(&config.server, &args.data);
     // The simulated traders are a worker of their own, behind those that serve.
     let traders = options.workers;
     options.workers += 1;
@@ -140,14 +141,14 @@ fn show_demo(config: &Config, args: &DemoArgs, data: &Path) -> Result<(), String
     let thread = std::thread::Builder::new().name("rialto-traders".to_owned());
     let thread = thread.spawn(move || demo::trade(&traded, &feed, traders));
     thread.map_err(|error| format!("the simulated traders cannot be started: {error}"))?;
-    print_demo(config, args);
-    serve_until_told(config, &exchange, feeds, args.listen, args.metrics)
+    print_demo(&config, args.addresses);
+    serve_until_told(&config, &exchange, feeds, args.addresses)
 }
 
 /// Where to connect, and with which keys. The secrets of the demo are no secrets.
 #[expect(clippy::print_stdout, reason = "that is what the demo is for")]
-fn print_demo(config: &Config, args: &DemoArgs) {
-    let listen = args.listen;
+fn print_demo(config: &Config, addresses: Addresses) {
+    let Addresses { listen, metrics } = addresses;
     for tenant in &config.setup.tenants {
         let name = &tenant.name;
         println!("{name}");
@@ -158,16 +159,16 @@ fn print_demo(config: &Config, args: &DemoArgs) {
             println!("  user {}: key {}, secret {}", key.user, key.api_key, key.secret.reveal());
         }
     }
-    println!("metrics at http://{}/metrics", args.metrics);
+    println!("metrics at http://{metrics}/metrics");
 }
 
 fn serve_until_told(
     config: &Config,
     exchange: &Exchange,
     feeds: Vec<Feed<WorkerEvent>>,
-    listen: SocketAddr,
-    metrics: SocketAddr,
+    addresses: Addresses,
 ) -> Result<(), String> {
+    let Addresses { listen, metrics } = addresses;
     let gateway = Arc::new(Gateway::new(exchange.clone(), config));
     let served = actix_web::rt::System::new().block_on(async {
         let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::decimal::{Decimal, Grid};
 use crate::keys::Secret;
+use crate::rate_limits::RateLimits;
 
 /// The highest price where the file names none, in ticks: a hundred million steps are finer than
 /// any quotation.
@@ -49,6 +50,8 @@ pub struct Config {
     pub hosts: Vec<(String, String)>,
     /// The tenant of public requests that name none.
     pub default_tenant: Option<String>,
+    /// What tenants allow, by their names.
+    pub rate_limits: Vec<(String, RateLimits)>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -110,6 +113,9 @@ struct Tenant {
     self_trade_prevention: Option<String>,
     open_orders: Option<u32>,
     idempotency_window: Option<u32>,
+    request_weight_per_minute: Option<u32>,
+    orders_per_10_seconds: Option<u32>,
+    orders_per_day: Option<u32>,
     #[serde(default)]
     assets: Vec<Asset>,
     #[serde(default)]
@@ -200,6 +206,7 @@ impl Config {
             keys: Vec::new(),
             hosts: Vec::new(),
             default_tenant: file.default_tenant,
+            rate_limits: Vec::new(),
             server: file.server,
         };
         config.check_server()?;
@@ -271,6 +278,13 @@ impl Config {
             }
             users.push(user);
         }
+        let defaults = RateLimits::default();
+        let rate_limits = RateLimits {
+            request_weight_per_minute: tenant.request_weight_per_minute.unwrap_or(defaults.request_weight_per_minute),
+            orders_per_10_seconds: tenant.orders_per_10_seconds.unwrap_or(defaults.orders_per_10_seconds),
+            orders_per_day: tenant.orders_per_day.unwrap_or(defaults.orders_per_day),
+        };
+        self.rate_limits.push((name.clone(), rate_limits));
         let defaults = WalletLimits::default();
         let limits = WalletLimits {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
@@ -523,6 +537,19 @@ balances = { USD = "100000", CNY = 700000 }
         assert_eq!(user.balances[1], ("USD".to_owned(), Amount(10_000_000_000_000)));
         assert_eq!(config.hosts, [("acme.localhost".to_owned(), "acme".to_owned())]);
         assert_eq!((config.keys[0].api_key.as_str(), config.keys[0].user.as_str()), ("acme-trader-1", "trader-1"));
+    }
+
+    #[test]
+    fn rate_limits_are_generous_unless_a_tenant_says_otherwise() {
+        let limits = |keys: &str| {
+            let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{keys}"), 1);
+            Config::parse(&text).expect("reads").rate_limits[0].1
+        };
+        assert_eq!(limits(""), RateLimits::default());
+        let told = limits("request_weight_per_minute = 6000\norders_per_10_seconds = 100\norders_per_day = 0");
+        let expected = RateLimits { request_weight_per_minute: 6_000, orders_per_10_seconds: 100, orders_per_day: 0 };
+        assert_eq!(told, expected);
+        assert!(changed("name = \"acme\"", "name = \"acme\"\norders_per_day = -1").contains("orders_per_day"));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Socket {
     }
 }
 
-/// Why a connection ends, as the codes of RFC 6455, section 7.4.1.
+/// Why a connection ends, as the codes that RFC 6455, section 7.4, lets IANA register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
     /// It has served its purpose.
@@ -94,6 +94,8 @@ pub enum CloseCode {
     Policy = 1008,
     /// A message that is too long.
     Size = 1009,
+    /// What it was told is broken off: the client is to connect anew.
+    Restart = 1012,
 }
 
 /// A connection. Everything happens on the thread of its worker.

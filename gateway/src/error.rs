@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use rialto_actors::api::Refused;
 use rialto_engine::reason::Reason;
+use rialto_engine::units::Nanos;
 
 use crate::json;
 
@@ -21,6 +22,8 @@ pub struct ApiError {
     pub msg: Cow<'static, str>,
     /// More about it, as JSON text.
     pub data: Option<Box<str>>,
+    /// In how many seconds it is worth to try again, if that is known.
+    pub retry_after: Option<u32>,
 }
 
 /// Which request a [`Reason`] answers: the dialect uses one code for a refused order, another for
@@ -48,13 +51,13 @@ impl ApiError {
     /// An error of another status.
     #[must_use]
     pub const fn with_status(status: u16, code: i32, msg: &'static str) -> Self {
-        Self { status, code, msg: Cow::Borrowed(msg), data: None }
+        Self { status, code, msg: Cow::Borrowed(msg), data: None, retry_after: None }
     }
 
     /// An error whose text names something.
     #[must_use]
     pub fn naming(code: i32, msg: String) -> Self {
-        Self { status: 400, code, msg: Cow::Owned(msg), data: None }
+        Self { msg: Cow::Owned(msg), ..Self::new(code, "") }
     }
 
     /// The same with more about it; `data` is JSON text.
@@ -80,6 +83,14 @@ impl ApiError {
     #[must_use]
     pub const fn wrong_http_method() -> Self {
         Self::with_status(405, -1000, "This endpoint does not answer to this HTTP method.")
+    }
+
+    /// More than a limit allows; see [`crate::rate_limits`].
+    #[must_use]
+    pub fn too_many(code: i32, msg: String, retry_after: u32, now: Nanos) -> Self {
+        let (now, then) = (now.millis(), now.millis() + u64::from(retry_after) * 1_000);
+        let data = format!("{{\"serverTime\":{now},\"retryAfter\":{}}}", then / 1_000 * 1_000);
+        Self { status: 429, retry_after: Some(retry_after), ..Self::naming(code, msg).with_data(data) }
     }
 
     /// The answer never came: the request may or may not have been carried out. Clients ask for

@@ -10,10 +10,6 @@ use crate::params::Params;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
 
-/// The limits that are told. They are those of the dialect's defaults, which clients budget by;
-/// this server does not enforce them.
-pub const RATE_LIMITS: &str = r#"[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000},{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":200000},{"rateLimitType":"RAW_REQUESTS","interval":"MINUTE","intervalNum":5,"limit":300000}]"#;
-
 /// The answer to `exchangeInfo` of a tenant.
 ///
 /// # Errors
@@ -52,7 +48,7 @@ pub fn write(
     out.extend_from_slice(b"{\"timezone\":\"UTC\",\"serverTime\":");
     json::number(out, now.millis());
     out.extend_from_slice(b",\"rateLimits\":");
-    out.extend_from_slice(RATE_LIMITS.as_bytes());
+    json::array(out, gateway.rate_limits.limits(Some(tenant)).rules(), |out, limit| limit.write(out));
     out.extend_from_slice(b",\"exchangeFilters\":[],\"symbols\":");
     let open_orders = gateway.open_orders_max(tenant);
     json::array(out, markets, |out, market| write_symbol(out, market, open_orders));

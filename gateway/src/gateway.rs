@@ -14,6 +14,7 @@ use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
+use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
 use crate::user_stream::ListenKeys;
 
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub tenancy: Tenancy,
     /// The keys of user data streams.
     pub listen_keys: ListenKeys,
+    /// What clients have asked in the current intervals.
+    pub rate_limits: RateLimiter,
     /// How much a connection may cost.
     pub connections: ConnectionLimits,
     /// Messages per second that a client may send on a stream, if limited.
@@ -90,6 +93,7 @@ impl Gateway {
             keys: KeyStore::new(&config.keys, &directory),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
             listen_keys: ListenKeys::default(),
+            rate_limits: RateLimiter::new(&config.rate_limits, &directory),
             connections: ConnectionLimits {
                 outbox_bytes: config.server.outbox_bytes.unwrap_or(defaults.outbox_bytes),
                 in_flight: config.server.in_flight.unwrap_or(defaults.in_flight),

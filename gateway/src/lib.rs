@@ -13,12 +13,15 @@ pub mod decimal;
 pub mod demo;
 pub mod error;
 pub mod exchange_info;
+#[cfg(test)]
+mod fixture;
 pub mod gateway;
 pub mod json;
 pub mod keys;
 pub mod market_api;
 pub mod orders;
 pub mod params;
+pub mod rate_limits;
 pub mod rest;
 pub mod server;
 pub mod streams;

@@ -325,13 +325,8 @@ async fn write_aggregates(
     }
     let window = Window { from_id, from_time: from, to_time: to };
     let (tenant, number) = (tenant.id, market.id);
-    let trades = match exchange.read_store() {
-        Some(store) => {
-            read(exchange, store, move |store| store.aggregate_trades(tenant, number, &window, limit)).await?
-        }
-        // Nothing is kept, so nothing is told: that is a server for tests.
-        None => Vec::new(),
-    };
+    let query = move |store: &ReadStore| store.aggregate_trades(tenant, number, &window, limit);
+    let trades = read_if_kept(exchange, query).await?;
     let format = MarketFormat::new(market, unit);
     json::array(out, &trades, |out, trade| format.aggregate_trade(out, trade));
     Ok(())
@@ -423,8 +418,19 @@ fn complete_klines<Error>(
     Ok(klines)
 }
 
+/// Asks the read store. A server that keeps none, which is one for tests, has nothing to tell.
+pub(crate) async fn read_if_kept<Rows: Default + Send + 'static>(
+    exchange: &Exchange,
+    query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
+) -> Result<Rows, ApiError> {
+    match exchange.read_store() {
+        Some(store) => read(exchange, store, query).await,
+        None => Ok(Rows::default()),
+    }
+}
+
 /// Asks the read store on a thread that may wait.
-pub(crate) async fn read<Rows: Send + 'static>(
+async fn read<Rows: Send + 'static>(
     exchange: &Exchange,
     store: &ReadStore,
     query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,

@@ -4,6 +4,8 @@
 //! same place whichever way a tenant is named, and so that nothing but this file decides what is
 //! public.
 
+use std::cell::{Cell, OnceCell};
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,40 +20,61 @@ use rialto_actors::exchange::Status;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
 
+use crate::account::Inquiry;
 use crate::auth::{self, Signed};
 use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::exchange_info;
 use crate::gateway::Gateway;
 use crate::json::TimeUnit;
 use crate::keys::{ApiKey, Identity};
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, Parse};
+use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, place, replace};
 use crate::params::Params;
+use crate::rate_limits::budget::Budget;
+use crate::rate_limits::limit::Usage;
+use crate::rate_limits::weight::Weight;
 use crate::streams::{Opening, StreamSession};
 use crate::user_stream::Subscription;
 use crate::worker::Worker;
 use crate::ws_api::{self, INVALID_TIME_UNIT, SessionOptions};
-use crate::{account, exchange_info};
 
 /// The longest body that is taken.
 const BODY_MAX: usize = 64 << 10;
 /// How long a client may take to send it.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What it weighs to open a connection of the WebSocket API.
+const CONNECTION_WEIGHT: u32 = 2;
+
 const API_KEY: &str = "X-MBX-APIKEY";
 const TIME_UNIT: &str = "X-MBX-TIME-UNIT";
 
 /// Answers any request.
 pub async fn answer(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
-    let response = match route(&worker, &request, payload).await {
+    let told = Told::default();
+    let response = match route(&worker, &request, payload, &told).await {
         Ok(response) => response,
         Err(error) => error_response(&error),
     };
-    let is_order = request.method() == Method::POST && request.path().contains("/order");
-    with_common_headers(response, &worker.gateway, is_order)
+    with_common_headers(response, &worker.gateway, &told)
 }
 
-async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> Result<HttpResponse, ApiError> {
+/// What the headers of an answer tell of limits.
+#[derive(Default)]
+struct Told {
+    /// What the client may ask.
+    budget: OnceCell<Budget>,
+    /// Whose orders count, of a request that places one.
+    orders_of: Cell<Option<Identity>>,
+}
+
+async fn route(
+    worker: &Rc<Worker>,
+    request: &HttpRequest,
+    payload: Payload,
+    told: &Told,
+) -> Result<HttpResponse, ApiError> {
     match request.path() {
         "/healthz" => return Ok(HttpResponse::Ok().content_type("text/plain").body("live\n")),
         "/readyz" => return Ok(readiness(&worker.gateway)),
@@ -66,8 +89,16 @@ async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> 
     let address = gateway.tenancy.address(host, request.path(), &gateway.directory)?;
     let tenant = address.tenant;
     let path = address.path;
+    let now = clock::wall();
+    // A request that names no tenant counts where its key belongs.
+    let shown = || auth::find_key(&gateway.keys, api_key(request), None).ok().map(|key| key.identity.tenant);
+    let counted = gateway.tenancy.public(tenant.or_else(shown)).ok();
+    let client = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+    let budget = told.budget.get_or_init(|| worker.budget(counted, client, now));
     if path == "/ws-api/v3" || path == "/ws-api/v3/" {
-        return upgrade_api(worker, request, payload, tenant);
+        budget.take(Weight::Fixed(CONNECTION_WEIGHT), now)?;
+        let options = SessionOptions::of_query(request.query_string())?;
+        return upgrade_api(worker, request, payload, ws_api::Opening { tenant, address: client, options });
     }
     if let Some(opening) = Opening::parse(path, request.query_string()) {
         return upgrade_streams(worker, request, payload, tenant, &opening);
@@ -82,12 +113,16 @@ async fn route(worker: &Rc<Worker>, request: &HttpRequest, payload: Payload) -> 
         params: Params::of_rest(request.query_string(), body)?,
         body,
         unit: time_unit(request)?,
-        now: clock::wall(),
+        now,
+        told,
     };
+    let weight = Weight::of_rest(request.method(), path, &call.params);
+    budget.take(weight, now)?;
     let result = match path.strip_prefix("/api/v3/").or_else(|| path.strip_prefix("/api/v1/")) {
-        Some(path) => call.api(path).await?,
-        None => call.other(path).await?,
+        Some(path) => call.api(path).await,
+        None => call.other(path).await,
     };
+    let result = result.inspect_err(|error| budget.refused(weight, error, now))?;
     Ok(json_response(StatusCode::OK, result))
 }
 
@@ -101,6 +136,7 @@ struct Call<'a> {
     body: &'a str,
     unit: TimeUnit,
     now: Nanos,
+    told: &'a Told,
 }
 
 impl Call<'_> {
@@ -124,24 +160,19 @@ impl Call<'_> {
                 exchange_info::write(&mut out, &worker.gateway, self.public()?, params, self.now)?;
                 Ok(out)
             }
-            (&Method::POST, "order") => self.command(orders::parse_place).await,
-            (&Method::POST, "order/test") => ws_api::test_order(&worker.gateway, self.signed()?.identity, params),
-            (&Method::DELETE, "order") => self.command(orders::parse_cancel).await,
-            (&Method::DELETE, "openOrders") => self.command(orders::parse_cancel_all).await,
-            (&Method::POST, "order/cancelReplace") => self.command(orders::parse_replace).await,
-            (&Method::PUT, "order/amend/keepPriority") => self.command(orders::parse_amend).await,
-            (&Method::GET, "order") => account::order(worker, self.signed()?.identity, params, unit).await,
-            (&Method::GET, "openOrders") => account::open_orders(worker, self.signed()?.identity, params, unit).await,
-            (&Method::GET, "allOrders") => account::all_orders(worker, self.signed()?.identity, params, unit).await,
-            (&Method::GET, "myTrades") => account::my_trades(worker, self.signed()?.identity, params, unit).await,
-            (&Method::GET, "account") => {
-                account::account(worker, self.signed()?.identity, params, unit, self.now).await
-            }
-            (&Method::GET, "account/commission") => account::commission(worker, self.signed()?.identity, params),
-            (&Method::GET, "rateLimit/order") => {
-                self.signed()?;
-                Ok(account::ORDER_RATE_LIMITS.as_bytes().to_vec())
-            }
+            (&Method::POST, "order") => self.command(place::parse).await,
+            (&Method::POST, "order/test") => place::test(&self.order_request(self.signed()?.identity)),
+            (&Method::DELETE, "order") => self.command(cancel::parse).await,
+            (&Method::DELETE, "openOrders") => self.command(cancel::parse_all).await,
+            (&Method::POST, "order/cancelReplace") => self.command(replace::parse).await,
+            (&Method::PUT, "order/amend/keepPriority") => self.command(amend::parse).await,
+            (&Method::GET, "order") => self.inquiry()?.order().await,
+            (&Method::GET, "openOrders") => self.inquiry()?.open_orders().await,
+            (&Method::GET, "allOrders") => self.inquiry()?.all_orders().await,
+            (&Method::GET, "myTrades") => self.inquiry()?.my_trades().await,
+            (&Method::GET, "account") => self.inquiry()?.account().await,
+            (&Method::GET, "account/commission") => self.inquiry()?.commission(),
+            (&Method::GET, "rateLimit/order") => Ok(self.inquiry()?.order_limits()),
             // Self-trades are not prevented and order lists not offered, so that there are none.
             (&Method::GET, "myPreventedMatches" | "openOrderList" | "allOrderList") => {
                 self.signed()?;
@@ -160,23 +191,38 @@ impl Call<'_> {
         }
         match path {
             "/sapi/v1/system/status" => Ok(br#"{"status":0,"msg":"normal"}"#.to_vec()),
-            "/sapi/v1/capital/config/getall" => account::coins(self.worker, self.signed()?.identity).await,
+            "/sapi/v1/capital/config/getall" => self.inquiry()?.coins().await,
             "/sapi/v1/margin/allPairs" | "/sapi/v1/margin/isolated/allPairs" => Ok(b"[]".to_vec()),
-            "/sapi/v1/asset/tradeFee" => account::trade_fees(self.worker, self.signed()?.identity, &self.params),
+            "/sapi/v1/asset/tradeFee" => self.inquiry()?.trade_fees(),
             "/fapi/v1/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(br#"{"symbols":[]}"#.to_vec()),
             _ => Err(ApiError::no_such_path()),
         }
     }
 
     async fn command(&self, parse: Parse) -> Result<Vec<u8>, ApiError> {
-        let signed = self.signed()?;
+        let Signed { identity, deadline } = self.signed()?;
         let gateway = &self.worker.gateway;
-        let (command, pending) = parse(gateway, signed.identity, &self.params, self.unit)?;
-        let request = Request::Command { command, deadline: signed.deadline };
-        let release = self.worker.ask(signed.identity.tenant, request).await?;
-        let mut out = Vec::with_capacity(1_024);
-        orders::write_result(gateway, &mut out, &pending, &release)?;
-        Ok(out)
+        let (command, pending) = parse(&self.order_request(identity))?;
+        if pending.places() {
+            self.told.orders_of.set(Some(identity));
+        }
+        let (command, pending) = orders::admit(gateway, command, pending, self.now)?;
+        let answered = async {
+            let release = self.worker.ask(identity.tenant, Request::Command { command, deadline }).await?;
+            let mut out = Vec::with_capacity(1_024);
+            answer::write(gateway, &mut out, &pending, &release)?;
+            Ok(out)
+        };
+        answered.await.inspect_err(|error| orders::withdraw(gateway, &pending, error, clock::wall()))
+    }
+
+    fn order_request(&self, identity: Identity) -> OrderRequest<'_> {
+        OrderRequest { gateway: &self.worker.gateway, identity, params: &self.params, unit: self.unit }
+    }
+
+    fn inquiry(&self) -> Result<Inquiry<'_>, ApiError> {
+        let identity = self.signed()?.identity;
+        Ok(Inquiry { worker: self.worker, identity, params: &self.params, unit: self.unit, now: self.now })
     }
 
     /// Listen keys need the API key and no signature.
@@ -236,12 +282,11 @@ fn upgrade_api(
     worker: &Rc<Worker>,
     request: &HttpRequest,
     payload: Payload,
-    tenant: Option<TenantId>,
+    opening: ws_api::Opening,
 ) -> Result<HttpResponse, ApiError> {
-    let options = SessionOptions::of_query(request.query_string())?;
     let (response, connection, reader) = Connection::accept(request, payload, worker.gateway.connections)?;
     worker.adopt(&connection, true);
-    actix_web::rt::spawn(ws_api::serve(Rc::clone(worker), connection, reader, tenant, options));
+    actix_web::rt::spawn(ws_api::serve(Rc::clone(worker), connection, reader, opening));
     Ok(response)
 }
 
@@ -322,6 +367,10 @@ fn time_unit(request: &HttpRequest) -> Result<TimeUnit, ApiError> {
 
 fn readiness(gateway: &Gateway) -> HttpResponse {
     match gateway.exchange.status() {
+        // Requests are taken all the same, so that whoever balances load may go on.
+        Status::Ready if !gateway.exchange.market_data().is_whole() => {
+            HttpResponse::Ok().content_type("text/plain").body("degraded: market data begins anew\n")
+        }
         Status::Ready => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
         Status::Recovering => HttpResponse::ServiceUnavailable().content_type("text/plain").body("recovering\n"),
         Status::Stopped(reason) => {
@@ -344,11 +393,15 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> HttpResponse {
 
 fn error_response(error: &ApiError) -> HttpResponse {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
-    json_response(status, error.body())
+    let mut response = json_response(status, error.body());
+    if let Some(seconds) = error.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// Headers of every answer: any page may ask, and may read what the dialect's clients look at.
-fn with_common_headers(mut response: HttpResponse, gateway: &Gateway, is_order: bool) -> HttpResponse {
+fn with_common_headers(mut response: HttpResponse, gateway: &Gateway, told: &Told) -> HttpResponse {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
@@ -358,12 +411,13 @@ fn with_common_headers(mut response: HttpResponse, gateway: &Gateway, is_order: 
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("X-MBX-USED-WEIGHT, X-MBX-USED-WEIGHT-1M, X-MBX-ORDER-COUNT-10S, X-MBX-ORDER-COUNT-1D, X-MBX-UUID, Retry-After"),
     );
-    // Nothing is metered: every request finds its budget untouched.
-    headers.insert(HeaderName::from_static("x-mbx-used-weight"), HeaderValue::from_static("1"));
-    headers.insert(HeaderName::from_static("x-mbx-used-weight-1m"), HeaderValue::from_static("1"));
-    if is_order {
-        headers.insert(HeaderName::from_static("x-mbx-order-count-10s"), HeaderValue::from_static("0"));
-        headers.insert(HeaderName::from_static("x-mbx-order-count-1d"), HeaderValue::from_static("0"));
+    let now = clock::wall();
+    let weight = told.budget.get().and_then(|budget| budget.usage(now));
+    let orders = told.orders_of.get().into_iter().flat_map(|identity| gateway.rate_limits.order_usage(identity, now));
+    for Usage { limit, count } in weight.into_iter().chain(orders) {
+        for name in limit.headers() {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(count));
+        }
     }
     if let Ok(node) = HeaderValue::from_str(&gateway.node) {
         headers.insert(HeaderName::from_static("x-mbx-uuid"), node);

@@ -207,6 +207,7 @@ impl StreamHub {
                     }
                 }
             }
+            MarketEvent::Broken => self.break_off(),
             MarketEvent::Tickers { tenant, time, tickers } => {
                 let Some(entry) = self.directory.tenant(*tenant) else { return };
                 for stream in [Stream::MiniTicker, Stream::Ticker] {
@@ -224,6 +225,15 @@ impl StreamHub {
                     });
                 }
             }
+        }
+    }
+
+    /// Closes every connection that listens to a market. Its client connects anew and asks for a
+    /// snapshot, as after any other loss; most streams have no number by which it would notice that
+    /// something is missing.
+    fn break_off(&self) {
+        for listener in self.subscriptions.borrow().values().flat_map(|subscription| &subscription.listeners) {
+            listener.connection.close(CloseCode::Restart, "market data begins anew");
         }
     }
 

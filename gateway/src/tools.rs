@@ -10,6 +10,7 @@ use rialto_persistence::codec::decode_record;
 use rialto_persistence::frame::Position;
 use rialto_persistence::journal::sled::{SledJournal, SledOptions};
 use rialto_persistence::journal::{Journal, JournalError};
+use rialto_persistence::snapshot;
 use serde_json::json;
 
 /// Opens the journal of a data directory, which must be there.
@@ -30,7 +31,11 @@ fn open(data: &Path) -> Result<SledJournal, String> {
 /// If the journal cannot be read or replayed, or the summary cannot be written.
 pub fn check(data: &Path) -> Result<bool, String> {
     let journal = open(data)?;
-    let found = audit(&journal, &snapshots_in(data)).map_err(|failure| failure.to_string())?;
+    let snapshots = snapshots_in(data);
+    let found = audit(&journal, &snapshots).map_err(|failure| match damaged(&snapshots) {
+        Some(snapshot) => snapshot,
+        None => failure.to_string(),
+    })?;
     let tenants: Vec<_> = found
         .tenants
         .iter()
@@ -59,6 +64,15 @@ pub fn check(data: &Path) -> Result<bool, String> {
     let text = serde_json::to_string_pretty(&summary).map_err(|error| error.to_string())?;
     writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())?;
     Ok(ok)
+}
+
+/// The first snapshot that cannot be read, and why. The audit reads them all before anything else.
+fn damaged(snapshots: &Path) -> Option<String> {
+    let mut paths = snapshot::list(snapshots).unwrap_or_default().into_iter();
+    paths.find_map(|path| {
+        let error = snapshot::read(&path).err()?;
+        Some(format!("the snapshot {} is damaged: {error}; a server passes it over", path.display()))
+    })
 }
 
 /// Reads every frame and record, and says how many there are.

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::{ApiKey, Identity};
-use crate::orders;
+use crate::orders::{names, report};
 use crate::worker::Worker;
 
 /// Whom an account's events are told.
@@ -136,14 +136,14 @@ impl Report<'_> {
         key(out, "c");
         out.push(b'"');
         if canceled {
-            orders::cancel_id(out, order.id, cancel_id);
+            report::write_cancel_id(out, order.id, cancel_id);
         } else {
             out.extend_from_slice(order.client_id.as_str().as_bytes());
         }
         out.push(b'"');
-        word(out, "S", orders::side_name(order.side));
-        word(out, "o", orders::type_name(order.kind));
-        word(out, "f", orders::time_in_force_name(order.kind));
+        word(out, "S", names::side(order.side));
+        word(out, "o", names::order_type(order.kind));
+        word(out, "f", names::time_in_force(order.kind));
         key(out, "q");
         text.quantity(out, order.quantity);
         key(out, "p");
@@ -151,7 +151,7 @@ impl Report<'_> {
         out.extend_from_slice(b",\"P\":\"0.00000000\",\"F\":\"0.00000000\",\"g\":-1");
         word(out, "C", if canceled { order.client_id.as_str() } else { "" });
         word(out, "x", execution_type(event));
-        word(out, "X", orders::status_name(order.status));
+        word(out, "X", names::status(order.status));
         match event {
             OrderEvent::Rejected(reason) => word(out, "r", &reject_reason(*reason)),
             _ => word(out, "r", "NONE"),
@@ -161,7 +161,7 @@ impl Report<'_> {
         number(out, "T", self.unit.count(order.updated));
         key(out, "t");
         json::integer(out, execution.map_or(-1, |execution| i64::try_from(execution.trade.0).unwrap_or(i64::MAX)));
-        number(out, "I", orders::execution_id(order));
+        number(out, "I", report::execution_id(order));
         let works = matches!(order.status, Status::New | Status::PartiallyFilled);
         key(out, "w");
         json::boolean(out, works);
@@ -181,7 +181,7 @@ impl Report<'_> {
         }
         word(out, "V", "NONE");
         if let OrderEvent::Expired(reason) = event {
-            word(out, "eR", orders::expiry_name(*reason));
+            word(out, "eR", names::expiry(*reason));
         }
         out.push(b'}');
     }

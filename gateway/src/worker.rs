@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::connection::{CloseCode, Connection};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::rate_limits::budget::{Budget, Budgets};
 use crate::streams::StreamHub;
 use crate::user_stream::{self, Subscription};
 use crate::ws_api::SocketWaiter;
@@ -55,6 +57,8 @@ pub struct Worker {
     subscribers: RefCell<HashMap<(TenantId, AccountId), Vec<Subscription>>>,
     /// The worker's connections that listen to markets.
     pub streams: Rc<StreamHub>,
+    /// What clients may still ask, as far as this worker has met them.
+    budgets: RefCell<Budgets>,
     /// Open connections, and whether they speak the WebSocket API.
     connections: RefCell<Vec<(Weak<Connection>, bool)>>,
     /// Where replies and events are formatted. Taken while in use.
@@ -83,6 +87,7 @@ impl Worker {
             number,
             slots: RefCell::default(),
             subscribers: RefCell::default(),
+            budgets: RefCell::default(),
             connections: RefCell::default(),
             scratch: Cell::default(),
         })
@@ -102,6 +107,11 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// What an address may ask of a tenant.
+    pub fn budget(&self, tenant: Option<TenantId>, address: IpAddr, now: Nanos) -> Budget {
+        self.budgets.borrow_mut().of(&self.gateway.rate_limits, tenant, address, now)
     }
 
     /// Hands a request to a tenant's wallet. Whoever waits is told once, unless this fails.
@@ -181,6 +191,10 @@ impl Worker {
     }
 
     fn released(&self, release: &Arc<Release>, now: Nanos) {
+        // Every worker is told of every trade; one of them takes note of it.
+        if self.number == 0 {
+            self.gateway.rate_limits.traded(release.tenant, &release.updates, now);
+        }
         let mut cancel_id = None;
         if let Some((token, _)) = &release.answer
             && token.worker == self.number

@@ -4,8 +4,10 @@
 //! answer is durable the worker writes the reply straight into the connection's outbox. Only what
 //! must wait for something else gets a task of its own.
 
-use std::borrow::Cow;
+mod message;
+
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,31 +15,25 @@ use rialto_actors::api::{Release, Request};
 use rialto_actors::clock;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use self::message::{Id, Message};
+use crate::account::Inquiry;
 use crate::auth::{self, Signed};
 use crate::connection::{Connection, Reader};
 use crate::error::ApiError;
-use crate::gateway::Gateway;
+use crate::exchange_info;
 use crate::json::{self, TimeUnit};
 use crate::keys::Identity;
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, Parse, Pending};
+use crate::orders::{self, OrderRequest, Parse, Pending, amend, answer, cancel, place, replace};
 use crate::params::Params;
+use crate::rate_limits::budget::Budget;
+use crate::rate_limits::weight::Weight;
 use crate::user_stream::Subscription;
 use crate::worker::{Waiter, Worker};
-use crate::{account, exchange_info};
 
 /// The most accounts whose events one connection may be told.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
-/// The longest id that is echoed, with its quotes.
-const ID_MAX: usize = 66;
-
-/// The limits that replies about orders report, and those of all others. Nothing is enforced.
-const ORDER_LIMITS: &str = r#","rateLimits":[{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":100,"count":0},{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":200000,"count":0},{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":1}]}"#;
-const OTHER_LIMITS: &str =
-    r#","rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE","intervalNum":1,"limit":6000,"count":1}]}"#;
 
 /// What the URL of a connection asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,54 +64,23 @@ impl SessionOptions {
 pub const INVALID_TIME_UNIT: ApiError =
     ApiError::new(-1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.");
 
-/// An id as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Id {
-    length: u8,
-    token: [u8; ID_MAX],
+/// Where a connection of the WebSocket API comes from and leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// The tenant that host or path name.
+    pub tenant: Option<TenantId>,
+    /// The client's address.
+    pub address: IpAddr,
+    /// What its URL asks for.
+    pub options: SessionOptions,
 }
 
-impl Id {
-    const NULL: Self = {
-        let mut token = [0; ID_MAX];
-        let mut index = 0;
-        while index < 4 {
-            token[index] = b"null"[index];
-            index += 1;
-        }
-        Self { length: 4, token }
-    };
-
-    /// An integer, a text that is not too long, or null.
-    fn of(token: &str) -> Option<Self> {
-        let source = token.as_bytes();
-        let is_integer = |digits: &[u8]| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-        let is_id = match source {
-            b"null" | [b'"', ..] => true,
-            [b'-', digits @ ..] | digits => is_integer(digits),
-        };
-        if !is_id || source.len() > ID_MAX {
-            return None;
-        }
-        let mut token = [0; ID_MAX];
-        token[..source.len()].copy_from_slice(source);
-        Some(Self { length: u8::try_from(source.len()).ok()?, token })
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.token[..usize::from(self.length)]
-    }
-}
-
-/// A request as it comes in, borrowed from the message.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    method: Cow<'a, str>,
-    #[serde(borrow, default)]
-    params: Params<'a>,
+/// Whom a reply is for.
+#[derive(Clone, Copy)]
+struct Asker {
+    id: Id,
+    /// Whether he is told what he has used of his limits.
+    rate_limits: bool,
 }
 
 /// A connection of the WebSocket API.
@@ -124,6 +89,9 @@ pub struct Session {
     connection: Rc<Connection>,
     /// The tenant that host or path name.
     tenant: Option<TenantId>,
+    address: IpAddr,
+    /// What the client may ask; of the tenant it is logged on to, if none is named.
+    budget: RefCell<Budget>,
     options: SessionOptions,
     connected: Nanos,
     logon: RefCell<Option<Logon>>,
@@ -140,8 +108,7 @@ struct Logon {
 /// A command that waits for its answer, and how the reply is written.
 pub struct SocketWaiter {
     session: Rc<Session>,
-    id: Id,
-    rate_limits: bool,
+    asker: Asker,
     /// What was asked.
     pub pending: Pending,
 }
@@ -152,16 +119,17 @@ impl SocketWaiter {
         let session = &self.session;
         session.connection.request_finished();
         worker.format(|out| {
-            let written = begin(out, &self.id);
+            let written = begin(out, &self.asker.id);
             let result = match release {
-                Some(release) => orders::write_result(&worker.gateway, out, &self.pending, release),
+                Some(release) => answer::write(&worker.gateway, out, &self.pending, release),
                 None => Err(ApiError::outcome_unknown()),
             };
             if let Err(error) = result {
+                session.refused(&error, &self.pending);
                 out.truncate(written);
                 fail(out, &error);
             }
-            end(out, self.rate_limits.then_some(ORDER_LIMITS));
+            session.end(out, self.asker, Some(self.pending.identity));
             session.connection.send(out);
         });
     }
@@ -171,6 +139,12 @@ impl SocketWaiter {
 #[derive(Clone, Copy)]
 enum Query {
     Market(MarketMethod),
+    Own(OwnQuery),
+}
+
+/// The same about one's own account.
+#[derive(Clone, Copy)]
+enum OwnQuery {
     Order,
     OpenOrders,
     AllOrders,
@@ -179,19 +153,17 @@ enum Query {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(
-    worker: Rc<Worker>,
-    connection: Rc<Connection>,
-    mut reader: Reader,
-    tenant: Option<TenantId>,
-    options: SessionOptions,
-) {
+pub async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut reader: Reader, opening: Opening) {
+    let Opening { tenant, address, options } = opening;
+    let connected = clock::wall();
     let session = Rc::new(Session {
+        budget: RefCell::new(worker.budget(worker.gateway.tenancy.public(tenant).ok(), address, connected)),
         worker,
         connection,
         tenant,
+        address,
         options,
-        connected: clock::wall(),
+        connected,
         logon: RefCell::default(),
         subscriptions: RefCell::default(),
         next_subscription: Cell::new(0),
@@ -204,40 +176,62 @@ pub async fn serve(
 
 impl Session {
     fn take(self: &Rc<Self>, text: &str) {
+        let now = clock::wall();
+        let nobody = Asker { id: Id::NULL, rate_limits: self.options.rate_limits };
         let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
-            self.reply(&Id::NULL, self.options.rate_limits, Err(ApiError::invalid_json()));
-            return;
+            return self.refuse_message(nobody, ApiError::invalid_json(), now);
         };
         let Some(id) = message.id.map_or(Some(Id::NULL), |token| Id::of(token.get())) else {
-            self.reply(&Id::NULL, self.options.rate_limits, Err(ApiError::invalid_id()));
-            return;
+            return self.refuse_message(nobody, ApiError::invalid_id(), now);
         };
         let params = message.params;
         let wanted =
             params.get("returnRateLimits").and_then(|text| crate::params::boolean("returnRateLimits", text).ok());
-        let rate_limits = wanted.unwrap_or(self.options.rate_limits);
+        let asker = Asker { id, rate_limits: wanted.unwrap_or(self.options.rate_limits) };
         let method = message.method.strip_prefix("v3/").unwrap_or(&message.method);
+        let weight = Weight::of(method, &params);
+        let room = self.budget.borrow().take(weight, now);
+        if let Err(exceeded) = room {
+            return self.reply(asker, None, Err(exceeded.into()));
+        }
         let parse: Parse = match method {
-            "order.place" => orders::parse_place,
-            "order.cancel" => orders::parse_cancel,
-            "order.cancelReplace" => orders::parse_replace,
-            "order.amend.keepPriority" => orders::parse_amend,
-            "openOrders.cancelAll" => orders::parse_cancel_all,
-            _ => return self.take_other(id, rate_limits, method, params),
+            "order.place" => place::parse,
+            "order.cancel" => cancel::parse,
+            "order.cancelReplace" => replace::parse,
+            "order.amend.keepPriority" => amend::parse,
+            "openOrders.cancelAll" => cancel::parse_all,
+            _ => return self.take_other(asker, method, params, now),
         };
-        if let Err(error) = self.command(id, rate_limits, &params, parse) {
-            self.reply(&id, rate_limits, Err(error));
+        // Before anything is looked for among them: what is wrong may be that some were not taken.
+        let signed = params.check().and_then(|()| self.authorize(&params, now));
+        let identity = signed.as_ref().ok().map(|signed| signed.identity);
+        if let Err(error) = signed.and_then(|signed| self.command(asker, signed, &params, parse, now)) {
+            self.budget.borrow().refused(weight, &error, now);
+            self.reply(asker, identity, Err(error));
         }
     }
 
-    fn command(self: &Rc<Self>, id: Id, rate_limits: bool, params: &Params<'_>, parse: Parse) -> Result<(), ApiError> {
-        // Before anything is looked for among them: what is wrong may be that some were not taken.
-        params.check()?;
-        let signed = self.authorize(params, clock::wall())?;
-        let (command, pending) = parse(&self.worker.gateway, signed.identity, params, self.options.unit)?;
-        let request = Request::Command { command, deadline: signed.deadline };
-        let waiter = SocketWaiter { session: Rc::clone(self), id, rate_limits, pending };
-        self.worker.submit(signed.identity.tenant, request, Waiter::Socket(waiter))?;
+    /// Refuses what is no request. It weighs like one.
+    fn refuse_message(&self, asker: Asker, error: ApiError, now: Nanos) {
+        let room = self.budget.borrow().take(Weight::Fixed(1), now);
+        self.reply(asker, None, Err(room.map_or_else(ApiError::from, |()| error)));
+    }
+
+    fn command(
+        self: &Rc<Self>,
+        asker: Asker,
+        Signed { identity, deadline }: Signed,
+        params: &Params<'_>,
+        parse: Parse,
+        now: Nanos,
+    ) -> Result<(), ApiError> {
+        let gateway = &*self.worker.gateway;
+        let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit })?;
+        let (command, pending) = orders::admit(gateway, command, pending, now)?;
+        let waiter = SocketWaiter { session: Rc::clone(self), asker, pending };
+        let request = Request::Command { command, deadline };
+        let submitted = self.worker.submit(identity.tenant, request, Waiter::Socket(waiter));
+        submitted.inspect_err(|error| orders::withdraw(gateway, &pending, error, now))?;
         self.connection.request_started();
         Ok(())
     }
@@ -252,35 +246,37 @@ impl Session {
         auth::check_socket(&self.worker.gateway.keys, self.tenant, params, now)
     }
 
-    fn take_other(self: &Rc<Self>, id: Id, rate_limits: bool, method: &str, params: Params<'_>) {
+    fn take_other(self: &Rc<Self>, asker: Asker, method: &str, params: Params<'_>, now: Nanos) {
         let query = match method {
-            "order.status" => Some(Query::Order),
-            "openOrders.status" => Some(Query::OpenOrders),
-            "allOrders" => Some(Query::AllOrders),
-            "myTrades" => Some(Query::MyTrades),
-            "account.status" => Some(Query::Account),
+            "order.status" => Some(Query::Own(OwnQuery::Order)),
+            "openOrders.status" => Some(Query::Own(OwnQuery::OpenOrders)),
+            "allOrders" => Some(Query::Own(OwnQuery::AllOrders)),
+            "myTrades" => Some(Query::Own(OwnQuery::MyTrades)),
+            "account.status" => Some(Query::Own(OwnQuery::Account)),
             _ => MarketMethod::from_ws_method(method).map(Query::Market),
         };
         match query {
             Some(query) => {
-                if let Err(error) = self.query(id, rate_limits, query, params) {
-                    self.reply(&id, rate_limits, Err(error));
+                if let Err(error) = self.query(asker, query, params, now) {
+                    self.reply(asker, None, Err(error));
                 }
             }
             None => {
-                let result = self.call(method, &params);
-                self.reply(&id, rate_limits, result);
+                let result = self.call(method, &params, now);
+                self.reply(asker, None, result);
             }
         }
     }
 
     /// What is answered at once.
-    fn call(self: &Rc<Self>, method: &str, params: &Params<'_>) -> Result<Vec<u8>, ApiError> {
+    fn call(self: &Rc<Self>, method: &str, params: &Params<'_>, now: Nanos) -> Result<Vec<u8>, ApiError> {
         params.check()?;
-        let (now, gateway) = (clock::wall(), &self.worker.gateway);
+        let (gateway, unit) = (&*self.worker.gateway, self.options.unit);
+        let signed = || self.authorize(params, now).map(|signed| signed.identity);
+        let inquiry = || signed().map(|identity| Inquiry { worker: &self.worker, identity, params, unit, now });
         match method {
             "ping" => Ok(b"{}".to_vec()),
-            "time" => Ok(format!("{{\"serverTime\":{}}}", self.options.unit.count(now)).into_bytes()),
+            "time" => Ok(format!("{{\"serverTime\":{}}}", unit.count(now)).into_bytes()),
             "exchangeInfo" => {
                 let mut out = Vec::with_capacity(2_048);
                 exchange_info::write(&mut out, gateway, gateway.tenancy.public(self.tenant_or_own())?, params, now)?;
@@ -301,15 +297,9 @@ impl Session {
                 });
                 Ok(out)
             }
-            "order.test" => {
-                let identity = self.authorize(params, now)?.identity;
-                test_order(gateway, identity, params)
-            }
-            "account.commission" => account::commission(&self.worker, self.authorize(params, now)?.identity, params),
-            "account.rateLimits.orders" => {
-                self.authorize(params, now)?;
-                Ok(account::ORDER_RATE_LIMITS.as_bytes().to_vec())
-            }
+            "order.test" => place::test(&OrderRequest { gateway, identity: signed()?, params, unit }),
+            "account.commission" => inquiry()?.commission(),
+            "account.rateLimits.orders" => Ok(inquiry()?.order_limits()),
             "userDataStream.subscribe" => {
                 let logon = self.logon.borrow().as_ref().map(|logon| logon.identity);
                 self.subscribe(logon.ok_or_else(ApiError::rejected_api_key)?)
@@ -342,12 +332,11 @@ impl Session {
     }
 
     /// Asks in a task of its own, which replies.
-    fn query(self: &Rc<Self>, id: Id, rate_limits: bool, query: Query, params: Params<'_>) -> Result<(), ApiError> {
+    fn query(self: &Rc<Self>, asker: Asker, query: Query, params: Params<'_>, now: Nanos) -> Result<(), ApiError> {
         params.check()?;
-        let now = clock::wall();
         let identity = match query {
             Query::Market(_) => None,
-            _ => Some(self.authorize(&params, now)?.identity),
+            Query::Own(_) => Some(self.authorize(&params, now)?.identity),
         };
         let session = Rc::clone(self);
         let params = params.into_owned();
@@ -355,7 +344,7 @@ impl Session {
         actix_web::rt::spawn(async move {
             let result = session.run(query, identity, &params, now).await;
             session.connection.request_finished();
-            session.reply(&id, rate_limits, result);
+            session.reply(asker, None, result);
         });
         Ok(())
     }
@@ -368,18 +357,23 @@ impl Session {
         now: Nanos,
     ) -> Result<Vec<u8>, ApiError> {
         let (worker, unit) = (&*self.worker, self.options.unit);
-        match (query, identity) {
-            (Query::Market(method), _) => {
+        match query {
+            Query::Market(method) => {
                 let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
                 let called = market_api::call(&worker.gateway.exchange, tenant, method, params, unit);
                 called.await.map(String::into_bytes)
             }
-            (Query::Order, Some(identity)) => account::order(worker, identity, params, unit).await,
-            (Query::OpenOrders, Some(identity)) => account::open_orders(worker, identity, params, unit).await,
-            (Query::AllOrders, Some(identity)) => account::all_orders(worker, identity, params, unit).await,
-            (Query::MyTrades, Some(identity)) => account::my_trades(worker, identity, params, unit).await,
-            (Query::Account, Some(identity)) => account::account(worker, identity, params, unit, now).await,
-            (_, None) => Err(ApiError::rejected_api_key()),
+            Query::Own(query) => {
+                let identity = identity.ok_or_else(ApiError::rejected_api_key)?;
+                let inquiry = Inquiry { worker, identity, params, unit, now };
+                match query {
+                    OwnQuery::Order => inquiry.order().await,
+                    OwnQuery::OpenOrders => inquiry.open_orders().await,
+                    OwnQuery::AllOrders => inquiry.all_orders().await,
+                    OwnQuery::MyTrades => inquiry.my_trades().await,
+                    OwnQuery::Account => inquiry.account().await,
+                }
+            }
         }
     }
 
@@ -392,6 +386,9 @@ impl Session {
         let signed = auth::check_socket(&self.worker.gateway.keys, self.tenant, params, now)?;
         let api_key = params.required("apiKey")?.to_owned();
         self.logon.replace(Some(Logon { identity: signed.identity, api_key, since: now }));
+        if self.tenant.is_none() {
+            self.budget.replace(self.worker.budget(Some(signed.identity.tenant), self.address, now));
+        }
         Ok(self.status(now))
     }
 
@@ -453,9 +450,10 @@ impl Session {
         }
     }
 
-    fn reply(&self, id: &Id, rate_limits: bool, result: Result<Vec<u8>, ApiError>) {
+    /// Replies; an `identity` is told what it has used of its order limits.
+    fn reply(&self, asker: Asker, identity: Option<Identity>, result: Result<Vec<u8>, ApiError>) {
         self.worker.format(|out| {
-            let written = begin(out, id);
+            let written = begin(out, &asker.id);
             match result {
                 Ok(body) => out.extend_from_slice(&body),
                 Err(error) => {
@@ -463,23 +461,29 @@ impl Session {
                     fail(out, &error);
                 }
             }
-            end(out, rate_limits.then_some(OTHER_LIMITS));
+            self.end(out, asker, identity);
             self.connection.send(out);
         });
     }
-}
 
-/// A new order that is only checked: `{}`, or the rates it would pay.
-///
-/// # Errors
-/// What the dialect says to each wrong parameter.
-pub fn test_order(gateway: &Gateway, identity: Identity, params: &Params<'_>) -> Result<Vec<u8>, ApiError> {
-    let (_, pending) = orders::parse_place(gateway, identity, params, TimeUnit::default())?;
-    if params.boolean("computeCommissionRates")?.unwrap_or(false) {
-        let market = gateway.market_by_id(pending.tenant, pending.market).ok_or_else(ApiError::unknown)?;
-        return Ok(account::order_commission(market));
+    /// Ends a reply.
+    fn end(&self, out: &mut Vec<u8>, asker: Asker, identity: Option<Identity>) {
+        if asker.rate_limits {
+            let now = clock::wall();
+            let limiter = &self.worker.gateway.rate_limits;
+            let orders = identity.into_iter().flat_map(|identity| limiter.order_usage(identity, now));
+            out.extend_from_slice(b",\"rateLimits\":");
+            json::array(out, orders.chain(self.budget.borrow().usage(now)), |out, usage| usage.write(out));
+        }
+        out.push(b'}');
     }
-    Ok(b"{}".to_vec())
+
+    /// Takes note of a command that was refused on its way.
+    fn refused(&self, error: &ApiError, pending: &Pending) {
+        let now = clock::wall();
+        self.budget.borrow().refused(Weight::IfRefused, error, now);
+        orders::withdraw(&self.worker.gateway, pending, error, now);
+    }
 }
 
 /// Begins a good reply. What is written behind the id is `status` and `result`; the length given
@@ -499,69 +503,9 @@ fn fail(out: &mut Vec<u8>, error: &ApiError) {
     error.write(out);
 }
 
-fn end(out: &mut Vec<u8>, rate_limits: Option<&str>) {
-    out.extend_from_slice(rate_limits.unwrap_or("}").as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_are_echoed_with_their_type() {
-        for token in ["1", "-7", "null", "\"a-b\"", "\"e2a85d9f-07a5-4f94-8d5f-789dc3deb097\"", "9007199254740993"] {
-            assert_eq!(Id::of(token).map(|id| id.as_bytes().to_vec()), Some(token.as_bytes().to_vec()), "{token}");
-        }
-        let long = format!("\"{}\"", "x".repeat(65));
-        for token in ["1.5", "true", "[]", "{}", "-", "1e3", long.as_str()] {
-            assert_eq!(Id::of(token), None, "{token}");
-        }
-    }
-
-    #[test]
-    fn requests_are_read_in_one_pass() {
-        let text = r#"{"id":"x","method":"v3/order.place","params":{"price":0.10,"symbol":"A"},"more":[1,{"a":2}]}"#;
-        let message: Message<'_> = serde_json::from_str(text).expect("reads");
-        assert_eq!((message.id.map(RawValue::get), message.method.as_ref()), (Some("\"x\""), "v3/order.place"));
-        assert_eq!(message.params.get("price"), Some("0.10"));
-        let message: Message<'_> = serde_json::from_str(r#"{"method":"ping"}"#).expect("reads");
-        assert!(message.id.is_none() && message.params.is_empty());
-        let message: Message<'_> = serde_json::from_str(r#"{"id":null,"method":"ping","params":null}"#).expect("reads");
-        assert!(message.params.is_empty());
-    }
-
-    #[test]
-    fn what_is_no_request_is_refused_without_a_panic() {
-        let corpus = [
-            "",
-            " ",
-            "null",
-            "1",
-            "\"x\"",
-            "[]",
-            "{}",
-            "{",
-            "}",
-            "{\"id\":1}",
-            "{\"id\":1,\"method\":1}",
-            "{\"id\":1,\"method\":\"ping\",\"params\":[]}",
-            "{\"id\":1,\"method\":\"ping\",\"params\":\"x\"}",
-            "{\"id\":1,\"method\":\"ping\"",
-            "{\"id\":1,\"method\":\"ping\"}}",
-            "{\"id\":01,\"method\":\"ping\"}",
-            "{'id':1}",
-            "{\"method\":\"\\ud800\"}",
-            "{\"id\":1,\"id\":2,\"method\":\"ping\"}",
-            "\u{0}",
-            "{\"a\":NaN}",
-        ];
-        for text in corpus {
-            assert!(serde_json::from_str::<Message<'_>>(text).is_err(), "{text}");
-        }
-        let deep = format!("{{\"method\":\"ping\",\"params\":{{\"a\":{}{}}}}}", "[".repeat(10_000), "]".repeat(10_000));
-        // Nested beyond what the parser follows, or taken as a token: not a stack overflow.
-        let _ = serde_json::from_str::<Message<'_>>(&deep).is_ok();
-    }
 
     #[test]
     fn urls_choose_unit_and_rate_limits() {
@@ -569,13 +513,5 @@ mod tests {
         assert_eq!(options, SessionOptions { unit: TimeUnit::Microsecond, rate_limits: false });
         assert_eq!(SessionOptions::of_query("").expect("reads").unit, TimeUnit::Millisecond);
         assert_eq!(SessionOptions::of_query("timeUnit=day").expect_err("refused").code, -1194);
-    }
-
-    #[test]
-    fn limits_are_json() {
-        for limits in [ORDER_LIMITS, OTHER_LIMITS] {
-            let text = format!("{{\"a\":1{limits}");
-            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
-        }
     }
 }

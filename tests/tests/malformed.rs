@@ -800,6 +800,7 @@ const INSUFFICIENT: &str = "Account has insufficient balance for requested actio
 const WOULD_MATCH: &str = "Order would immediately match and take.";
 const DUPLICATE: &str = "Duplicate order sent.";
 const UNKNOWN: &str = "Unknown order sent.";
+const NOT_CANCELED: &str = "Order was not canceled because the new order was refused.";
 const NOT_THERE: &str = "Order does not exist.";
 const RESTRICTED: &str = "Order was not canceled due to cancel restrictions.";
 const NO_CHANGE: &str = "The requested action would change no state; rejecting.";
@@ -955,9 +956,12 @@ fn replacements(alice: &mut Door, bob: &mut Door) {
     assert_eq!(told, (&json!("FAILURE"), &json!("SUCCESS"), &unknown, &json!("b1")), "{data}");
 
     // The new order fails.
-    let data = bob.refused(method, &replace("STOP_ON_FAILURE", "b1", &json!({"quantity": "9000000"})), -2022, failed);
-    let expected = json!({"cancelResult": "NOT_ATTEMPTED", "newOrderResult": "FAILURE", "cancelResponse": null, "newOrderResponse": insufficient});
-    assert_eq!(data, expected, "the old order is still there");
+    let kept = json!({"code": -2011, "msg": NOT_CANCELED});
+    let expected = json!({"cancelResult": "FAILURE", "newOrderResult": "FAILURE", "cancelResponse": kept, "newOrderResponse": insufficient});
+    for (mode, target) in [("STOP_ON_FAILURE", "b1"), ("ALLOW_FAILURE", "b1"), ("ALLOW_FAILURE", "none")] {
+        let data = bob.refused(method, &replace(mode, target, &json!({"quantity": "9000000"})), -2022, failed);
+        assert_eq!(data, expected, "{mode} {target}: the old order is still there");
+    }
     bob.refused(
         method,
         &replace("STOP_ON_FAILURE", "b1", &json!({"price": "0"})),

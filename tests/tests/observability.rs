@@ -212,6 +212,22 @@ fn metrics_equal_what_was_done() {
 }
 
 #[test]
+fn the_end_of_the_journal_is_shown_before_anything_is_written_to_it() {
+    let mut server = Server::start(&two_tenants());
+    let shown = |server: &Server| {
+        let page = Page::parse(&server.metrics());
+        assert!(page.names().contains("rialto_journal_last_seq"), "{:?}", page.names());
+        page.sum("rialto_journal_last_seq", &[])
+    };
+    assert!(shown(&server) > 0.0, "what was opened is in the journal");
+    trade(&server);
+    let before = shown(&server);
+    server.kill();
+    server.restart();
+    assert!(shown(&server) >= before, "nothing that was durable is gone");
+}
+
+#[test]
 fn nothing_secret_is_shown() {
     let server = Server::start(&two_tenants());
     trade(&server);

@@ -1,7 +1,9 @@
 //! The actor that owns what the public sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,11 +13,14 @@ use rialto_engine::units::Nanos;
 
 use super::interest::{Cadence, Interest, Topic, Topics};
 use super::market::Market;
-use super::past::PastReader;
-use super::{Content, MarketEvent, MarketRelease, MarketSeed, Query, Ticker, TickersQuery};
+use super::past::{PastReader, PastRequest};
+use super::recovery::Recovery;
+use super::{Content, MarketEvent, MarketNews, MarketRelease, MarketSeed, MarketSources, Query, Ticker, TickersQuery};
 use crate::api::WorkerEvent;
 use crate::clock;
 use crate::feed::{Feed, FeedReady, FeedSender};
+use crate::metrics;
+use crate::wallet_actor::panic_text;
 
 /// The most releases taken in one turn when nobody waits for an answer.
 const TURN_RELEASES: usize = 1_024;
@@ -30,18 +35,24 @@ type Key = (TenantId, MarketId);
 
 /// Keeps the public copy of every market and publishes from it.
 pub struct MarketDataActor {
-    markets: Vec<Vec<Market>>,
+    /// By tenant and number. One whose book was lost, and is not here again, is `None`.
+    markets: Vec<Vec<Option<Market>>>,
+    sources: MarketSources,
     publisher: Publisher,
-    releases: Feed<MarketRelease>,
-    release_sender: FeedSender<MarketRelease>,
+    releases: Feed<MarketNews>,
+    release_sender: FeedSender<MarketNews>,
     queries: Feed<Query>,
+    /// Queries of this turn that are not answered yet.
+    asked: VecDeque<Query>,
     reader: PastReader,
+    recovery: Recovery,
     batch: Vec<Key>,
     fast: Vec<Key>,
     slow: Vec<Key>,
     /// Markets of which something is published by the clock.
     timed: Vec<Key>,
-    interest_version: u64,
+    /// The version of the interest that was looked at; `None` if it must be looked at anew.
+    interest_version: Option<u64>,
     /// Markets whose past is to be asked for.
     unread: Vec<Key>,
     waiting: Vec<(TickersOrKline, Instant)>,
@@ -55,12 +66,24 @@ enum TickersOrKline {
 }
 
 /// Where it publishes, and who listens.
-struct Publisher {
-    workers: Vec<FeedSender<WorkerEvent>>,
-    interest: Arc<Interest>,
+pub struct Publisher {
+    /// The edge workers.
+    pub workers: Vec<FeedSender<WorkerEvent>>,
+    /// What their sessions listen to.
+    pub interest: Arc<Interest>,
+    /// Whether every market is told.
+    pub whole: Arc<AtomicBool>,
 }
 
 impl Publisher {
+    /// Says that something is not told, or that all will be told again. Either is a break.
+    fn break_off(&self, whole: bool) {
+        self.whole.store(false, Ordering::Release);
+        metrics::market_data_whole(whole);
+        self.publish(MarketEvent::Broken);
+        self.whole.store(whole, Ordering::Release);
+    }
+
     fn publish(&self, event: MarketEvent) {
         let event = Arc::new(event);
         for worker in &self.workers {
@@ -97,45 +120,106 @@ pub fn run(actor: MarketDataActor) -> JoinHandle<()> {
 impl MarketDataActor {
     /// An actor for these markets, by tenant and number.
     pub(super) fn new(
-        markets: Vec<Vec<Market>>,
-        interest: Arc<Interest>,
-        workers: Vec<FeedSender<WorkerEvent>>,
-        (release_sender, releases): (FeedSender<MarketRelease>, Feed<MarketRelease>),
+        markets: Vec<Vec<Option<Market>>>,
+        sources: MarketSources,
+        publisher: Publisher,
+        (release_sender, releases): (FeedSender<MarketNews>, Feed<MarketNews>),
         queries: Feed<Query>,
         reader: PastReader,
     ) -> Self {
         Self {
             markets,
-            publisher: Publisher { workers, interest },
+            sources,
+            publisher,
             releases,
             release_sender,
             queries,
+            asked: VecDeque::new(),
             reader,
+            recovery: Recovery::default(),
             batch: Vec::new(),
             fast: Vec::new(),
             slow: Vec::new(),
             timed: Vec::new(),
-            interest_version: 0,
+            interest_version: Some(0),
             unread: Vec::new(),
             waiting: Vec::new(),
             minute: 0,
         }
     }
 
+    /// Does a step. A panic in it is a bug, and may have left anything half changed: all that is
+    /// known is dropped, and the books are asked for.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(self))) {
+            self.begin_anew(&panic_text(panic.as_ref()));
+        }
+    }
+
+    fn begin_anew(&mut self, what: &str) {
+        tracing::error!(what, "market data panicked; it begins anew from the books, and trading goes on");
+        metrics::market_data_restarted();
+        self.markets.iter_mut().flatten().for_each(|market| *market = None);
+        for keys in [&mut self.batch, &mut self.fast, &mut self.slow, &mut self.timed, &mut self.unread] {
+            keys.clear();
+        }
+        self.interest_version = None;
+        // Whoever waits hears that there is no answer.
+        self.waiting.clear();
+        if std::mem::take(&mut self.asked).iter().any(|query| matches!(query, Query::Stop)) {
+            actix::System::current().stop();
+        }
+        self.recovery.lost(self.markets.iter().map(Vec::len).sum(), Instant::now());
+        self.publisher.break_off(self.recovery.is_over());
+        self.ask_for_books();
+    }
+
+    fn ask_for_books(&mut self) {
+        if self.recovery.is_due(Instant::now()) {
+            // Full says that they have been asked for already.
+            self.sources.lost.try_send(()).ok();
+        }
+    }
+
+    /// A book that was lost is here. One that is not lost was shown twice.
+    fn find(&mut self, seed: MarketSeed) {
+        let key = (seed.tenant, seed.market);
+        let past_from = self.past_from();
+        let place = self.markets.get_mut(key.0.0 as usize).and_then(|markets| markets.get_mut(usize::from(key.1.0)));
+        let Some(place @ None) = place else { return };
+        *place = Some(Market::new(seed, past_from));
+        // Who listens to it is told how it stands.
+        self.interest_version = None;
+        self.ask_past(key);
+        self.recovery.found();
+        if self.recovery.is_over() {
+            // Whoever came since the loss has missed what was traded in between.
+            self.publisher.break_off(true);
+            tracing::info!("market data is whole again");
+        }
+    }
+
+    /// How far the read store must come to know all that was traded so far, if there is one.
+    fn past_from(&self) -> Option<u64> {
+        self.sources.read_store.as_ref().map(|_| self.sources.durable.load(Ordering::Acquire))
+    }
+
     /// Takes what is there, up to a cap. Whoever asks sees all that was released before he asked.
     fn turn(&mut self) {
-        let mut asked = Vec::new();
-        while let Some(query) = self.queries.next_message() {
-            asked.push(query);
-            if asked.len() == TURN_QUERIES {
-                break;
-            }
+        while self.asked.len() < TURN_QUERIES
+            && let Some(query) = self.queries.next_message()
+        {
+            self.asked.push_back(query);
         }
-        let releases = if asked.is_empty() { TURN_RELEASES } else { self.release_sender.depth().max(TURN_RELEASES) };
+        let releases =
+            if self.asked.is_empty() { TURN_RELEASES } else { self.release_sender.depth().max(TURN_RELEASES) };
         let now = clock::wall();
         for _ in 0..releases {
-            let Some(release) = self.releases.next_message() else { break };
-            self.take(&release, now);
+            match self.releases.next_message() {
+                Some(MarketNews::Release(release)) => self.take(&release, now),
+                Some(MarketNews::Book(seed)) => self.find(seed),
+                None => break,
+            }
         }
         for key in std::mem::take(&mut self.batch) {
             let wanted = self.publisher.wanted(key);
@@ -147,15 +231,15 @@ impl MarketDataActor {
                 self.publisher.teller(key, now)(content);
             }
         }
-        asked.into_iter().for_each(|query| self.answer(query, now));
+        while let Some(query) = self.asked.pop_front() {
+            self.answer(query, now);
+        }
     }
 
     fn take(&mut self, release: &MarketRelease, now: Nanos) {
         let key = (release.tenant, release.market);
-        let Some(market) = market(&mut self.markets, key) else {
-            tracing::error!(tenant = %key.0, market = %key.1, "a release of a market that is not there");
-            return;
-        };
+        // That of a lost book is in the book when it is shown.
+        let Some(market) = market(&mut self.markets, key) else { return };
         if market.take(release, self.publisher.wanted(key), self.publisher.teller(key, now)) {
             self.note(key);
         }
@@ -190,11 +274,12 @@ impl MarketDataActor {
             }
             Query::Tickers(query) => self.answer_or_wait(TickersOrKline::Tickers(query), now),
             Query::Kline { .. } => self.answer_or_wait(TickersOrKline::Kline(query), now),
-            Query::Past { tenant, market, past } => self.learn((tenant, market), past.as_deref(), now),
+            Query::Past { request, past } => self.learn(request, past.as_deref(), now),
             Query::Reset { seeds, done } => {
                 seeds.into_iter().for_each(|seed| self.reset(seed));
                 done.send(()).ok();
             }
+            Query::Drill => panic!("a drill asked market data to fail"),
             Query::Stop => actix::System::current().stop(),
         }
     }
@@ -262,7 +347,9 @@ impl MarketDataActor {
 
     fn ask_past(&mut self, key: Key) {
         let Some(market) = market(&mut self.markets, key) else { return };
-        if market.ask_past() && self.reader.try_send(key).is_err() {
+        if let Some(from) = market.ask_past()
+            && self.reader.try_send(PastRequest { tenant: key.0, market: key.1, from }).is_err()
+        {
             market.not_asked();
         }
         if !market.knows_past() && !std::mem::replace(&mut market.noted.unread, true) {
@@ -270,10 +357,11 @@ impl MarketDataActor {
         }
     }
 
-    fn learn(&mut self, key: Key, past: Option<&super::history::Past>, now: Nanos) {
+    fn learn(&mut self, request: PastRequest, past: Option<&super::history::Past>, now: Nanos) {
+        let key = (request.tenant, request.market);
         let Some(market) = market(&mut self.markets, key) else { return };
         match past {
-            Some(past) => market.learn(past),
+            Some(past) => market.learn(past, request.from),
             None => market.not_asked(),
         }
         if market.knows_past() {
@@ -296,11 +384,14 @@ impl MarketDataActor {
 
     fn reset(&mut self, seed: MarketSeed) {
         let key = (seed.tenant, seed.market);
-        let wanted = self.publisher.wanted(key);
-        if let Some(market) = market(&mut self.markets, key) {
-            market.reset(seed, wanted);
-            self.note(key);
-            self.ask_past(key);
+        let (wanted, past_from) = (self.publisher.wanted(key), self.past_from());
+        match market(&mut self.markets, key) {
+            Some(market) => {
+                market.reset(seed, past_from, wanted);
+                self.note(key);
+                self.ask_past(key);
+            }
+            None => self.find(seed),
         }
     }
 
@@ -325,11 +416,12 @@ impl MarketDataActor {
             self.ask_past(key);
         }
         self.answer_waiting(now);
+        self.ask_for_books();
     }
 
     /// Finds out what is listened to, if that changed, and tells new listeners how things stand.
     fn look_at_interest(&mut self, now: Nanos) {
-        let version = self.publisher.interest.version();
+        let version = Some(self.publisher.interest.version());
         if version == self.interest_version {
             return;
         }
@@ -338,6 +430,7 @@ impl MarketDataActor {
         let mut unknown = Vec::new();
         for (markets, tenant) in self.markets.iter_mut().zip((0..).map(TenantId)) {
             for (market, number) in markets.iter_mut().zip((0..).map(MarketId)) {
+                let Some(market) = market else { continue };
                 let key = (tenant, number);
                 if self.publisher.wanted(key).timed() {
                     self.timed.push(key);
@@ -399,17 +492,17 @@ impl Actor for MarketDataActor {
     fn started(&mut self, context: &mut Self::Context) {
         Self::add_stream(self.releases.signal(), context);
         Self::add_stream(self.queries.signal(), context);
-        context.run_interval(Duration::from_millis(100), |actor, _| actor.tick());
-        context.run_interval(Duration::from_secs(1), |actor, _| actor.second());
+        context.run_interval(Duration::from_millis(100), |actor, _| actor.guarded(Self::tick));
+        context.run_interval(Duration::from_secs(1), |actor, _| actor.guarded(Self::second));
     }
 }
 
 impl StreamHandler<FeedReady> for MarketDataActor {
     fn handle(&mut self, FeedReady: FeedReady, _: &mut Self::Context) {
-        self.turn();
+        self.guarded(Self::turn);
     }
 }
 
-fn market(markets: &mut [Vec<Market>], (tenant, market): Key) -> Option<&mut Market> {
-    markets.get_mut(tenant.0 as usize)?.get_mut(usize::from(market.0))
+fn market(markets: &mut [Vec<Option<Market>>], (tenant, market): Key) -> Option<&mut Market> {
+    markets.get_mut(tenant.0 as usize)?.get_mut(usize::from(market.0))?.as_mut()
 }

@@ -20,6 +20,8 @@ pub struct Market {
     told: BookTicker,
     recent: VecDeque<MarketTrade>,
     knowledge: Knowledge,
+    /// How far the read store must have come before it knows what was traded before this began.
+    past_from: u64,
     /// Where the actor has noted it for later, so that it is noted once.
     pub noted: Noted,
 }
@@ -50,24 +52,29 @@ enum Knowledge {
 }
 
 impl Market {
-    /// The market of a book as it stands.
+    /// The market of a book as it stands. Its past is in the read store once that has come to
+    /// `past_from`; where there is no store, `None`, the market begins now.
     #[must_use]
-    pub fn new(seed: MarketSeed) -> Self {
-        let knowledge = match seed.read_store {
-            Some(_) => Knowledge::Asked,
-            None => Knowledge::Known(None),
-        };
-        Self { depth: Depth::new(seed.bids, seed.asks, seed.changes), knowledge, ..Self::default() }
+    pub fn new(seed: MarketSeed, past_from: Option<u64>) -> Self {
+        let knowledge = past_from.map_or(Knowledge::Known(None), |_| Knowledge::Unknown);
+        let depth = Depth::new(seed.bids, seed.asks, seed.changes);
+        Self { depth, knowledge, past_from: past_from.unwrap_or_default(), ..Self::default() }
     }
 
     /// Takes over what a command did and tells what is wanted of it at once. What the market has
     /// already is passed over: after a restart the last commands come again.
     ///
     /// Returns whether anything changed.
+    ///
+    /// # Panics
+    /// If something between what the market has and the release was lost: a bug.
     pub fn take(&mut self, release: &MarketRelease, wanted: Topics, mut tell: impl FnMut(Content)) -> bool {
         if release.changes <= self.depth.update() {
             return false;
         }
+        // Every change of a level counts one.
+        let first = release.changes - release.levels.len() as u64;
+        assert!(first <= self.depth.update(), "changes {} to {first} of the book were lost", self.depth.update());
         self.depth.apply(&release.levels, release.changes, |cadence| wanted.contains(Topic::Diff(cadence)));
         if release.fills.is_empty() {
             return true;
@@ -202,13 +209,13 @@ impl Market {
         matches!(self.knowledge, Knowledge::Known(_))
     }
 
-    /// Whether the read store has still to be asked. If so, it now counts as asked.
-    pub fn ask_past(&mut self) -> bool {
+    /// How far the read store must have come, if it has still to be asked. It now counts as asked.
+    pub fn ask_past(&mut self) -> Option<u64> {
         let unknown = matches!(self.knowledge, Knowledge::Unknown);
-        if unknown {
+        unknown.then(|| {
             self.knowledge = Knowledge::Asked;
-        }
-        unknown
+            self.past_from
+        })
     }
 
     /// The read store could not be asked.
@@ -218,10 +225,11 @@ impl Market {
         }
     }
 
-    /// Joins what the read store knows with the trades seen here. If some in between are known to
-    /// neither, the store is behind and has to be asked again.
-    pub fn learn(&mut self, past: &Past) {
-        if self.knows_past() {
+    /// Joins what the read store knew, when it had come to `from`, with the trades seen here. If some
+    /// in between are known to neither, the store is behind and has to be asked again.
+    pub fn learn(&mut self, past: &Past, from: u64) {
+        // An answer to what was asked before the market began anew may be too old.
+        if self.knows_past() || from < self.past_from {
             return;
         }
         let known = past.last.map_or(0, |trade| trade.id.0);
@@ -241,10 +249,11 @@ impl Market {
     }
 
     /// Becomes what the book is after a rebuild. The difference is published as any other change.
-    pub fn reset(&mut self, seed: MarketSeed, wanted: Topics) {
-        if seed.read_store.is_some() {
+    pub fn reset(&mut self, seed: MarketSeed, past_from: Option<u64>, wanted: Topics) {
+        if let Some(from) = past_from {
             self.recent.clear();
             self.knowledge = Knowledge::Unknown;
+            self.past_from = from;
         }
         let now = Depth::new(seed.bids, seed.asks, seed.changes.max(self.depth.update()));
         let changes = self.depth.changes_to(&now);

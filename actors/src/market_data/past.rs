@@ -1,5 +1,6 @@
 //! Reads the past of markets from the read store, on a thread that may wait for the disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,46 +14,52 @@ use super::Query;
 use super::history::{DAY_MINUTES, Past};
 use crate::clock;
 use crate::feed::FeedSender;
+use crate::wallet_actor::panic_text;
 
 /// Requests that may wait; beyond, the actor asks again later.
 const WAITING: usize = 1_024;
 /// How often a market is read anew because it traded meanwhile.
 const ATTEMPTS: usize = 16;
 
-/// Where the actor asks for a market's past. The answer is a [`Query::Past`].
-pub type PastReader = Sender<(TenantId, MarketId)>;
+/// A market's past is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct PastRequest {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which market.
+    pub market: MarketId,
+    /// How far the store must have come, so that what it knows reaches up to what the market has
+    /// seen.
+    pub from: u64,
+}
 
-/// Starts the thread, if there is a store. It begins with every market, in order; what is asked
+/// Where the actor asks for a market's past. The answer is a [`Query::Past`].
+pub type PastReader = Sender<PastRequest>;
+
+/// Starts the thread, if there is a store. It begins with these requests, in order; what is asked
 /// for comes first. It ends when the actor drops its end.
 ///
 /// # Panics
 /// If the thread cannot be started.
 pub fn start(
-    stores: Vec<(TenantId, MarketId, ReadStore)>,
+    store: Option<ReadStore>,
+    first: Vec<PastRequest>,
     actor: FeedSender<Query>,
 ) -> (PastReader, Option<JoinHandle<()>>) {
     let (sender, requests) = crossbeam_channel::bounded(WAITING);
-    let Some((_, _, store)) = stores.first() else { return (sender, None) };
-    // One partition has one read store.
-    let store = store.clone();
-    let markets = stores.into_iter().map(|(tenant, market, _)| (tenant, market)).collect();
+    let Some(store) = store else { return (sender, None) };
     let thread = std::thread::Builder::new().name("market-history".to_owned());
-    let thread = thread.spawn(move || run(&store, markets, &requests, &actor)).expect("a thread can be started");
+    let thread = thread.spawn(move || run(&store, first, &requests, &actor)).expect("a thread can be started");
     (sender, Some(thread))
 }
 
-fn run(
-    store: &ReadStore,
-    markets: Vec<(TenantId, MarketId)>,
-    requests: &Receiver<(TenantId, MarketId)>,
-    actor: &FeedSender<Query>,
-) {
-    let mut markets = markets.into_iter();
+fn run(store: &ReadStore, first: Vec<PastRequest>, requests: &Receiver<PastRequest>, actor: &FeedSender<Query>) {
+    let mut first = first.into_iter();
     loop {
-        let (tenant, market) = match requests.try_recv() {
+        let request = match requests.try_recv() {
             Ok(request) => request,
             Err(crossbeam_channel::TryRecvError::Disconnected) => return,
-            Err(crossbeam_channel::TryRecvError::Empty) => match markets.next() {
+            Err(crossbeam_channel::TryRecvError::Empty) => match first.next() {
                 Some(next) => next,
                 None => match requests.recv() {
                     Ok(request) => request,
@@ -60,16 +67,24 @@ fn run(
                 },
             },
         };
-        let past = match read(store, tenant, market, clock::wall()) {
-            Ok(past) => past.map(Box::new),
-            Err(error) => {
-                tracing::warn!(%error, %tenant, %market, "the past of a market cannot be read");
-                std::thread::sleep(Duration::from_secs(1));
-                None
-            }
-        };
-        actor.send(Query::Past { tenant, market, past });
+        let past = if store.position() < request.from { None } else { read_or_wait(store, request) };
+        actor.send(Query::Past { request, past });
     }
+}
+
+/// The past of a market. If it cannot be read, the actor will ask again, and not at once.
+fn read_or_wait(store: &ReadStore, PastRequest { tenant, market, .. }: PastRequest) -> Option<Box<Past>> {
+    // The thread must outlive a bug in reading: without it, no past would ever be known again.
+    match catch_unwind(AssertUnwindSafe(|| read(store, tenant, market, clock::wall()))) {
+        Ok(Ok(past)) => return past.map(Box::new),
+        Ok(Err(error)) => tracing::warn!(%error, %tenant, %market, "the past of a market cannot be read"),
+        Err(panic) => {
+            let what = panic_text(panic.as_ref());
+            tracing::error!(what, %tenant, %market, "reading the past of a market panicked");
+        }
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    None
 }
 
 /// The past of a market from one state of the store. The tables are read one after the other; that

@@ -72,15 +72,18 @@ impl Venue {
         }
     }
 
-    fn seed(&self, market: MarketId) -> MarketSeed {
-        MarketSeed {
-            tenant: TENANT,
-            market,
-            bids: self.book.levels(Side::Buy).collect(),
-            asks: self.book.levels(Side::Sell).collect(),
-            changes: self.book.changes(),
-            read_store: None,
+    /// The next command that changes something.
+    fn change(&mut self) -> MarketRelease {
+        loop {
+            let release = self.release();
+            if !release.levels.is_empty() {
+                return release;
+            }
         }
+    }
+
+    fn seed(&self, market: MarketId) -> MarketSeed {
+        MarketSeed::of(TENANT, market, &self.book)
     }
 
     fn levels(&self) -> DepthLevels {
@@ -146,7 +149,7 @@ fn whoever_applies_the_diffs_to_a_snapshot_has_the_book() {
     for seed in 0..20 {
         let mut venue = Venue::new(seed);
         (0..seed * 10).for_each(|_| drop(venue.release()));
-        let mut market = Market::new(venue.seed(MARKET));
+        let mut market = Market::new(venue.seed(MARKET), None);
         let wanted = Topics::from_iter(Cadence::ALL.map(Topic::Diff));
         let mut clients: [Vec<Client>; 2] = Default::default();
         for step in 0_u64..3_000 {
@@ -194,7 +197,7 @@ fn whoever_applies_the_diffs_to_a_snapshot_has_the_book() {
 #[test]
 fn best_prices_are_told_when_they_change_and_only_then() {
     let mut venue = Venue::new(3);
-    let mut market = Market::new(venue.seed(MARKET));
+    let mut market = Market::new(venue.seed(MARKET), None);
     let mut last = (None, None);
     for _ in 0..5_000 {
         market.take(&venue.release(), Topics::default(), |_| {});
@@ -214,7 +217,7 @@ fn best_prices_are_told_when_they_change_and_only_then() {
 #[test]
 fn trades_and_aggregates_are_those_of_the_book() {
     let mut venue = Venue::new(9);
-    let mut market = Market::new(venue.seed(MARKET));
+    let mut market = Market::new(venue.seed(MARKET), None);
     let wanted = Topics::from_iter([Topic::Trades, Topic::AggregateTrades]);
     let (mut trades, mut aggregates) = (Vec::new(), Vec::new());
     let mut fills = Vec::new();
@@ -250,7 +253,7 @@ fn trades_and_aggregates_are_those_of_the_book() {
 fn what_comes_again_after_a_restart_is_passed_over() {
     let mut venue = Venue::new(5);
     let releases: Vec<_> = (0..500).map(|_| venue.release()).collect();
-    let mut market = Market::new(venue.seed(MARKET));
+    let mut market = Market::new(venue.seed(MARKET), None);
     let wanted = Topics::from_iter([Topic::Trades, Topic::Diff(Cadence::Fast)]);
     for release in &releases {
         assert!(!market.take(release, wanted, |content| panic!("{content:?}")));
@@ -278,7 +281,7 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
     let mut venue = Venue::new(11);
     let releases: Vec<_> = (0..2_000).map(|_| venue.release()).collect();
     let now = Nanos(venue.time);
-    let mut whole = Market::new(Venue::new(11).seed(MARKET));
+    let mut whole = Market::new(Venue::new(11).seed(MARKET), None);
     for release in &releases {
         whole.take(release, Topics::default(), |_| {});
     }
@@ -303,7 +306,7 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
         for _ in 0..start {
             before.release();
         }
-        let mut market = Market::new(MarketSeed { read_store: Some(store.clone()), ..before.seed(MARKET) });
+        let mut market = Market::new(before.seed(MARKET), Some(0));
         for release in &releases[start..start + 100] {
             market.take(release, Topics::default(), |_| {});
         }
@@ -311,7 +314,7 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
         let past = past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet");
         let last = releases[..stored].iter().flat_map(|release| &release.fills).next_back().map(|fill| fill.trade);
         assert_eq!(past.last.map(|trade| trade.id), last, "{start} {stored}");
-        market.learn(&past);
+        market.learn(&past, 0);
         assert_eq!(
             market.knows_past(),
             joins,
@@ -321,7 +324,7 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
         );
         if !joins {
             commit(&store, &releases[stored..start + 20], 2);
-            market.learn(&past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet"));
+            market.learn(&past::read(&store, TENANT, MARKET, now).expect("reads").expect("quiet"), 0);
         }
         for release in &releases[start + 100..] {
             market.take(release, Topics::default(), |_| {});
@@ -331,6 +334,12 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
             assert_eq!(market.kline(interval), whole.kline(interval), "{start} {stored} {interval:?}");
         }
     }
+}
+
+/// Nothing is kept; the books are asked for at the receiver.
+fn sources() -> (MarketSources, crossbeam_channel::Receiver<()>) {
+    let (lost, wanted) = crossbeam_channel::bounded(1);
+    (MarketSources { read_store: None, durable: Arc::default(), lost }, wanted)
 }
 
 /// What a worker hears within a second and a half.
@@ -354,10 +363,10 @@ fn the_actor_tells_each_market_only_what_is_asked_of_it() {
     let other = Venue::new(0);
     let seeds =
         vec![venue.seed(MARKET), other.seed(MarketId(1)), MarketSeed { tenant: TenantId(1), ..other.seed(MARKET) }];
-    let (market_data, sender) = MarketData::start(seeds, vec![worker], 1_024);
+    let (market_data, sender) = MarketData::start(seeds, sources().0, vec![worker], 1_024);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for _ in 0..500 {
-        sender.send(venue.release());
+        sender.send(MarketNews::Release(venue.release()));
     }
     assert_eq!(hear(&worker_feed), []);
     let topics =
@@ -372,7 +381,7 @@ fn the_actor_tells_each_market_only_what_is_asked_of_it() {
     let mut client = Client::default();
     client.begin(&snapshot);
     for _ in 0..500 {
-        sender.send(venue.release());
+        sender.send(MarketNews::Release(venue.release()));
     }
     let mut seen = Vec::new();
     for event in hear(&worker_feed) {
@@ -392,6 +401,7 @@ fn the_actor_tells_each_market_only_what_is_asked_of_it() {
                 assert_eq!(tickers.len(), 1);
                 seen.push(Topic::Tickers);
             }
+            MarketEvent::Broken => panic!("nothing broke"),
         }
     }
     assert_eq!(client.levels(), venue.levels());
@@ -422,6 +432,91 @@ fn the_actor_tells_each_market_only_what_is_asked_of_it() {
     }
     assert_eq!(client.levels(), venue.levels());
     drop(watches);
-    sender.send(venue.release());
+    sender.send(MarketNews::Release(venue.release()));
     market_data.stop();
+}
+
+#[test]
+fn after_a_panic_whoever_begins_anew_has_the_book_and_misses_nothing() {
+    let (worker, worker_feed) = feed(100_000);
+    let mut venue = Venue::new(33);
+    let (sources, lost) = sources();
+    let (market_data, sender) = MarketData::start(vec![venue.seed(MARKET)], sources, vec![worker], 1_024);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let depth = || runtime.block_on(market_data.depth(TENANT, MARKET, 5_000));
+    let watch = market_data.watch(TENANT, Some(MARKET), Topic::Diff(Cadence::Fast));
+    (0..200).for_each(|_| sender.send(MarketNews::Release(venue.release())));
+    assert_eq!(depth(), Ok(venue.levels()));
+    hear(&worker_feed);
+
+    market_data.drill();
+    while market_data.is_whole() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(depth(), Err(QueryError::Unavailable));
+    assert!(lost.recv_timeout(Duration::from_secs(5)).is_ok(), "the books are asked for");
+    // What was traded while there was no book is in the book that comes.
+    (0..100).for_each(|_| sender.send(MarketNews::Release(venue.release())));
+    sender.send(MarketNews::Book(venue.seed(MARKET)));
+    (0..100).for_each(|_| sender.send(MarketNews::Release(venue.release())));
+    let snapshot = depth().expect("an answer");
+    assert_eq!(snapshot, venue.levels());
+    assert!(market_data.is_whole());
+    // Shown twice, as when it was asked for again: nothing goes back.
+    let old = venue.seed(MARKET);
+    (0..100).for_each(|_| sender.send(MarketNews::Release(venue.release())));
+    sender.send(MarketNews::Book(old));
+    assert_eq!(depth(), Ok(venue.levels()));
+
+    // A client that begins anew whenever it is told to.
+    let mut client = Client::default();
+    let mut breaks = 0;
+    for event in hear(&worker_feed) {
+        match event {
+            MarketEvent::Broken => {
+                breaks += 1;
+                client = Client::default();
+            }
+            MarketEvent::Market { content: Content::Diff(diff), .. } => client.hear(&diff),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(breaks, 2, "when it was lost, and when it was there again");
+    client.begin(&snapshot);
+    assert_eq!(client.levels(), venue.levels());
+
+    // A release that is lost on the way is a bug, and is found out.
+    drop(venue.change());
+    sender.send(MarketNews::Release(venue.change()));
+    while market_data.is_whole() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(lost.recv_timeout(Duration::from_millis(100)).is_err(), "the second time after a pause");
+    // A rebuilt partition brings the books before they are asked for.
+    market_data.reset(vec![venue.seed(MARKET)]);
+    assert!(market_data.is_whole());
+    assert_eq!(depth(), Ok(venue.levels()));
+    // To stop is not forgotten, even if it comes with what makes the actor fail.
+    market_data.drill();
+    market_data.stop();
+    drop(watch);
+}
+
+#[test]
+fn a_past_that_was_read_before_a_panic_is_not_taken_for_the_one_behind_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut venue = Venue::new(17);
+    let before: Vec<_> = (0..300).map(|_| venue.release()).collect();
+    let store = store_of(&before, &directory);
+    let read = |venue: &Venue| past::read(&store, TENANT, MARKET, Nanos(venue.time)).expect("reads").expect("quiet");
+    let old = read(&venue);
+    let after: Vec<_> = (0..300).map(|_| venue.release()).collect();
+    let mut market = Market::new(venue.seed(MARKET), Some(2));
+    assert_eq!(market.ask_past(), Some(2));
+    market.learn(&old, 1);
+    assert!(!market.knows_past());
+    commit(&store, &after, 2);
+    market.learn(&read(&venue), 2);
+    let trades = market.ticker(Some(DAY_MINUTES), Nanos(venue.time)).statistics.map(|statistics| statistics.trades);
+    assert_eq!(trades, Some(venue.book.trades()));
 }

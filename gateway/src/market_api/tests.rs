@@ -1,8 +1,4 @@
-use rialto_actors::exchange::{MarketSetup, Options, Setup, Storage, TenantSetup};
-use rialto_engine::market::Step;
-use rialto_engine::units::{Amount, BasisPoints, Price, Quantity};
-use rialto_engine::wallet::WalletLimits;
-use rialto_persistence::journal::memory::MemoryLog;
+use rialto_engine::units::{Price, Quantity};
 
 use super::*;
 
@@ -110,30 +106,7 @@ fn rest_and_websocket_names_lead_to_the_same_methods() {
 
 #[test]
 fn a_tenant_is_told_of_his_own_markets() {
-    let market = |symbol: &str, base: &str| MarketSetup {
-        symbol: symbol.to_owned(),
-        base: base.to_owned(),
-        quote: "CNY".to_owned(),
-        tick: Step { mantissa: 1, scale: 4 },
-        lot: Step { mantissa: 1, scale: 2 },
-        max_price: Price(1_000_000),
-        max_quantity: Quantity(1_000_000_000),
-        min_notional: Amount(0),
-        maker_fee: BasisPoints(10),
-        taker_fee: BasisPoints(20),
-    };
-    let tenant = |name: &str, markets| TenantSetup {
-        name: name.to_owned(),
-        limits: WalletLimits::default(),
-        assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
-        markets,
-        users: Vec::new(),
-    };
-    let acme = tenant("acme", vec![market("USDCNY", "USD")]);
-    let globex = tenant("globex", vec![market("EURCNY", "EUR"), market("USDCNY", "USD")]);
-    let setup = Setup { tenants: vec![acme, globex] };
-    let options = Options::new(Storage::Memory(MemoryLog::default()));
-    let (exchange, _) = Exchange::start(options, &setup).expect("the exchange starts");
+    let exchange = crate::fixture::two_tenants();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ask = |tenant: u32, path: &str, query: &str| {
         let method = MarketMethod::from_rest_path(path).expect("a method");

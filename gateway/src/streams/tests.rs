@@ -1,50 +1,20 @@
 use std::task::{Context, Poll, Waker};
 
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup};
+use rialto_actors::exchange::Exchange;
 use rialto_actors::market_data::interest::{Cadence, RollingWindow, Topic};
 use rialto_actors::market_data::{BookTicker, DepthDiff, DepthLevels, KlineUpdate, Statistics, Ticker};
 use rialto_engine::ids::TradeId;
-use rialto_engine::market::Step;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
-use rialto_engine::wallet::WalletLimits;
-use rialto_persistence::journal::memory::MemoryLog;
+use rialto_engine::units::{Nanos, Price, Quantity};
 use rialto_persistence::kline::{Interval, Kline};
 use rialto_persistence::read_store::{AggregateTrade, MarketTrade};
 
 use super::*;
 use crate::connection::ConnectionLimits;
+use crate::fixture::two_tenants;
 
 const ACME: TenantId = TenantId(0);
 const GLOBEX: TenantId = TenantId(1);
 const NOW: Nanos = Nanos(1_700_000_000_123_456_789);
-
-/// Two tenants with the same symbol; in the second it is not the first market.
-fn exchange() -> Exchange {
-    let market = |symbol: &str, base: &str| MarketSetup {
-        symbol: symbol.to_owned(),
-        base: base.to_owned(),
-        quote: "CNY".to_owned(),
-        tick: Step { mantissa: 1, scale: 4 },
-        lot: Step { mantissa: 1, scale: 2 },
-        max_price: Price(1_000_000),
-        max_quantity: Quantity(1_000_000_000),
-        min_notional: Amount(0),
-        maker_fee: BasisPoints(10),
-        taker_fee: BasisPoints(20),
-    };
-    let tenant = |name: &str, markets| TenantSetup {
-        name: name.to_owned(),
-        limits: WalletLimits::default(),
-        assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
-        markets,
-        users: Vec::new(),
-    };
-    let acme = tenant("acme", vec![market("USDCNY", "USD")]);
-    let globex = tenant("globex", vec![market("EURCNY", "EUR"), market("USDCNY", "USD")]);
-    let setup = Setup { tenants: vec![acme, globex] };
-    let (exchange, _) = Exchange::start(Options::new(Storage::Memory(MemoryLog::default())), &setup).expect("starts");
-    exchange
-}
 
 fn hub(exchange: &Exchange) -> Rc<StreamHub> {
     StreamHub::new(Arc::clone(exchange.directory()), exchange.market_data().clone())
@@ -111,7 +81,7 @@ fn statistics() -> Statistics {
 
 #[test]
 fn every_stream_has_the_payload_of_the_dialect() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let check = |name: &str, content: Content, expected: &str| {
         let (_session, raw) = open(&hub, ACME, &format!("/ws/{name}"), "");
@@ -212,7 +182,7 @@ fn every_stream_has_the_payload_of_the_dialect() {
 
 #[test]
 fn microseconds_are_for_those_who_want_them() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let (_one, micros) = open(&hub, ACME, "/stream", "streams=usdcny@trade&timeUnit=microsecond");
     let (_two, millis) = open(&hub, ACME, "/ws/usdcny@trade", "");
@@ -228,7 +198,7 @@ fn microseconds_are_for_those_who_want_them() {
 
 #[test]
 fn a_symbol_leads_to_the_market_of_ones_own_tenant() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let names = "streams=usdcny@trade/!bookTicker/!ticker@arr/eurcny@trade";
     let (_acme_session, acme) = open(&hub, ACME, "/stream", names);
@@ -255,7 +225,7 @@ fn a_symbol_leads_to_the_market_of_ones_own_tenant() {
 
 #[test]
 fn subscriptions_end_with_their_connection() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let wanted = || exchange.market_data().interest().wanted(ACME, MarketId(0)).contains(Topic::Trades);
     let (first, _) = open(&hub, ACME, "/ws/usdcny@trade", "");
@@ -297,7 +267,7 @@ fn urls_say_what_is_wanted() {
 
 #[test]
 fn clients_are_answered_in_the_words_of_the_dialect() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let (mut session, _) = open(&hub, ACME, "/ws/0", "");
     let mut check = |said: &str, expected: &str| {
@@ -375,7 +345,7 @@ fn clients_are_answered_in_the_words_of_the_dialect() {
 
 #[test]
 fn no_connection_has_more_streams_than_it_may() {
-    let exchange = exchange();
+    let exchange = two_tenants();
     let hub = hub(&exchange);
     let (mut session, _) = open(&hub, ACME, "/ws", "");
     let names = |range: std::ops::Range<usize>| -> Vec<StreamName> {

@@ -1,5 +1,7 @@
 //! A server in a thread, and clients over its socket.
 
+#![allow(dead_code, reason = "each suite uses its part")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A server. It ends when it is dropped.
 pub struct Server {
     address: SocketAddr,
-    exchange: Exchange,
+    pub exchange: Exchange,
     stop: Option<actix_web::dev::ServerHandle>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -40,17 +42,21 @@ pub struct User<'a> {
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
-    pub content_type: String,
-    pub allow_origin: String,
     pub text: String,
     pub body: Value,
+    head: String,
 }
 
-fn configuration() -> Config {
+pub fn configuration() -> Config {
+    configuration_with("")
+}
+
+/// The same with keys that both tenants have.
+fn configuration_with(keys: &str) -> Config {
     let mut text = String::new();
     for (tenant, users) in [("acme", ["alice", "bob"]), ("bolt", ["carol", "dave"])] {
         text.push_str(&format!(
-            "[[tenants]]\nname = \"{tenant}\"\nhosts = [\"{tenant}.example\"]\nopen_orders = 200\n"
+            "[[tenants]]\nname = \"{tenant}\"\nhosts = [\"{tenant}.example\"]\nopen_orders = 200\n{keys}\n"
         ));
         for asset in ["USD", "CNY"] {
             text.push_str(&format!("[[tenants.assets]]\nname = \"{asset}\"\nscale = 8\n"));
@@ -68,10 +74,22 @@ fn configuration() -> Config {
 impl Server {
     /// Starts one with two tenants, on a port of its own, with a journal in memory.
     pub fn start() -> Self {
-        let config = configuration();
-        let options = Options::new(Storage::Memory(MemoryLog::default()));
+        Self::start_with(Options::new(Storage::Memory(MemoryLog::default())))
+    }
+
+    /// The same with keys that are added to both tenants in the configuration.
+    pub fn start_with_keys(keys: &str) -> Self {
+        Self::run(&configuration_with(keys), Options::new(Storage::Memory(MemoryLog::default())))
+    }
+
+    /// The same with an exchange that runs by these options.
+    pub fn start_with(options: Options) -> Self {
+        Self::run(&configuration(), options)
+    }
+
+    fn run(config: &Config, options: Options) -> Self {
         let (exchange, feeds) = Exchange::start(options, &config.setup).expect("starts");
-        let gateway = Arc::new(Gateway::new(exchange.clone(), &config));
+        let gateway = Arc::new(Gateway::new(exchange.clone(), config));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (told, handle) = mpsc::channel();
@@ -128,18 +146,23 @@ impl Drop for Server {
 impl Reply {
     fn parse(text: &str) -> Self {
         let (head, text) = text.split_once("\r\n\r\n").expect("a head");
-        let header = |wanted: &str| {
-            let lines = head.lines().skip(1).filter_map(|line| line.split_once(": "));
-            let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
-            found.next().map(|(_, value)| value.to_owned()).unwrap_or_default()
-        };
         Self {
             status: head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status"),
-            content_type: header("content-type"),
-            allow_origin: header("access-control-allow-origin"),
             body: serde_json::from_str(text).unwrap_or_default(),
             text: text.to_owned(),
+            head: head.to_owned(),
         }
+    }
+
+    /// The value of a header.
+    pub fn header(&self, wanted: &str) -> Option<&str> {
+        let mut lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    }
+
+    /// A number that a header tells.
+    pub fn count(&self, header: &str) -> Option<u64> {
+        self.header(header).and_then(|value| value.parse().ok())
     }
 
     /// The names of an object, in the order they were written.
@@ -238,6 +261,19 @@ impl Socket {
                 let message = tokio::time::timeout(PATIENCE, stream.next()).await.expect("in time");
                 if let Message::Text(text) = message.expect("the connection is open").expect("a message") {
                     return serde_json::from_str(&text).expect("JSON");
+                }
+            }
+        })
+    }
+
+    /// Reads until the server closes the connection, and tells its code.
+    pub fn close_code(&mut self) -> u16 {
+        let Self { runtime, stream, .. } = self;
+        runtime.block_on(async {
+            loop {
+                let message = tokio::time::timeout(PATIENCE, stream.next()).await.expect("in time");
+                if let Message::Close(frame) = message.expect("it is closed in words").expect("a message") {
+                    return frame.expect("a code").code.into();
                 }
             }
         })

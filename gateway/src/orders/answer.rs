@@ -1,0 +1,138 @@
+//! What a client is told became of its command.
+
+use rialto_actors::api::{Release, Reply};
+use rialto_engine::ids::{ClientOrderId, OrderId};
+use rialto_engine::reason::Reason;
+use rialto_engine::update::OrderEvent;
+use rialto_engine::wallet::{Settled, SettledResult};
+
+use super::replace::{self, Half};
+use super::report::Report;
+use super::{Pending, PendingKind, Placing};
+use crate::error::{ApiError, Asked};
+use crate::gateway::Gateway;
+use crate::json;
+
+/// Appends the result of a command, or says why there is none.
+///
+/// # Errors
+/// The refusal in the words of the dialect.
+pub fn write(gateway: &Gateway, out: &mut Vec<u8>, pending: &Pending, release: &Release) -> Result<(), ApiError> {
+    let market = gateway.market_by_id(pending.identity.tenant, pending.market).ok_or_else(ApiError::unknown)?;
+    let report = Report { gateway, market, unit: pending.unit, updates: &release.updates };
+    match release.answer.as_ref().map(|(_, reply)| reply) {
+        Some(Reply::Settled(settled)) => write_settled(out, &report, pending.asked, settled),
+        Some(Reply::Rejected(reason)) => write_rejected(out, pending.asked, *reason),
+        _ => Err(ApiError::unknown()),
+    }
+}
+
+fn write_settled(
+    out: &mut Vec<u8>,
+    report: &Report<'_>,
+    asked: PendingKind,
+    settled: &Settled,
+) -> Result<(), ApiError> {
+    let order = settled.order;
+    match (&settled.result, asked) {
+        (SettledResult::Placed(placed), PendingKind::Place(placing)) => {
+            placed.map_err(|reason| refused_order(reason, placing))?;
+            report.placed(out, order, placing.detail)
+        }
+        // There was nothing to cancel, which the client allowed.
+        (SettledResult::Placed(placed), PendingKind::Replace { placing, .. }) => replace::write(
+            out,
+            &Half::Failure(refused_cancel(Reason::UnknownOrder)),
+            &new_half(report, order, *placed, placing)?,
+        ),
+        (SettledResult::Canceled(canceled), PendingKind::Cancel { id }) => {
+            canceled.map_err(refused_cancel)?;
+            report.canceled(out, order, id)
+        }
+        (SettledResult::Canceled(canceled), PendingKind::CancelOverLimit { id, exceeded }) => {
+            replace::write(out, &cancel_half(report, order, *canceled, id)?, &Half::Failure(exceeded.into()))
+        }
+        (SettledResult::CanceledMany, PendingKind::CancelAll) => {
+            let canceled = report.updates.iter().filter(|update| update.event == OrderEvent::Canceled);
+            if canceled.clone().next().is_none() {
+                return Err(refused_cancel(Reason::UnknownOrder));
+            }
+            json::array(out, canceled, |out, update| report.cancel(out, &update.order, None));
+            Ok(())
+        }
+        (SettledResult::Replaced { old, canceled, placed }, PendingKind::Replace { placing, id, .. }) => {
+            let new = match placed {
+                Some(placed) => new_half(report, order, *placed, placing)?,
+                None => Half::NotAttempted,
+            };
+            replace::write(out, &cancel_half(report, *old, *canceled, id)?, &new)
+        }
+        (SettledResult::Reduced(reduced), PendingKind::Amend) => {
+            reduced.map_err(|reason| ApiError::of_reason(reason, Asked::Amend))?;
+            report.amended(out, order)
+        }
+        _ => Err(ApiError::unknown()),
+    }
+}
+
+/// Why a wallet refused a command, which changed nothing.
+fn write_rejected(out: &mut Vec<u8>, asked: PendingKind, reason: Reason) -> Result<(), ApiError> {
+    match asked {
+        PendingKind::Place(placing) => Err(refused_order(reason, placing)),
+        PendingKind::Cancel { .. } | PendingKind::CancelAll => Err(refused_cancel(reason)),
+        PendingKind::Amend => Err(ApiError::of_reason(reason, Asked::Amend)),
+        PendingKind::CancelOverLimit { exceeded, .. } => {
+            replace::write(out, &Half::Failure(refused_cancel(reason)), &Half::Failure(exceeded.into()))
+        }
+        PendingKind::Replace { placing, .. } => match reason {
+            Reason::UnknownOrder | Reason::ConflictingOrderIds | Reason::CancelRestricted => {
+                replace::write(out, &Half::Failure(refused_cancel(reason)), &Half::NotAttempted)
+            }
+            // Both halves are one turn of the wallet: where there can be no new order, the old one
+            // stays. Whether there was an old one, the wallet does not say; that it was not
+            // cancelled is true either way.
+            Reason::InsufficientBalance | Reason::DuplicateClientOrderId | Reason::TooManyOrders => {
+                let kept = ApiError::cancel_rejected("Order was not canceled because the new order was refused.");
+                replace::write(out, &Half::Failure(kept), &Half::Failure(refused_order(reason, placing)))
+            }
+            // What is wrong with the request as such, such as a filter, is told as of any order.
+            _ => Err(refused_order(reason, placing)),
+        },
+    }
+}
+
+fn cancel_half(
+    report: &Report<'_>,
+    order: OrderId,
+    canceled: Result<(), Reason>,
+    id: Option<ClientOrderId>,
+) -> Result<Half, ApiError> {
+    if let Err(reason) = canceled {
+        return Ok(Half::Failure(refused_cancel(reason)));
+    }
+    let mut told = Vec::with_capacity(512);
+    report.canceled(&mut told, order, id)?;
+    Ok(Half::Success(told))
+}
+
+fn new_half(
+    report: &Report<'_>,
+    order: OrderId,
+    placed: Result<(), Reason>,
+    placing: Placing,
+) -> Result<Half, ApiError> {
+    if let Err(reason) = placed {
+        return Ok(Half::Failure(refused_order(reason, placing)));
+    }
+    let mut told = Vec::with_capacity(1_024);
+    report.placed(&mut told, order, placing.detail)?;
+    Ok(Half::Success(told))
+}
+
+fn refused_order(reason: Reason, placing: Placing) -> ApiError {
+    ApiError::of_reason(reason, Asked::Place { market: placing.market })
+}
+
+fn refused_cancel(reason: Reason) -> ApiError {
+    ApiError::of_reason(reason, Asked::Cancel)
+}

@@ -1,0 +1,220 @@
+//! Orders as replies tell them.
+
+use rialto_engine::ids::{ClientOrderId, OrderId};
+use rialto_engine::message::Expiry;
+use rialto_engine::update::{Execution, OrderEvent, OrderUpdate, OrderView};
+use rialto_engine::wallet::GENERATED_PREFIX;
+
+use super::{Detail, names};
+use crate::error::ApiError;
+use crate::gateway::{Gateway, Market};
+use crate::json::{self, TimeUnit};
+
+/// Tells of orders of one market what an answer says of them.
+pub struct Report<'a> {
+    /// What all workers share.
+    pub gateway: &'a Gateway,
+    /// The market.
+    pub market: Market<'a>,
+    /// In which unit times are.
+    pub unit: TimeUnit,
+    /// What happened.
+    pub updates: &'a [OrderUpdate],
+}
+
+impl Report<'_> {
+    /// Appends what is told of an order that was taken in.
+    ///
+    /// # Errors
+    /// -1000 if nothing happened to it.
+    pub fn placed(&self, out: &mut Vec<u8>, order: OrderId, detail: Detail) -> Result<(), ApiError> {
+        let view = self.view(order, None)?;
+        self.head(out, view);
+        out.extend_from_slice(b",\"clientOrderId\":\"");
+        out.extend_from_slice(view.client_id.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"transactTime\":");
+        json::time(out, view.updated, self.unit);
+        if detail != Detail::Ack {
+            self.state(out, view);
+            out.extend_from_slice(b",\"workingTime\":");
+            json::time(out, view.time, self.unit);
+            if detail == Detail::Full {
+                out.extend_from_slice(b",\"fills\":");
+                json::array(out, self.executions(order), |out, execution| self.fill(out, execution));
+            }
+            out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"");
+            if let Some(reason) = self.expiry(order) {
+                out.extend_from_slice(b",\"expiryReason\":\"");
+                out.extend_from_slice(names::expiry(reason).as_bytes());
+                out.push(b'"');
+            }
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Appends what is told of an order that was cancelled.
+    ///
+    /// # Errors
+    /// -1000 if it was not.
+    pub fn canceled(&self, out: &mut Vec<u8>, order: OrderId, id: Option<ClientOrderId>) -> Result<(), ApiError> {
+        self.cancel(out, self.view(order, Some(OrderEvent::Canceled))?, id);
+        Ok(())
+    }
+
+    /// Appends the same for a view of it.
+    pub fn cancel(&self, out: &mut Vec<u8>, view: &OrderView, id: Option<ClientOrderId>) {
+        self.head(out, view);
+        out.extend_from_slice(b",\"origClientOrderId\":\"");
+        out.extend_from_slice(view.client_id.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"clientOrderId\":\"");
+        write_cancel_id(out, view.id, id.as_ref());
+        out.extend_from_slice(b"\",\"transactTime\":");
+        json::time(out, view.updated, self.unit);
+        self.state(out, view);
+        out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}");
+    }
+
+    /// Appends what is told of an order that was reduced.
+    ///
+    /// # Errors
+    /// -1000 if it was not.
+    pub fn amended(&self, out: &mut Vec<u8>, order: OrderId) -> Result<(), ApiError> {
+        let view = self.view(order, Some(OrderEvent::Reduced))?;
+        out.extend_from_slice(b"{\"transactTime\":");
+        json::time(out, view.updated, self.unit);
+        out.extend_from_slice(b",\"executionId\":");
+        json::number(out, execution_id(view));
+        out.extend_from_slice(b",\"amendedOrder\":");
+        self.head(out, view);
+        for name in ["origClientOrderId", "clientOrderId"] {
+            out.extend_from_slice(b",\"");
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":\"");
+            out.extend_from_slice(view.client_id.as_str().as_bytes());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"price\":");
+        self.market.text.price(out, view.price);
+        out.extend_from_slice(b",\"qty\":");
+        self.market.text.quantity(out, view.quantity);
+        out.extend_from_slice(b",\"executedQty\":");
+        self.market.text.quantity(out, view.executed);
+        out.extend_from_slice(
+            b",\"preventedQty\":\"0.00000000\",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":",
+        );
+        self.market.text.notional(out, view.notional);
+        self.terms(out, view);
+        out.extend_from_slice(b",\"workingTime\":");
+        json::time(out, view.time, self.unit);
+        out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}}");
+        Ok(())
+    }
+
+    /// The last state of an order, or the one that an event left.
+    fn view(&self, order: OrderId, event: Option<OrderEvent>) -> Result<&OrderView, ApiError> {
+        let mut updates = self.updates.iter().rev();
+        let found = updates.find(|update| update.order.id == order && event.is_none_or(|event| update.event == event));
+        found.map(|update| &update.order).ok_or_else(ApiError::unknown)
+    }
+
+    fn executions(&self, order: OrderId) -> impl Iterator<Item = &Execution> {
+        self.updates.iter().filter_map(move |update| match &update.event {
+            OrderEvent::Trade(execution) if update.order.id == order => Some(execution),
+            _ => None,
+        })
+    }
+
+    fn expiry(&self, order: OrderId) -> Option<Expiry> {
+        self.updates.iter().rev().find_map(|update| match update.event {
+            OrderEvent::Expired(reason) if update.order.id == order => Some(reason),
+            _ => None,
+        })
+    }
+
+    fn fill(&self, out: &mut Vec<u8>, execution: &Execution) {
+        let tenant = self.market.tenant.id;
+        out.extend_from_slice(b"{\"price\":");
+        self.market.text.price(out, execution.price);
+        out.extend_from_slice(b",\"qty\":");
+        self.market.text.quantity(out, execution.quantity);
+        out.extend_from_slice(b",\"commission\":");
+        self.gateway.amount(out, tenant, execution.fee_asset, execution.fee);
+        out.extend_from_slice(b",\"commissionAsset\":");
+        self.gateway.asset_name(out, tenant, execution.fee_asset);
+        out.extend_from_slice(b",\"tradeId\":");
+        json::number(out, execution.trade.0);
+        out.push(b'}');
+    }
+
+    fn head(&self, out: &mut Vec<u8>, view: &OrderView) {
+        out.extend_from_slice(b"{\"symbol\":\"");
+        out.extend_from_slice(self.market.symbol().as_bytes());
+        out.extend_from_slice(b"\",\"orderId\":");
+        json::number(out, view.id.0);
+        out.extend_from_slice(b",\"orderListId\":-1");
+    }
+
+    fn state(&self, out: &mut Vec<u8>, view: &OrderView) {
+        let text = self.market.text;
+        out.extend_from_slice(b",\"price\":");
+        text.price(out, view.price);
+        out.extend_from_slice(b",\"origQty\":");
+        text.quantity(out, view.quantity);
+        out.extend_from_slice(b",\"executedQty\":");
+        text.quantity(out, view.executed);
+        out.extend_from_slice(b",\"origQuoteOrderQty\":");
+        text.quote_amount(out, view.budget);
+        out.extend_from_slice(b",\"cummulativeQuoteQty\":");
+        text.notional(out, view.notional);
+        self.terms(out, view);
+    }
+
+    fn terms(&self, out: &mut Vec<u8>, view: &OrderView) {
+        out.extend_from_slice(b",\"status\":\"");
+        out.extend_from_slice(names::status(view.status).as_bytes());
+        out.extend_from_slice(b"\",\"timeInForce\":\"");
+        out.extend_from_slice(names::time_in_force(view.kind).as_bytes());
+        out.extend_from_slice(b"\",\"type\":\"");
+        out.extend_from_slice(names::order_type(view.kind).as_bytes());
+        out.extend_from_slice(b"\",\"side\":\"");
+        out.extend_from_slice(names::side(view.side).as_bytes());
+        out.push(b'"');
+    }
+}
+
+/// Appends an order as queries tell it.
+pub fn write_order(out: &mut Vec<u8>, gateway: &Gateway, market: Market<'_>, unit: TimeUnit, view: &OrderView) {
+    let report = Report { gateway, market, unit, updates: &[] };
+    report.head(out, view);
+    out.extend_from_slice(b",\"clientOrderId\":\"");
+    out.extend_from_slice(view.client_id.as_str().as_bytes());
+    out.push(b'"');
+    report.state(out, view);
+    out.extend_from_slice(b",\"stopPrice\":\"0.00000000\",\"icebergQty\":\"0.00000000\",\"time\":");
+    json::time(out, view.time, unit);
+    out.extend_from_slice(b",\"updateTime\":");
+    json::time(out, view.updated, unit);
+    // Whatever was taken in has worked; there are no orders that wait for a trigger.
+    out.extend_from_slice(b",\"isWorking\":true,\"workingTime\":");
+    json::time(out, view.time, unit);
+    out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}");
+}
+
+/// Appends the name of a cancel: the client's, or one that is made from the order's number.
+pub fn write_cancel_id(out: &mut Vec<u8>, order: OrderId, given: Option<&ClientOrderId>) {
+    match given {
+        Some(id) => out.extend_from_slice(id.as_str().as_bytes()),
+        None => {
+            out.extend_from_slice(GENERATED_PREFIX.as_bytes());
+            out.extend_from_slice(b"cancel-");
+            json::number(out, order.0);
+        }
+    }
+}
+
+/// A number for what just happened to an order: the microsecond of it, which fits a double.
+#[must_use]
+pub const fn execution_id(view: &OrderView) -> u64 {
+    view.updated.0 / 1_000
+}
