@@ -55,7 +55,7 @@ impl Options {
             engine_threads: 1,
             permits: 8_192,
             snapshot_every: 1_000_000,
-            read_cache: 16 << 20,
+            read_cache: 4 << 20,
         }
     }
 }

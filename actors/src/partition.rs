@@ -28,7 +28,7 @@ use crate::book_actor::BookActor;
 use crate::clock;
 use crate::directory::Directory;
 use crate::exchange::{Failure, StartError};
-use crate::feed::{FeedSender, feed};
+use crate::feed::{FeedSender, sparse_feed};
 use crate::follower::{Follower, Rows};
 use crate::market_data::MarketRelease;
 use crate::metrics;
@@ -67,7 +67,7 @@ pub struct Owned {
     epoch: Epoch,
     read_store: Option<ReadStore>,
     /// What the deliveries that a crash had left over let out.
-    releases: Vec<Release>,
+    releases: Vec<Arc<Release>>,
     market: Vec<MarketRelease>,
 }
 
@@ -289,10 +289,10 @@ impl Owned {
         {
             let id = TenantId(number);
             // A wallet's feed holds requests and answers: one of either per permit.
-            let (wallet_feed, wallet_queue) = feed(2 * surroundings.permits);
+            let (wallet_feed, wallet_queue) = sparse_feed(2 * surroundings.permits);
             let mut books = Vec::new();
             for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(market_metrics) {
-                let (book_feed, book_queue) = feed(surroundings.permits);
+                let (book_feed, book_queue) = sparse_feed(surroundings.permits);
                 let market_id = MarketId(number);
                 let home = (id.0 as usize + usize::from(number)) % engines;
                 crews[home].books.push(BookActor::new(
@@ -384,7 +384,7 @@ impl Crew {
 /// Keeps what the deliveries after a crash let out, beside the rows.
 struct Leftovers<'a> {
     rows: Rows<'a>,
-    releases: Vec<Release>,
+    releases: Vec<Arc<Release>>,
     market: Vec<MarketRelease>,
 }
 
@@ -409,7 +409,8 @@ impl Observer for Leftovers<'_> {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            self.releases.push(Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None });
+            let release = Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None };
+            self.releases.push(Arc::new(release));
         }
     }
 }

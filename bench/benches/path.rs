@@ -116,7 +116,7 @@ fn owner(number: u64) -> AccountId {
 
 fn measure(storage: Storage, orders: u64) -> Run {
     let mut options = Options::new(storage);
-    options.permits = 4_096;
+    options.permits = std::env::var("XP").ok().and_then(|v| v.parse().ok()).unwrap_or(4096);
     let (exchange, mut feeds) = Exchange::start(options, &setup()).expect("the exchange starts");
     let feed = feeds.remove(0);
     let mut dice = Dice(42);
