@@ -15,7 +15,7 @@ use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::market_data::{MarketNews, MarketRelease, MarketSeed};
 use crate::metrics::MarketMetrics;
-use crate::turn::{TURN_MESSAGES, Turn};
+use crate::turn::{Room, TURN_MESSAGES, Turn};
 use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
 
 /// What a book is fed, by the one wallet of its tenant.
@@ -47,6 +47,8 @@ pub struct BookActor {
     metrics: MarketMetrics,
     output: BookOutput,
     outgoing: Vec<WalletMessage>,
+    /// What the last turn took.
+    room: Room,
     failed: bool,
 }
 
@@ -66,13 +68,26 @@ impl BookActor {
     ) -> Self {
         let output = BookOutput::default();
         let outgoing = Vec::new();
-        Self { tenant, market, book, feed, wallet, journal, failures, metrics, output, outgoing, failed: false }
+        Self {
+            tenant,
+            market,
+            book,
+            feed,
+            wallet,
+            journal,
+            failures,
+            metrics,
+            output,
+            outgoing,
+            room: Room::default(),
+            failed: false,
+        }
     }
 
     /// Takes what is there, up to a cap; then the journal gets the receipt, and only then the
     /// wallet gets the answers.
     fn turn(&mut self) {
-        let mut turn = Turn::default();
+        let mut turn = Turn::with_room(self.room);
         let stamp = clock::monotonic();
         let mut taken = false;
         for _ in 0..TURN_MESSAGES {
@@ -106,6 +121,7 @@ impl BookActor {
             through: self.book.received(),
             digest: self.book.digest().0,
         });
+        self.room = turn.room();
         let touch = |side| self.book.best(side).map(|(price, _)| price.0);
         self.metrics.stands(self.book.len(), touch(Side::Buy), touch(Side::Sell));
         if self.journal.send(turn).is_err() {

@@ -56,7 +56,7 @@ impl Options {
             engine_threads: 1,
             permits: 8_192,
             snapshot_every: 1_000_000,
-            read_cache: 8 << 20,
+            read_cache: 4 << 20,
             commit_limit: Duration::from_secs(30),
         }
     }

@@ -8,21 +8,29 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 
+/// The limit of a feed whose queue keeps its own.
+const NO_LIMIT: usize = usize::MAX;
+/// How long a sender waits before it looks again whether a full sparse feed has room.
+const FULL_WAIT: Duration = Duration::from_micros(50);
+
 /// The sending end. Cheap to clone.
 #[derive(Debug)]
 pub struct FeedSender<T> {
     queue: Sender<T>,
+    /// What a sparse feed holds at most; the queue of any other knows by itself.
+    limit: usize,
     wake: Arc<Wake>,
 }
 
 impl<T> Clone for FeedSender<T> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), wake: Arc::clone(&self.wake) }
+        Self { queue: self.queue.clone(), limit: self.limit, wake: Arc::clone(&self.wake) }
     }
 }
 
@@ -54,9 +62,22 @@ struct Wake {
 /// A feed that holds at most `capacity` messages.
 #[must_use]
 pub fn feed<T>(capacity: usize) -> (FeedSender<T>, Feed<T>) {
-    let (sender, receiver) = crossbeam_channel::bounded(capacity);
+    over(crossbeam_channel::bounded(capacity), NO_LIMIT)
+}
+
+/// The same for a feed that is mostly empty: it takes memory for what it holds, not for what it
+/// might. An idle book of one market among thousands must not cost the megabytes of its ring.
+///
+/// Senders that meet at the limit may each put one message beyond it.
+#[must_use]
+pub fn sparse_feed<T>(capacity: usize) -> (FeedSender<T>, Feed<T>) {
+    // The queue itself has no bound; `try_send` keeps it.
+    over(crossbeam_channel::unbounded(), capacity)
+}
+
+fn over<T>((sender, receiver): (Sender<T>, Receiver<T>), limit: usize) -> (FeedSender<T>, Feed<T>) {
     let wake = Arc::new(Wake::default());
-    (FeedSender { queue: sender, wake: Arc::clone(&wake) }, Feed { queue: receiver, wake })
+    (FeedSender { queue: sender, limit, wake: Arc::clone(&wake) }, Feed { queue: receiver, wake })
 }
 
 impl<T> FeedSender<T> {
@@ -65,25 +86,33 @@ impl<T> FeedSender<T> {
     /// # Errors
     /// The message.
     pub fn try_send(&self, message: T) -> Result<(), T> {
-        match self.queue.try_send(message) {
-            Ok(()) => {
-                self.wake.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Err(message),
-        }
+        self.put(message).map_err(TrySendError::into_inner)
     }
 
     /// Puts a message in and waits while the feed is full. Only for threads that may wait, and
     /// receivers that never wait for them. A message to an actor that is gone is dropped.
-    pub fn send(&self, message: T) {
-        if let Err(message) = self.try_send(message) {
+    pub fn send(&self, mut message: T) {
+        while let Err(TrySendError::Full(refused)) = self.put(message) {
             // Woken first: a full feed whose actor sleeps would otherwise wait for ever.
             self.wake.waker.wake();
-            if self.queue.send(message).is_ok() {
-                self.wake.wake();
+            if self.limit == NO_LIMIT {
+                if self.queue.send(refused).is_ok() {
+                    self.wake.wake();
+                }
+                return;
             }
+            std::thread::sleep(FULL_WAIT);
+            message = refused;
         }
+    }
+
+    fn put(&self, message: T) -> Result<(), TrySendError<T>> {
+        if self.limit != NO_LIMIT && self.queue.len() >= self.limit {
+            return Err(TrySendError::Full(message));
+        }
+        self.queue.try_send(message)?;
+        self.wake.wake();
+        Ok(())
     }
 
     /// How many messages wait.
@@ -149,7 +178,22 @@ mod tests {
 
     #[test]
     fn a_full_feed_gives_the_message_back() {
-        let (sender, feed) = feed(1);
+        for (sender, feed) in [feed(1), sparse_feed(1)] {
+            gives_back(&sender, &feed);
+        }
+    }
+
+    #[test]
+    fn a_message_to_an_actor_that_is_gone_is_dropped() {
+        for (sender, feed) in [feed(1), sparse_feed(1)] {
+            sender.send(1);
+            drop(feed);
+            sender.send(2);
+            assert_eq!(sender.try_send(3), Err(3));
+        }
+    }
+
+    fn gives_back(sender: &FeedSender<u8>, feed: &Feed<u8>) {
         assert_eq!(sender.try_send(1), Ok(()));
         assert_eq!(sender.try_send(2), Err(2));
         assert_eq!(feed.next_message(), Some(1));
@@ -158,7 +202,12 @@ mod tests {
 
     #[test]
     fn every_message_is_seen_whatever_the_timing() {
-        let (sender, feed) = feed(8);
+        for (sender, feed) in [feed(8), sparse_feed(8)] {
+            sees_all(sender, &feed);
+        }
+    }
+
+    fn sees_all(sender: FeedSender<u32>, feed: &Feed<u32>) {
         let producer = std::thread::spawn(move || (0..100_000).for_each(|number| sender.send(number)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         runtime.block_on(async {

@@ -23,7 +23,7 @@ use crate::exchange::Failure;
 use crate::metrics;
 
 /// The read store commits at least after this many rows.
-const BATCH_ROWS: usize = 100_000;
+const BATCH_ROWS: usize = 50_000;
 /// How much of the journal is read at once.
 const READ_BYTES: usize = 1 << 20;
 /// How often the read store is made durable, so that a restart has little to do again.
@@ -117,7 +117,7 @@ impl Follower {
         let Some(directory) = &self.snapshots else {
             return Ok(());
         };
-        let bytes = snapshot::write(directory, &self.world.snapshot()).map_err(|error| error.to_string())?;
+        let bytes = snapshot::write(directory, &self.world).map_err(|error| error.to_string())?;
         tracing::info!(position = self.world.position, bytes, "wrote a snapshot");
         metrics::snapshot_written();
         Ok(())

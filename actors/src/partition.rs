@@ -81,7 +81,7 @@ pub struct Owned {
     epoch: Epoch,
     read_store: Option<ReadStore>,
     /// What the deliveries that a crash had left over let out.
-    releases: Vec<Release>,
+    releases: Vec<Arc<Release>>,
     market: Vec<MarketNews>,
 }
 
@@ -459,7 +459,7 @@ impl Crew {
 /// Keeps what the deliveries after a crash let out, beside the rows.
 struct Leftovers<'a> {
     rows: Rows<'a>,
-    releases: Vec<Release>,
+    releases: Vec<Arc<Release>>,
     market: Vec<MarketNews>,
 }
 
@@ -484,7 +484,8 @@ impl Observer for Leftovers<'_> {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            self.releases.push(Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None });
+            let release = Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None };
+            self.releases.push(Arc::new(release));
         }
     }
 }

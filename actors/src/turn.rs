@@ -1,5 +1,7 @@
 //! What one turn of an actor hands to the journal: records, and what they let out once durable.
 
+use std::sync::Arc;
+
 use rialto_persistence::codec::encode_record;
 use rialto_persistence::record::Record;
 
@@ -15,16 +17,40 @@ pub struct Turn {
     /// Each record's length as a little-endian `u32`, then its bytes.
     records: Vec<u8>,
     /// What users may be told.
-    pub releases: Vec<Release>,
+    pub releases: Vec<Arc<Release>>,
     /// What the public may be told.
     pub market: Vec<MarketNews>,
+}
+
+/// How much a turn takes; the next one is likely to take as much.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    records: usize,
+    releases: usize,
+    market: usize,
 }
 
 impl Turn {
     /// A turn without records: its outputs are durable already.
     #[must_use]
-    pub fn released(releases: Vec<Release>, market: Vec<MarketNews>) -> Self {
+    pub fn released(releases: Vec<Arc<Release>>, market: Vec<MarketNews>) -> Self {
         Self { records: Vec::new(), releases, market }
+    }
+
+    /// An empty turn with room for as much as one before it took.
+    #[must_use]
+    pub fn with_room(room: Room) -> Self {
+        Self {
+            records: Vec::with_capacity(room.records),
+            releases: Vec::with_capacity(room.releases),
+            market: Vec::with_capacity(room.market),
+        }
+    }
+
+    /// What the turn takes.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        Room { records: self.records.len(), releases: self.releases.len(), market: self.market.len() }
     }
 
     /// Adds a record.

@@ -1,6 +1,7 @@
 //! The actor that owns a tenant's wallet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
@@ -18,7 +19,7 @@ use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::metrics::TenantMetrics;
 use crate::permits::Permit;
-use crate::turn::{TURN_MESSAGES, Turn};
+use crate::turn::{Room, TURN_MESSAGES, Turn};
 
 /// What accompanies a command on its way; not part of any state.
 #[derive(Debug, Default)]
@@ -63,6 +64,8 @@ pub struct WalletActor {
     unwritten: Option<MarketId>,
     /// Time never goes back, whatever the clock does.
     last_time: Nanos,
+    /// What the last turn took.
+    room: Room,
     failed: bool,
     drill: bool,
 }
@@ -91,6 +94,7 @@ impl WalletActor {
             outgoing: Vec::new(),
             unwritten: None,
             last_time: Nanos::ZERO,
+            room: Room::default(),
             failed: false,
             drill: false,
         }
@@ -99,7 +103,7 @@ impl WalletActor {
     /// Takes what is there, up to a cap; then the journal gets the records, and only then the
     /// books get their messages.
     fn turn(&mut self) {
-        let mut turn = Turn::default();
+        let mut turn = Turn::with_room(self.room);
         self.last_time = clock::wall().max(self.last_time);
         let stamp = clock::monotonic();
         assert!(!std::mem::take(&mut self.drill), "a drill asked this wallet to fail");
@@ -116,6 +120,7 @@ impl WalletActor {
             }
         }
         self.write_receipt(&mut turn);
+        self.room = turn.room();
         if !turn.is_empty() && self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
@@ -187,9 +192,9 @@ impl WalletActor {
         reply: Option<Reply>,
         envelope: Envelope,
         updates: Vec<rialto_engine::update::OrderUpdate>,
-    ) -> Release {
+    ) -> Arc<Release> {
         let Envelope { token, permit, stamps } = envelope;
-        Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit }
+        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit })
     }
 
     /// One receipt covers all answers that one book gave in a row.

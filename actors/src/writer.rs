@@ -97,10 +97,12 @@ impl Writer {
             self.market_data.send(news);
         }
         for mut release in turn.releases {
-            release.stamps.journaled = stamp;
+            // Nobody else has it yet.
+            if let Some(release) = Arc::get_mut(&mut release) {
+                release.stamps.journaled = stamp;
+            }
             let asked = release.answer.as_ref().map(|(token, _)| usize::from(token.worker));
             let told = !release.updates.is_empty();
-            let release = Arc::new(release);
             for (number, worker) in self.workers.iter().enumerate() {
                 if asked == Some(number) || told {
                     worker.send(WorkerEvent::Released(Arc::clone(&release)));

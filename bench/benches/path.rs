@@ -5,11 +5,13 @@
 //! follower replays beside it and feeds the read store, as in production; how far it lags at the
 //! end is part of the result.
 //!
-//! `cargo bench --bench path` measures; `--test` (which `cargo test` passes) only smoke-runs.
+//! `cargo bench -p rialto-bench --bench path` runs criterion; `-- --table` prints the figures that
+//! are quoted, with their conditions. Without `--bench`, as under `cargo test`, it is a quick check.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
@@ -187,18 +189,54 @@ fn report(name: &str, runs: &mut [Run]) {
 }
 
 fn main() {
-    let smoke = std::env::args().any(|argument| argument == "--test") || !std::env::args().any(|a| a == "--bench");
-    let (orders, rounds) = if smoke { (5_000, 1) } else { (1_000_000, 5) };
+    let arguments: Vec<String> = std::env::args().collect();
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    if given("--table") {
+        print_table(1_000_000, 5);
+    } else if given("--bench") {
+        let mut criterion = Criterion::default().configure_from_args();
+        benchmark(&mut criterion);
+        criterion.final_summary();
+    } else {
+        print_table(5_000, 1);
+    }
+}
+
+fn print_table(orders: u64, rounds: usize) {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("whole path in process; {orders} orders a run, {rounds} runs, load average {}", load.trim());
     let mut sled = Vec::new();
     let mut memory = Vec::new();
     for _ in 0..rounds {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path: PathBuf = directory.path().to_owned();
-        sled.push(measure(Storage::Directory { path, journal: SledOptions::default() }, orders));
-        memory.push(measure(Storage::Memory(MemoryLog::new()), orders));
+        sled.push(in_sled(orders));
+        memory.push(in_memory(orders));
     }
     report("sled", &mut sled);
     report("memory", &mut memory);
+}
+
+/// One iteration is a whole stream through an exchange that was started for it.
+fn benchmark(criterion: &mut Criterion) {
+    const ORDERS: u64 = 200_000;
+    let mut group = criterion.benchmark_group("whole path");
+    group.sample_size(10).measurement_time(Duration::from_secs(15)).throughput(Throughput::Elements(ORDERS));
+    let sled: fn(u64) -> Run = in_sled;
+    for (name, run) in [("sled", sled), ("memory", in_memory)] {
+        group.bench_function(name, |bencher| {
+            bencher
+                .iter_custom(|iterations| (0..iterations).map(|_| Duration::from_secs_f64(run(ORDERS).seconds)).sum());
+        });
+    }
+    group.finish();
+}
+
+/// Durable, and with the read store fed.
+fn in_sled(orders: u64) -> Run {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path: PathBuf = directory.path().to_owned();
+    measure(Storage::Directory { path, journal: SledOptions::default() }, orders)
+}
+
+fn in_memory(orders: u64) -> Run {
+    measure(Storage::Memory(MemoryLog::new()), orders)
 }

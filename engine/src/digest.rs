@@ -11,6 +11,7 @@ pub struct Digest(pub u64);
 impl Digest {
     /// Takes one word in. A multiply and a fold mix every bit of the word into every bit of the
     /// state.
+    #[inline]
     pub fn add(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
         let folded = (product >> 64) ^ (product & u128::from(u64::MAX));

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::digest::Digest;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
@@ -66,6 +68,19 @@ impl ClientOrderId {
         Some(Self { length: u8::try_from(source.len()).ok()?, bytes })
     }
 
+    /// Takes the text into a fingerprint, as [`Digest::add_bytes`] would: a word at a time, without
+    /// asking again whether it is text.
+    #[inline]
+    pub fn add_to(&self, digest: &mut Digest) {
+        digest.add(u64::from(self.length));
+        let words = usize::from(self.length).div_ceil(8);
+        for chunk in self.bytes.chunks(8).take(words) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            digest.add(u64::from_le_bytes(word));
+        }
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -93,7 +108,12 @@ mod tests {
     #[test]
     fn a_client_order_id_keeps_its_text_and_refuses_what_the_dialect_refuses() {
         for text in ["a", "x-TKT5PX2F0123456789abcdef012345", "A-1_2.3:4/5"] {
-            assert_eq!(ClientOrderId::new(text).map(|id| id.as_str().to_owned()).as_deref(), Some(text));
+            let id = ClientOrderId::new(text).expect("the dialect takes it");
+            assert_eq!(id.as_str(), text);
+            let (mut by_words, mut by_bytes) = (Digest(7), Digest(7));
+            id.add_to(&mut by_words);
+            by_bytes.add_bytes(text.as_bytes());
+            assert_eq!(by_words, by_bytes);
         }
         for text in ["", "with space", "ü", "1234567890123456789012345678901234567"] {
             assert_eq!(ClientOrderId::new(text), None, "{text}");

@@ -41,6 +41,10 @@ pub enum OrderKind {
 }
 
 impl OrderKind {
+    /// Every kind, by its number.
+    pub const ALL: [Self; 6] =
+        [Self::Limit, Self::ImmediateOrCancel, Self::FillOrKill, Self::PostOnly, Self::Market, Self::MarketByQuote];
+
     /// Whether the order carries a limit price.
     #[must_use]
     pub const fn has_limit(self) -> bool {

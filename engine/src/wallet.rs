@@ -467,7 +467,7 @@ impl Wallet {
         let spec = *self.spec(place.market);
         let old_order = *self.orders.get(old);
         let old_progress = self.orders.progress(old, &spec);
-        let same_money = old_order.side == place.side && place.kind.has_limit();
+        let same_money = old_order.side() == place.side && place.kind.has_limit();
         let from_old = if same_money { old_progress.held } else { Amount::ZERO };
         let funded = self.check_place(place, from_old)?;
         let available = self.paid_from(place).available;

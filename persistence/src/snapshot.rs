@@ -6,20 +6,21 @@
 //! its directory synced: under its final name it is whole.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rialto_engine::book::BookSnapshot;
-use rialto_engine::digest::Digest;
 use rialto_engine::market::MarketDefinition;
 use rialto_engine::message::{ToBook, ToWallet};
 use rialto_engine::wallet::{WalletLimits, WalletSnapshot};
 
 use crate::codec;
+use crate::world::World;
 
 const MAGIC: &[u8; 8] = b"RIALTOSN";
 const VERSION: u32 = 1;
 const HEADER_LENGTH: usize = 24;
+const BUFFER_BYTES: usize = 1 << 16;
 /// How many snapshots are kept: the newest, and one to fall back to.
 const KEPT: usize = 2;
 
@@ -73,38 +74,54 @@ pub struct MarketSnapshot {
     pub to_wallet: Vec<ToWallet>,
 }
 
-impl WorldSnapshot {
-    /// The fingerprint of the whole state.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        let mut digest = Digest::default();
-        digest.add_bytes(&codec::encode_snapshot(self));
-        digest.0
-    }
-}
-
-/// Writes a snapshot durably and drops all but the newest two. Returns its size in bytes.
+/// Writes a snapshot of a state durably and drops all but the newest two. Returns its size in
+/// bytes. It goes to the file piece by piece: beside the state it takes next to no memory.
 ///
 /// # Errors
 /// If the file cannot be written; then the older ones are untouched.
-pub fn write(directory: &Path, snapshot: &WorldSnapshot) -> io::Result<u64> {
+pub fn write(directory: &Path, world: &World) -> io::Result<u64> {
     fs::create_dir_all(directory)?;
-    let body = codec::encode_snapshot(snapshot);
-    let path = directory.join(format!("{:020}.snapshot", snapshot.position));
+    let path = directory.join(format!("{:020}.snapshot", world.position));
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
+    // The header is known last; until then nothing stands in its place that could pass for one.
+    file.write_all(&[0; HEADER_LENGTH])?;
+    let body = Body { file, checksum: crc32fast::Hasher::new(), length: 0 };
+    let mut body = BufWriter::with_capacity(BUFFER_BYTES, body);
+    codec::write_snapshot(world, &mut body)?;
+    let Body { mut file, checksum, length } = body.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.seek(SeekFrom::Start(0))?;
     file.write_all(MAGIC)?;
     file.write_all(&VERSION.to_le_bytes())?;
-    file.write_all(&(body.len() as u64).to_le_bytes())?;
-    file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-    file.write_all(&body)?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(&checksum.finalize().to_le_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, &path)?;
     File::open(directory)?.sync_all()?;
     for old in list(directory)?.iter().skip(KEPT) {
         fs::remove_file(old)?;
     }
-    Ok((HEADER_LENGTH + body.len()) as u64)
+    Ok(HEADER_LENGTH as u64 + length)
+}
+
+/// A body on its way to the file, counted and summed.
+struct Body {
+    file: File,
+    checksum: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Write for Body {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all(bytes)?;
+        self.checksum.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// The newest snapshot that is whole, or `None` if there is none. A damaged one is passed over

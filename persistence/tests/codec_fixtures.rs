@@ -12,7 +12,7 @@ use rialto_engine::message::CancelRestriction;
 use rialto_engine::order::{OrderKind, Side};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
-use rialto_persistence::codec::{decode_record, decode_snapshot, encode_record, encode_snapshot};
+use rialto_persistence::codec::{decode_record, decode_snapshot, encode_record, write_snapshot};
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Scratch, Unobserved, World};
 
@@ -126,12 +126,14 @@ fn lines() -> Vec<String> {
         take(&record);
     }
     // With everything under way, then with everything delivered.
-    let under_way = world.snapshot();
+    let under_way = world.clone();
     while let Some(receipt) = world.deliver(&mut scratch, &mut Unobserved) {
         take(&receipt);
     }
-    for snapshot in [under_way, world.snapshot()] {
-        let bytes = encode_snapshot(&snapshot);
+    for world in [under_way, world] {
+        let snapshot = world.snapshot();
+        let mut bytes = Vec::new();
+        write_snapshot(&world, &mut bytes).expect("a buffer takes all");
         assert_eq!(decode_snapshot(&bytes).as_ref(), Ok(&snapshot), "a snapshot reads back as it was");
         let restored = World::restore(snapshot.clone()).expect("the snapshot restores");
         assert_eq!(restored.snapshot(), snapshot, "a restored world gives the same snapshot");

@@ -47,8 +47,14 @@ impl Book {
     /// The book as plain data.
     #[must_use]
     pub fn snapshot(&self) -> BookSnapshot {
+        BookSnapshot { orders: self.resting().collect(), ..self.summary() }
+    }
+
+    /// The snapshot without its orders, for those who write them one by one.
+    #[must_use]
+    pub fn summary(&self) -> BookSnapshot {
         BookSnapshot {
-            orders: self.resting().collect(),
+            orders: Vec::new(),
             trades: self.trades,
             aggregates: self.aggregates,
             changes: self.changes,

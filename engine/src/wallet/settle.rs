@@ -254,11 +254,11 @@ impl Wallet {
         output: &mut WalletOutput,
     ) {
         let order = *self.orders.get(slot);
-        if !order.kind.has_limit() {
+        if !order.kind().has_limit() {
             return;
         }
         let mut progress = self.orders.progress(slot, spec);
-        let needed = orders::hold(order.side, order.price, order.quantity - progress.executed, spec);
+        let needed = orders::hold(order.side(), order.price, order.quantity - progress.executed, spec);
         let released = Amount((progress.held.0 - needed.0).max(0));
         progress.held -= released;
         self.orders.set_progress(slot, progress);
@@ -279,7 +279,7 @@ impl Wallet {
         let mut progress = self.orders.progress(slot, &spec);
         let record = self.orders.get_mut(slot);
         record.quantity = quantity;
-        let needed = orders::hold(record.side, record.price, quantity - progress.executed, &spec);
+        let needed = orders::hold(record.side(), record.price, quantity - progress.executed, &spec);
         let released = Amount((progress.held.0 - needed.0).max(0));
         progress.held -= released;
         progress.updated = time;
@@ -295,12 +295,12 @@ impl Wallet {
         let record = *self.orders.get(slot);
         let spec = *self.spec(record.market);
         let mut progress = self.orders.progress(slot, &spec);
-        if !record.kind.has_limit() {
+        if !record.kind().has_limit() {
             return;
         }
-        let missing = orders::hold(record.side, record.price, record.quantity, &spec) - progress.held;
+        let missing = orders::hold(record.side(), record.price, record.quantity, &spec) - progress.held;
         progress.held += missing;
-        let asset = orders::paid_in(record.side, &spec);
+        let asset = orders::paid_in(record.side(), &spec);
         let mut posting = Posting { time, cause: Cause::Hold(order), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::Available(record.account), LedgerAccount::Held(record.account));
         self.ledger.transfer(asset, debit, credit, missing, &mut posting);
@@ -330,7 +330,7 @@ impl Wallet {
 
     fn release(&mut self, slot: u32, order: OrderId, amount: Amount, time: Nanos, output: &mut WalletOutput) {
         let record = self.orders.get(slot);
-        let asset = orders::paid_in(record.side, self.spec(record.market));
+        let asset = orders::paid_in(record.side(), self.spec(record.market));
         let (debit, credit) = (LedgerAccount::Held(record.account), LedgerAccount::Available(record.account));
         let mut posting = Posting { time, cause: Cause::Release(order), entries: &mut output.entries };
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);

@@ -79,34 +79,44 @@ impl Wallet {
     /// The wallet as plain data. Market definitions and limits are the directory's.
     #[must_use]
     pub fn snapshot(&self) -> WalletSnapshot {
-        let open = |slot: u32| {
-            let order = self.orders.get(slot);
-            let progress = (order.progress != NONE).then(|| self.orders.progress(slot, self.spec(order.market)));
-            OpenOrder {
-                id: order.id,
-                client_id: order.client_id,
-                named: order.named,
-                account: order.account,
-                market: order.market,
-                side: order.side,
-                kind: order.kind,
-                price: order.price,
-                quantity: order.quantity,
-                time: order.time,
-                progress,
-            }
-        };
+        WalletSnapshot { orders: self.sorted_orders().collect(), ..self.summary() }
+    }
+
+    /// The snapshot without its orders, for those who write them one by one.
+    #[must_use]
+    pub fn summary(&self) -> WalletSnapshot {
         WalletSnapshot {
             users: self.ledger.users().to_vec(),
             house: self.ledger.houses().to_vec(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
-            orders: self.orders.sorted().into_iter().map(open).collect(),
+            orders: Vec::new(),
             closed: self.orders.closed_keys().collect(),
             deposits: self.deposits.iter().map(|(id, deposit)| (id.clone(), deposit.clone())).collect(),
             last_order: self.last_order,
             entries: self.ledger.entries(),
             digest: self.ledger.digest().0,
         }
+    }
+
+    /// Every open order in the order of its number.
+    pub fn sorted_orders(&self) -> impl Iterator<Item = OpenOrder> + '_ {
+        self.orders.sorted().into_iter().map(move |slot| {
+            let order = self.orders.get(slot);
+            let progress = (order.progress != NONE).then(|| self.orders.progress(slot, self.spec(order.market)));
+            OpenOrder {
+                id: order.id,
+                client_id: order.client_id,
+                named: order.named(),
+                account: order.account,
+                market: order.market,
+                side: order.side(),
+                kind: order.kind(),
+                price: order.price,
+                quantity: order.quantity,
+                time: order.time,
+                progress,
+            }
+        })
     }
 
     /// The wallet that gave this snapshot, with the markets and limits of the directory.

@@ -55,9 +55,9 @@ pub struct SledOptions {
 impl Default for SledOptions {
     fn default() -> SledOptions {
         SledOptions {
-            volume_bytes: 32 * 1024 * 1024,
+            volume_bytes: 8 * 1024 * 1024,
             cache_bytes: 1024 * 1024,
-            tail_bytes: 4 * 1024 * 1024,
+            tail_bytes: 1024 * 1024,
             extra_sync: true,
         }
     }

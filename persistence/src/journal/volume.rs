@@ -28,9 +28,11 @@ use crate::frame::{FRAME_BYTES_MAX_SINGLE, FRAME_MAGIC, Frame, FrameError, Posit
 
 use super::JournalError;
 
-/// sled moves pages beyond a quarter of a segment into files that it never syncs. A leaf holds up to
-/// 16 values: 1.5 MiB at most here, so 16 MiB, the largest it allows, keeps all pages in the log.
-const SEGMENT_BYTES: usize = 16 * 1024 * 1024;
+/// sled moves pages beyond a quarter of a segment into files that it never syncs. A leaf of ours
+/// holds less than 1 MiB, so a segment of 4 MiB keeps all pages in the log. Larger ones would only
+/// cost memory: sled fills one in a buffer, and keeps another while that is written.
+const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+const _: () = assert!((TREE_FRAMES + 1) * FRAME_BYTES_MAX_SINGLE < SEGMENT_BYTES / 4);
 
 /// A database that was just closed keeps its lock until sled's threads are done with it.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -253,10 +255,11 @@ fn guarded<T>(call: impl FnOnce() -> ::sled::Result<T>) -> Result<T, Fault> {
 
 fn open_database(folder: &Path, cache_bytes: u64, first: Position) -> Result<Volume, JournalError> {
     let deadline = Instant::now() + LOCK_WAIT;
+    let segment_bytes = segment_bytes(folder)?;
     let database = loop {
         let config = ::sled::Config::new()
             .path(folder)
-            .segment_size(SEGMENT_BYTES)
+            .segment_size(segment_bytes)
             .cache_capacity(cache_bytes)
             .flush_every_ms(None)
             .use_compression(false);
@@ -281,6 +284,19 @@ fn open_database(folder: &Path, cache_bytes: u64, first: Position) -> Result<Vol
     }
     let file = File::options().read(true).write(true).open(folder.join("db"))?;
     Ok(Volume { database, trees: RwLock::new(trees), growing: Mutex::default(), file })
+}
+
+/// The segment size that a volume was made with: sled opens it with no other.
+fn segment_bytes(folder: &Path) -> io::Result<usize> {
+    let settings = match fs::read(folder.join("conf")) {
+        Ok(settings) => settings,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(SEGMENT_BYTES),
+        Err(error) => return Err(error),
+    };
+    // sled puts a binary checksum behind the text.
+    let settings = String::from_utf8_lossy(&settings);
+    let size = settings.lines().find_map(|line| line.strip_prefix("segment_size: ")?.trim().parse().ok());
+    Ok(size.unwrap_or(SEGMENT_BYTES))
 }
 
 /// The frames that stand in a database file, whether sled would find them or not.

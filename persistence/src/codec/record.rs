@@ -1,0 +1,269 @@
+//! Records.
+
+use bincode::{Decode, Encode};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, TenantId};
+use rialto_engine::units::{Amount, Nanos, Price, Quantity};
+use rialto_engine::wallet::{Cancel, Command, OrderRef, Place};
+
+use super::{
+    CONFIGURATION, CodecError, KINDS, RESTRICTIONS, SIDES, WireClientId, WireDefinition, WireLimits, number_of,
+    value_of,
+};
+use crate::record::Record;
+
+/// Appends a record's bytes to a buffer.
+pub fn encode_record(record: &Record, buffer: &mut Vec<u8>) {
+    let encoded = bincode::encode_into_std_write(WireRecord::from(record), buffer, CONFIGURATION);
+    encoded.expect("a record is encodable and a buffer takes any length");
+}
+
+/// Reads a record back.
+///
+/// # Errors
+/// If the bytes are no record, or more than one.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
+    let (record, length): (WireRecord, usize) =
+        bincode::decode_from_slice(bytes, CONFIGURATION).map_err(|error| CodecError(error.to_string()))?;
+    if length != bytes.len() {
+        return Err(CodecError(format!("{} bytes behind the record", bytes.len() - length)));
+    }
+    record.try_into()
+}
+
+#[derive(Encode, Decode)]
+enum WireRecord {
+    OpenTenant { name: String, limits: WireLimits },
+    ChangeLimits { tenant: u32, limits: WireLimits },
+    OpenAsset { tenant: u32, name: String, scale: u8 },
+    OpenMarket { tenant: u32, symbol: String, definition: WireDefinition },
+    ChangeMarket { tenant: u32, market: u16, definition: WireDefinition },
+    OpenAccount { tenant: u32, name: String },
+    Deposit { tenant: u32, id: String, account: u32, asset: u16, amount: i128, time: u64 },
+    Command { tenant: u32, command: WireCommand },
+    BookReceived { tenant: u32, market: u16, through: u64, digest: u64 },
+    WalletReceived { tenant: u32, market: u16, through: u64, digest: u64 },
+}
+
+#[derive(Encode, Decode)]
+enum WireCommand {
+    Place(WirePlace),
+    Cancel(WireCancel),
+    CancelAll { account: u32, market: u16, time: u64 },
+    Reduce { account: u32, market: u16, target: WireRef, quantity: u64, time: u64 },
+    Replace { cancel: WireCancel, allow_failure: bool, place: WirePlace },
+}
+
+#[derive(Encode, Decode)]
+struct WirePlace {
+    account: u32,
+    market: u16,
+    client_id: Option<WireClientId>,
+    side: u8,
+    kind: u8,
+    price: u64,
+    quantity: u64,
+    budget: i128,
+    time: u64,
+}
+
+#[derive(Encode, Decode)]
+struct WireCancel {
+    account: u32,
+    market: u16,
+    target: WireRef,
+    restriction: u8,
+    time: u64,
+}
+
+#[derive(Encode, Decode)]
+struct WireRef {
+    id: Option<u64>,
+    client_id: Option<WireClientId>,
+}
+
+impl From<&Record> for WireRecord {
+    fn from(record: &Record) -> Self {
+        match record {
+            Record::OpenTenant { name, limits } => Self::OpenTenant { name: name.clone(), limits: limits.into() },
+            Record::ChangeLimits { tenant, limits } => Self::ChangeLimits { tenant: tenant.0, limits: limits.into() },
+            Record::OpenAsset { tenant, name, scale } => {
+                Self::OpenAsset { tenant: tenant.0, name: name.clone(), scale: *scale }
+            }
+            Record::OpenMarket { tenant, symbol, definition } => {
+                Self::OpenMarket { tenant: tenant.0, symbol: symbol.clone(), definition: definition.into() }
+            }
+            Record::ChangeMarket { tenant, market, definition } => {
+                Self::ChangeMarket { tenant: tenant.0, market: market.0, definition: definition.into() }
+            }
+            Record::OpenAccount { tenant, name } => Self::OpenAccount { tenant: tenant.0, name: name.clone() },
+            Record::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {
+                tenant: tenant.0,
+                id: id.clone(),
+                account: account.0,
+                asset: asset.0,
+                amount: amount.0,
+                time: time.0,
+            },
+            Record::Command { tenant, command } => Self::Command { tenant: tenant.0, command: command.into() },
+            Record::BookReceived { tenant, market, through, digest } => {
+                Self::BookReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
+            }
+            Record::WalletReceived { tenant, market, through, digest } => {
+                Self::WalletReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
+            }
+        }
+    }
+}
+
+impl TryFrom<WireRecord> for Record {
+    type Error = CodecError;
+    fn try_from(record: WireRecord) -> Result<Self, CodecError> {
+        Ok(match record {
+            WireRecord::OpenTenant { name, limits } => Self::OpenTenant { name, limits: limits.into() },
+            WireRecord::ChangeLimits { tenant, limits } => {
+                Self::ChangeLimits { tenant: TenantId(tenant), limits: limits.into() }
+            }
+            WireRecord::OpenAsset { tenant, name, scale } => Self::OpenAsset { tenant: TenantId(tenant), name, scale },
+            WireRecord::OpenMarket { tenant, symbol, definition } => {
+                Self::OpenMarket { tenant: TenantId(tenant), symbol, definition: definition.into() }
+            }
+            WireRecord::ChangeMarket { tenant, market, definition } => {
+                Self::ChangeMarket { tenant: TenantId(tenant), market: MarketId(market), definition: definition.into() }
+            }
+            WireRecord::OpenAccount { tenant, name } => Self::OpenAccount { tenant: TenantId(tenant), name },
+            WireRecord::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {
+                tenant: TenantId(tenant),
+                id,
+                account: AccountId(account),
+                asset: AssetId(asset),
+                amount: Amount(amount),
+                time: Nanos(time),
+            },
+            WireRecord::Command { tenant, command } => {
+                Self::Command { tenant: TenantId(tenant), command: command.try_into()? }
+            }
+            WireRecord::BookReceived { tenant, market, through, digest } => {
+                Self::BookReceived { tenant: TenantId(tenant), market: MarketId(market), through, digest }
+            }
+            WireRecord::WalletReceived { tenant, market, through, digest } => {
+                Self::WalletReceived { tenant: TenantId(tenant), market: MarketId(market), through, digest }
+            }
+        })
+    }
+}
+
+impl From<&Command> for WireCommand {
+    fn from(command: &Command) -> Self {
+        match command {
+            Command::Place(place) => Self::Place(place.into()),
+            Command::Cancel(cancel) => Self::Cancel(cancel.into()),
+            Command::CancelAll { account, market, time } => {
+                Self::CancelAll { account: account.0, market: market.0, time: time.0 }
+            }
+            Command::Reduce { account, market, target, quantity, time } => Self::Reduce {
+                account: account.0,
+                market: market.0,
+                target: target.into(),
+                quantity: quantity.0,
+                time: time.0,
+            },
+            Command::Replace { cancel, allow_failure, place } => {
+                Self::Replace { cancel: cancel.into(), allow_failure: *allow_failure, place: place.into() }
+            }
+        }
+    }
+}
+
+impl TryFrom<WireCommand> for Command {
+    type Error = CodecError;
+    fn try_from(command: WireCommand) -> Result<Self, CodecError> {
+        Ok(match command {
+            WireCommand::Place(place) => Self::Place(place.try_into()?),
+            WireCommand::Cancel(cancel) => Self::Cancel(cancel.try_into()?),
+            WireCommand::CancelAll { account, market, time } => {
+                Self::CancelAll { account: AccountId(account), market: MarketId(market), time: Nanos(time) }
+            }
+            WireCommand::Reduce { account, market, target, quantity, time } => Self::Reduce {
+                account: AccountId(account),
+                market: MarketId(market),
+                target: target.try_into()?,
+                quantity: Quantity(quantity),
+                time: Nanos(time),
+            },
+            WireCommand::Replace { cancel, allow_failure, place } => {
+                Self::Replace { cancel: cancel.try_into()?, allow_failure, place: place.try_into()? }
+            }
+        })
+    }
+}
+
+impl From<&Place> for WirePlace {
+    fn from(place: &Place) -> Self {
+        Self {
+            account: place.account.0,
+            market: place.market.0,
+            client_id: place.client_id.map(WireClientId),
+            side: number_of(&SIDES, &place.side),
+            kind: number_of(&KINDS, &place.kind),
+            price: place.price.0,
+            quantity: place.quantity.0,
+            budget: place.budget.0,
+            time: place.time.0,
+        }
+    }
+}
+
+impl TryFrom<WirePlace> for Place {
+    type Error = CodecError;
+    fn try_from(place: WirePlace) -> Result<Self, CodecError> {
+        Ok(Self {
+            account: AccountId(place.account),
+            market: MarketId(place.market),
+            client_id: place.client_id.map(|id| id.0),
+            side: value_of(&SIDES, place.side, "side")?,
+            kind: value_of(&KINDS, place.kind, "order kind")?,
+            price: Price(place.price),
+            quantity: Quantity(place.quantity),
+            budget: Amount(place.budget),
+            time: Nanos(place.time),
+        })
+    }
+}
+
+impl From<&Cancel> for WireCancel {
+    fn from(cancel: &Cancel) -> Self {
+        Self {
+            account: cancel.account.0,
+            market: cancel.market.0,
+            target: (&cancel.target).into(),
+            restriction: number_of(&RESTRICTIONS, &cancel.restriction),
+            time: cancel.time.0,
+        }
+    }
+}
+
+impl TryFrom<WireCancel> for Cancel {
+    type Error = CodecError;
+    fn try_from(cancel: WireCancel) -> Result<Self, CodecError> {
+        Ok(Self {
+            account: AccountId(cancel.account),
+            market: MarketId(cancel.market),
+            target: cancel.target.try_into()?,
+            restriction: value_of(&RESTRICTIONS, cancel.restriction, "cancel restriction")?,
+            time: Nanos(cancel.time),
+        })
+    }
+}
+
+impl From<&OrderRef> for WireRef {
+    fn from(target: &OrderRef) -> Self {
+        Self { id: target.id.map(|id| id.0), client_id: target.client_id.map(WireClientId) }
+    }
+}
+
+impl TryFrom<WireRef> for OrderRef {
+    type Error = CodecError;
+    fn try_from(target: WireRef) -> Result<Self, CodecError> {
+        Ok(Self { id: target.id.map(OrderId), client_id: target.client_id.map(|id| id.0) })
+    }
+}
