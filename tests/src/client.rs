@@ -44,6 +44,9 @@ pub fn now_millis() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 256 << 20;
+
 /// An unsigned call: status and JSON body.
 ///
 /// # Panics
@@ -55,7 +58,8 @@ pub fn call(method: &str, url: &str, key: Option<&Key>) -> (u16, Value) {
         request = request.header("X-MBX-APIKEY", &key.key);
     }
     let mut response = agent.run(request.body(()).expect("a request")).expect("the server answers");
-    let text = response.body_mut().read_to_string().expect("a text");
+    // Tens of thousands of open orders are one answer.
+    let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().expect("a text");
     (response.status().as_u16(), serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
 }
 
