@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use actix::{Actor, Context, Handler, Message, StreamHandler};
+use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{MarketId, TenantId};
@@ -17,6 +17,9 @@ use crate::market_data::{MarketNews, MarketRelease, MarketSeed};
 use crate::metrics::MarketMetrics;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
 use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
+
+/// The most steps of a cascade in one turn. Their answers have no permit, so there must be few.
+const TURN_CASCADES: usize = 4;
 
 /// What a book is fed, by the one wallet of its tenant.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct BookActor {
     outgoing: Vec<WalletMessage>,
     /// What the last turn took.
     room: Room,
+    /// A [`Proceed`] is on its way to this actor.
+    told_to_proceed: bool,
     failed: bool,
 }
 
@@ -80,6 +85,7 @@ impl BookActor {
             output,
             outgoing,
             room: Room::default(),
+            told_to_proceed: false,
             failed: false,
         }
     }
@@ -90,21 +96,30 @@ impl BookActor {
         let mut turn = Turn::with_room(self.room);
         let stamp = clock::monotonic();
         let mut taken = false;
+        let mut steps = 0;
         for _ in 0..TURN_MESSAGES {
-            let Some(BookMessage { message, mut envelope }) = self.feed.next_message() else {
-                break;
-            };
             self.output.clear();
-            let Some(answer) = self.book.receive(&message, &mut self.output) else {
-                continue;
+            let (answer, mut envelope) = if self.book.is_cascading() {
+                // Triggered orders come before the next command, and leave room for the neighbours.
+                if steps == TURN_CASCADES {
+                    break;
+                }
+                steps += 1;
+                (self.book.proceed(&mut self.output), Envelope::default())
+            } else {
+                let Some(BookMessage { message, envelope }) = self.feed.next_message() else {
+                    break;
+                };
+                (self.book.receive(&message, &mut self.output), envelope)
             };
+            let Some(answer) = answer else { continue };
             taken = true;
             envelope.stamps.matched = stamp;
             if !self.output.levels.is_empty() {
                 turn.market.push(MarketNews::Release(MarketRelease {
                     tenant: self.tenant,
                     market: self.market,
-                    time: message.time,
+                    time: answer.time,
                     fills: answer.fills.clone(),
                     levels: std::mem::take(&mut self.output.levels),
                     changes: self.book.changes(),
@@ -135,6 +150,17 @@ impl BookActor {
         }
     }
 
+    fn proceed(&mut self, context: &mut Context<Self>) {
+        if self.failed {
+            return;
+        }
+        self.guarded(Self::turn);
+        if !self.failed && self.book.is_cascading() && !self.told_to_proceed {
+            self.told_to_proceed = true;
+            context.notify(Proceed);
+        }
+    }
+
     fn show(&self) {
         let book = MarketSeed::of(self.tenant, self.market, &self.book);
         let turn = Turn::released(Vec::new(), vec![MarketNews::Book(book)]);
@@ -162,14 +188,31 @@ impl Actor for BookActor {
     }
 }
 
+/// A cascade was cut off by its bound and goes on, whether commands wait or not.
+#[derive(Debug)]
+struct Proceed;
+
+impl Message for Proceed {
+    type Result = ();
+}
+
+impl Handler<Proceed> for BookActor {
+    type Result = ();
+
+    fn handle(&mut self, Proceed: Proceed, context: &mut Self::Context) {
+        self.told_to_proceed = false;
+        self.proceed(context);
+    }
+}
+
 impl StreamHandler<FeedReady> for BookActor {
-    fn handle(&mut self, FeedReady: FeedReady, _: &mut Self::Context) {
+    fn handle(&mut self, FeedReady: FeedReady, context: &mut Self::Context) {
         if self.failed {
             // Whatever still comes is dropped, and with it its permit; the edge answers.
             while self.feed.next_message().is_some() {}
             return;
         }
-        self.guarded(Self::turn);
+        self.proceed(context);
     }
 }
 

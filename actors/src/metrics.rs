@@ -333,6 +333,7 @@ impl TenantMetrics {
                 failed(reason);
             }
             SettledResult::Canceled(Ok(())) | SettledResult::CanceledMany => counters.canceled.increment(1),
+            SettledResult::Continued => {}
             SettledResult::Reduced(Ok(())) => counters.reduced.increment(1),
             SettledResult::Canceled(Err(reason)) | SettledResult::Reduced(Err(reason)) => failed(reason),
             SettledResult::Replaced { canceled, placed, .. } => {

@@ -18,7 +18,7 @@ use rialto_actors::feed::Feed;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
 use rialto_engine::market::Step;
 use rialto_engine::message::CancelRestriction;
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
 use rialto_persistence::journal::memory::MemoryLog;
@@ -109,6 +109,7 @@ fn command(number: u64, dice: &mut Dice) -> Command {
         quantity: Quantity(100 + dice.below(10_000)),
         budget: Amount::ZERO,
         time: Nanos::ZERO,
+        instructions: Instructions::default(),
     })
 }
 

@@ -1,18 +1,30 @@
 //! One order book: price-time matching of one market of one tenant.
 
+mod guarded;
 mod ladder;
 mod snapshot;
+mod triggers;
 
 pub use snapshot::{BookSnapshot, RestingOrder};
+pub use triggers::{Stage, WaitingOrder};
+
+use std::ops::ControlFlow;
 
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId, TradeId};
-use crate::message::{BookCommand, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet};
-use crate::order::{NewOrder, OrderKind, Side};
+use crate::message::{
+    BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet,
+};
+use crate::order::{Instructions, NewOrder, OrderKind, SelfTrade, Side};
 use crate::reason::Reason;
-use crate::slab::{Index, NONE, Slab, push_lean};
-use crate::units::{Notional, Price, Quantity};
+use crate::slab::{Entry, Index, NONE, Sequential, Slab, push_lean};
+use crate::units::{Nanos, Notional, Price, Quantity};
 use ladder::Ladder;
+use triggers::Triggers;
+
+/// How many orders one command may trigger. Those left over have their turn with
+/// [`Book::proceed`], before any other command.
+pub const CASCADE_MAX: usize = 64;
 
 /// An order book. Prices are ticks, quantities are lots.
 ///
@@ -25,12 +37,17 @@ pub struct Book {
     orders: Slab<Node>,
     /// By the slots of `orders`.
     links: Vec<Links>,
-    by_id: Index,
+    by_id: Index<Sequential>,
+    triggers: Triggers,
+    /// The price of the last trade.
+    last: Option<Price>,
     trades: u64,
     aggregates: u64,
     changes: u64,
     received: u64,
     sent: u64,
+    /// When the command was accepted that began the cascade under way.
+    cascade_time: Nanos,
     digest: Digest,
 }
 
@@ -71,6 +88,8 @@ pub struct BookOutput {
     pub fills: Vec<Fill>,
     /// The levels that changed, in order; a level may appear more than once, the last one counts.
     pub levels: Vec<LevelChange>,
+    /// What else happened, in order.
+    pub events: Vec<BookEvent>,
 }
 
 impl BookOutput {
@@ -78,6 +97,12 @@ impl BookOutput {
     pub fn clear(&mut self) {
         self.fills.clear();
         self.levels.clear();
+        self.events.clear();
+    }
+
+    /// How many trades there are.
+    fn filled(&self) -> u32 {
+        u32::try_from(self.fills.len()).expect("fewer trades than orders can rest")
     }
 }
 
@@ -106,11 +131,14 @@ impl Book {
             orders: Slab::default(),
             links: Vec::new(),
             by_id: Index::default(),
+            triggers: Triggers::default(),
+            last: None,
             trades: 0,
             aggregates: 0,
             changes: 0,
             received: 0,
             sent: 0,
+            cascade_time: Nanos::ZERO,
             digest: Digest::default(),
         }
     }
@@ -118,17 +146,44 @@ impl Book {
     /// Takes a numbered message of the tenant's wallet and answers it. `None` if the message was
     /// seen before.
     ///
-    /// `output.fills` moves into the answer.
+    /// `output.fills` and `output.events` move into the answer.
     ///
     /// # Panics
-    /// If a message before this one is missing: that would be a bug of the shell.
+    /// If a message before this one is missing, or triggered orders wait for [`Book::proceed`]:
+    /// either would be a bug of the shell.
     pub fn receive(&mut self, message: &ToBook, output: &mut BookOutput) -> Option<ToWallet> {
         if message.number <= self.received {
             return None;
         }
         assert_eq!(message.number, self.received + 1, "a message from the wallet is missing");
+        assert!(!self.is_cascading(), "triggered orders have their turn before the next command");
         self.received = message.number;
         let outcome = self.execute(&message.command, output);
+        self.cascade(0, message.time, output);
+        Some(self.answer(message.time, outcome, output))
+    }
+
+    /// Whether orders were triggered that had no turn yet.
+    #[must_use]
+    #[inline]
+    pub fn is_cascading(&self) -> bool {
+        self.triggers.has_fired()
+    }
+
+    /// Gives triggered orders that were left over their turn, up to [`CASCADE_MAX`] of them, and
+    /// tells of it. `None` if there are none.
+    ///
+    /// `time` is that of the command that began the cascade.
+    pub fn proceed(&mut self, output: &mut BookOutput) -> Option<ToWallet> {
+        if !self.is_cascading() {
+            return None;
+        }
+        let time = self.cascade_time;
+        self.cascade(0, time, output);
+        Some(self.answer(time, BookOutcome::Continued, output))
+    }
+
+    fn answer(&mut self, time: Nanos, outcome: BookOutcome, output: &mut BookOutput) -> ToWallet {
         self.sent += 1;
         for fill in &output.fills {
             self.digest.add(fill.trade.0);
@@ -137,8 +192,51 @@ impl Book {
             self.digest.add(fill.maker.0);
             self.digest.add(fill.taker.0);
         }
+        for event in &output.events {
+            event.add_to(&mut self.digest);
+        }
         self.digest.add(self.changes);
-        Some(ToWallet { number: self.sent, time: message.time, fills: std::mem::take(&mut output.fills), outcome })
+        ToWallet {
+            number: self.sent,
+            time,
+            fills: std::mem::take(&mut output.fills),
+            outcome,
+            events: std::mem::take(&mut output.events),
+        }
+    }
+
+    /// Lets the market's trades since the fill numbered `from` fire orders, and gives those that
+    /// were fired their turn, as far as the bound allows.
+    fn cascade(&mut self, from: usize, time: Nanos, output: &mut BookOutput) {
+        let mut printed = self.print(from, output);
+        for _ in 0..CASCADE_MAX {
+            let Some(order) = self.triggers.next_fired() else { return };
+            let event = output.events.len();
+            output.events.push(BookEvent::Triggered { order: order.id, placement: Placement::Filled, fills: 0 });
+            let placement = self.take_part(&order, output);
+            let fills = output.filled() - u32::try_from(printed).unwrap_or(0);
+            output.events[event] = BookEvent::Triggered { order: order.id, placement, fills };
+            printed = self.print(printed, output);
+        }
+        self.cascade_time = time;
+    }
+
+    /// Shows the prices of new trades to the orders that wait. Returns how many trades there are.
+    fn print(&mut self, from: usize, output: &BookOutput) -> usize {
+        let fills = &output.fills[from..];
+        if let Some(last) = fills.last() {
+            self.last = Some(last.price);
+            if !self.triggers.is_empty() {
+                let mut printed = None;
+                for fill in fills {
+                    if printed != Some(fill.price) {
+                        self.triggers.print(fill.price);
+                        printed = Some(fill.price);
+                    }
+                }
+            }
+        }
+        output.fills.len()
     }
 
     /// Carries out one command.
@@ -175,12 +273,37 @@ impl Book {
         }
     }
 
-    /// Matches an order and rests what its kind lets rest.
+    /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        if let Some(placement) = self.refuse(order) {
+        if let Some(trigger) = &order.instructions.trigger {
+            if Triggers::would_fire(trigger, self.last) {
+                return Placement::Rejected(Reason::WouldTrigger);
+            }
+            self.triggers.wait(*order, self.last);
+            return Placement::Waiting;
+        }
+        let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
+        if !plain && let Some(placement) = self.refuse(order) {
             return placement;
         }
         // From here on the order cannot fail.
+        self.work(order, output)
+    }
+
+    /// Gives a triggered order its turn. It was taken in before, so what would refuse a new one
+    /// makes it lapse.
+    fn take_part(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        let order = NewOrder { instructions: Instructions { trigger: None, ..order.instructions }, ..*order };
+        match self.refuse(&order) {
+            // What the money does not suffice for lapses when it has run out.
+            None | Some(Placement::Rejected(Reason::InsufficientBalance)) => self.work(&order, output),
+            Some(Placement::Rejected(_)) => Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity },
+            Some(placement) => placement,
+        }
+    }
+
+    #[inline]
+    fn work(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         let mut sweep = Sweep {
             taker: order.id,
             account: order.account,
@@ -188,8 +311,27 @@ impl Book {
             remaining: order.quantity,
             budget: order.budget,
         };
-        self.sweep(order.side, &mut sweep, output);
+        let mut prevented = false;
+        if order.instructions.self_trade == SelfTrade::Allow {
+            self.sweep(order.side, &mut sweep, output);
+        } else {
+            prevented = self.sweep_guarded(order, &mut sweep, output);
+        }
         let remaining = sweep.remaining;
+        // The budget ran out: nothing is left of it, or somebody is still there to trade with, so
+        // that all of it that can buy a lot is spent.
+        let spent = order.kind == OrderKind::MarketByQuote
+            && sweep.budget < order.budget
+            && (sweep.budget.is_zero() || self.best(order.side.opposite()).is_some());
+        let ended = match order.instructions.self_trade {
+            SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => prevented,
+            // Nothing is left of it, but it did not trade all.
+            SelfTrade::Decrement => prevented && (remaining.is_zero() || spent),
+            SelfTrade::Allow | SelfTrade::ExpireMaker => false,
+        };
+        if ended {
+            return Placement::Expired { remaining, reason: Expiry::SelfTrade };
+        }
         if remaining.is_zero() {
             return Placement::Filled;
         }
@@ -203,11 +345,7 @@ impl Book {
             }
             OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
             OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
-            // The budget ran out: nothing is left of it, or somebody is still there to trade with, so
-            // that all of it that can buy a lot is spent. Either is what the order asked for.
-            OrderKind::MarketByQuote if sweep.budget.is_zero() || self.best(order.side.opposite()).is_some() => {
-                Placement::Filled
-            }
+            OrderKind::MarketByQuote if spent => Placement::Filled,
             OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
         }
     }
@@ -223,7 +361,8 @@ impl Book {
         restriction: CancelRestriction,
         output: &mut BookOutput,
     ) -> Result<Quantity, Reason> {
-        let slot = self.find(order).ok_or(Reason::OrderAlreadyFinal)?;
+        let Some(entry) = self.locate(order) else { return self.cancel_waiting(order, restriction) };
+        let slot = entry.slot;
         let node = self.orders[slot];
         let untouched = node.remaining == node.quantity;
         match restriction {
@@ -232,19 +371,16 @@ impl Book {
             _ => {}
         }
         // From here on the cancel cannot fail.
-        let Links { previous, next } = self.links[slot as usize];
-        if previous != NONE {
-            self.links[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.links[next as usize].previous = previous;
-        }
-        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
-        output.levels.push(change);
-        self.by_id.remove(order.0, slot);
-        self.orders.remove(slot);
-        self.changes += 1;
+        self.by_id.remove_at(entry);
+        self.unlink(slot, &node, output);
         Ok(node.remaining)
+    }
+
+    fn cancel_waiting(&mut self, order: OrderId, restriction: CancelRestriction) -> Result<Quantity, Reason> {
+        if self.triggers.get(order).is_some() && restriction == CancelRestriction::OnlyPartiallyFilled {
+            return Err(Reason::CancelRestricted);
+        }
+        self.triggers.remove(order).map(|order| order.quantity).ok_or(Reason::OrderAlreadyFinal)
     }
 
     /// Lowers an order's total quantity; it keeps its place.
@@ -253,7 +389,14 @@ impl Book {
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::QuantityNotReduced`] if the new
     /// total is not between what is filled and what it was.
     pub fn reduce(&mut self, order: OrderId, quantity: Quantity, output: &mut BookOutput) -> Result<(), Reason> {
-        let slot = self.find(order).ok_or(Reason::OrderAlreadyFinal)?;
+        let Some(slot) = self.find(order) else {
+            let waiting = self.triggers.get_mut(order).ok_or(Reason::OrderAlreadyFinal)?;
+            if quantity.is_zero() || quantity >= waiting.quantity {
+                return Err(Reason::QuantityNotReduced);
+            }
+            waiting.quantity = quantity;
+            return Ok(());
+        };
         let node = self.orders[slot];
         let filled = node.quantity - node.remaining;
         if quantity <= filled || quantity >= node.quantity {
@@ -281,10 +424,25 @@ impl Book {
         self.ladder(side).iter().map(|level| (level.price, level.quantity))
     }
 
-    /// What is open of an order, if it rests here.
+    /// What is open of an order, if it rests or waits here.
     #[must_use]
     pub fn remaining(&self, order: OrderId) -> Option<Quantity> {
-        self.find(order).map(|slot| self.orders[slot].remaining)
+        match self.find(order) {
+            Some(slot) => Some(self.orders[slot].remaining),
+            None => self.triggers.get(order).map(|waiting| waiting.order.quantity),
+        }
+    }
+
+    /// How many orders wait for their trigger.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.triggers.len()
+    }
+
+    /// The price of the last trade.
+    #[must_use]
+    pub fn last_price(&self) -> Option<Price> {
+        self.last
     }
 
     /// How many orders rest here.
@@ -336,6 +494,7 @@ impl Book {
     }
 
     /// The checks that only the book can make, before anything is written.
+    #[inline(never)]
     fn refuse(&self, order: &NewOrder) -> Option<Placement> {
         let other = self.ladder(order.side.opposite());
         match order.kind {
@@ -346,13 +505,12 @@ impl Book {
             }
             OrderKind::FillOrKill => {
                 let mut needed = order.quantity;
-                for level in other.iter().take_while(|level| crosses(order.side, order.limit, level.price)) {
-                    if level.quantity >= needed {
-                        return None;
-                    }
-                    needed -= level.quantity;
-                }
-                Some(Placement::Expired { remaining: order.quantity, reason: Expiry::FillOrKill })
+                self.offer(order, |_, offered| {
+                    needed -= offered.min(needed);
+                    if needed.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                let short = !needed.is_zero();
+                short.then_some(Placement::Expired { remaining: order.quantity, reason: Expiry::FillOrKill })
             }
             OrderKind::Market => {
                 if other.best().is_none() {
@@ -360,20 +518,19 @@ impl Book {
                 }
                 // By quantity, the budget is what the account has. An order that it cannot pay for
                 // is refused whole, not filled in part.
-                let (mut needed, mut budget) = (order.quantity, order.budget);
-                for level in other.iter() {
-                    let taken = level.quantity.min(needed);
-                    let affordable = budget.0 / level.price.0;
-                    if taken.0 > affordable {
-                        return Some(Placement::Rejected(Reason::InsufficientBalance));
-                    }
-                    budget -= level.price.times(taken);
+                let (mut needed, mut budget, mut affordable) = (order.quantity, order.budget, true);
+                self.offer(order, |price, offered| {
+                    let taken = offered.min(needed);
                     needed -= taken;
-                    if needed.is_zero() {
-                        break;
+                    if let Some(price) = price {
+                        affordable = taken.0 <= budget.0 / price.0;
+                        if affordable {
+                            budget -= price.times(taken);
+                        }
                     }
-                }
-                None
+                    if needed.is_zero() || !affordable { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                (!affordable).then_some(Placement::Rejected(Reason::InsufficientBalance))
             }
             OrderKind::MarketByQuote => {
                 // Without a price there is no quantity to expire: the order is refused, as in the dialect.
@@ -446,20 +603,21 @@ impl Book {
     }
 
     /// Puts an order behind all others of its price.
+    #[inline]
     fn append(&mut self, order: RestingOrder) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let slot = self.orders.next_slot();
-        let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
-        self.orders.insert(Node {
+        let slot = self.orders.insert(Node {
             id: order.id,
             quantity: order.quantity,
             remaining: order.remaining,
             account: order.account,
-            level: level << 1 | u32::from(order.side == Side::Sell),
+            level: NONE,
         });
+        let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
+        self.orders[slot].level = level << 1 | u32::from(order.side == Side::Sell);
         let links = Links { previous, next: NONE };
         match self.links.get_mut(slot as usize) {
             Some(reused) => *reused = links,
@@ -473,7 +631,28 @@ impl Book {
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
-        self.by_id.get(order.0, |slot| self.orders[slot].id == order)
+        self.locate(order).map(|entry| entry.slot)
+    }
+
+    #[inline]
+    fn locate(&self, order: OrderId) -> Option<Entry> {
+        self.by_id.locate(order.0, |slot| self.orders[slot].id == order)
+    }
+
+    /// Takes an order that the index has forgotten off its level.
+    #[inline]
+    fn unlink(&mut self, slot: u32, node: &Node, output: &mut BookOutput) {
+        let Links { previous, next } = self.links[slot as usize];
+        if previous != NONE {
+            self.links[previous as usize].next = next;
+        }
+        if next != NONE {
+            self.links[next as usize].previous = previous;
+        }
+        let change = self.ladder_of(node).leave(node.level_slot(), node.remaining, previous, next);
+        output.levels.push(change);
+        self.orders.remove(slot);
+        self.changes += 1;
     }
 
     fn ladder(&self, side: Side) -> &Ladder {

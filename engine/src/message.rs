@@ -3,6 +3,7 @@
 //! Every path between two actors is numbered from 1. A receiver keeps the last number it has
 //! seen of each sender, so that a message delivered again after a crash is dropped.
 
+use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId, TradeId};
 use crate::order::{NewOrder, Side};
 use crate::reason::Reason;
@@ -78,6 +79,8 @@ pub struct ToWallet {
     pub fills: Vec<Fill>,
     /// What became of the command.
     pub outcome: BookOutcome,
+    /// What else came of it, in order. Mostly empty.
+    pub events: Vec<BookEvent>,
 }
 
 /// What became of a command in the book.
@@ -120,6 +123,9 @@ pub enum BookOutcome {
         /// Why.
         reason: Reason,
     },
+    /// Nobody's command: more orders were triggered than one command may carry out, and some of
+    /// those that were left over had their turn.
+    Continued,
     /// A replacement was carried out, as far as it could be.
     Replaced {
         /// The old order.
@@ -133,6 +139,70 @@ pub enum BookOutcome {
     },
 }
 
+/// What a command did beside its outcome and its fills.
+///
+/// What stands before the first [`BookEvent::Triggered`] belongs to the order of the command; what
+/// stands behind one, to the order that was triggered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BookEvent {
+    /// A resting order would have traded with its own account and lapsed instead.
+    Lapsed {
+        /// Which.
+        order: OrderId,
+        /// What was still open of it.
+        remaining: Quantity,
+        /// How many of the answer's fills came before.
+        after: u32,
+    },
+    /// Two orders of one account lost what they would have traded. The resting one lapsed if
+    /// nothing is left of it.
+    Decremented {
+        /// The resting order.
+        maker: OrderId,
+        /// The incoming order.
+        taker: OrderId,
+        /// What both lost.
+        quantity: Quantity,
+        /// What is still open of the resting order.
+        maker_remaining: Quantity,
+        /// How many of the answer's fills came before.
+        after: u32,
+    },
+    /// An order was triggered and took part.
+    Triggered {
+        /// Which.
+        order: OrderId,
+        /// How it stands after that.
+        placement: Placement,
+        /// How many of the fills, after those of the order before it, are its own.
+        fills: u32,
+    },
+}
+
+impl BookEvent {
+    /// How many of the answer's fills came before it; `None` for a triggered order, whose fills
+    /// follow it.
+    #[must_use]
+    pub const fn after(&self) -> Option<u32> {
+        match *self {
+            Self::Lapsed { after, .. } | Self::Decremented { after, .. } => Some(after),
+            Self::Triggered { .. } => None,
+        }
+    }
+
+    /// Takes the event into a fingerprint.
+    pub fn add_to(&self, digest: &mut Digest) {
+        match *self {
+            Self::Lapsed { order, remaining, .. } => [1, order.0, remaining.0].map(|word| digest.add(word)),
+            Self::Decremented { maker, taker, quantity, .. } => {
+                digest.add(2);
+                [maker.0, taker.0, quantity.0].map(|word| digest.add(word))
+            }
+            Self::Triggered { order, fills, .. } => [3, order.0, u64::from(fills)].map(|word| digest.add(word)),
+        };
+    }
+}
+
 /// How an order stands after its first turn in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -143,6 +213,8 @@ pub enum Placement {
         /// How much.
         remaining: Quantity,
     },
+    /// It waits for its trigger.
+    Waiting,
     /// The rest lapsed.
     Expired {
         /// How much.
@@ -163,6 +235,8 @@ pub enum Expiry {
     FillOrKill,
     /// A market order emptied the other side or its budget.
     Liquidity,
+    /// It would have traded with its own account.
+    SelfTrade,
 }
 
 /// A trade, with all that settlement needs, so that it never asks the book again.

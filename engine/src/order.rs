@@ -1,7 +1,7 @@
 //! What an order says.
 
 use crate::ids::{AccountId, OrderId};
-use crate::units::{Nanos, Notional, Price, Quantity};
+use crate::units::{BasisPoints, Nanos, Notional, Price, Quantity};
 
 /// The side of the book an order stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +52,76 @@ impl OrderKind {
     }
 }
 
+/// What happens where an order would trade with one of its own account. The incoming order's mode
+/// decides; that of a resting order is not asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SelfTrade {
+    /// They trade.
+    #[default]
+    Allow,
+    /// The rest of the incoming order lapses.
+    ExpireTaker,
+    /// The resting order lapses, and the incoming one goes on.
+    ExpireMaker,
+    /// Both lapse.
+    ExpireBoth,
+    /// Both lose what they would have traded; the smaller one lapses, and the other goes on.
+    Decrement,
+}
+
+/// What must happen before an order may take part. Prices are those of the market's last trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// The price reaches this from below.
+    Rise(Price),
+    /// The price reaches this from above.
+    Fall(Price),
+    /// The price rises by so much from the lowest since the order began to follow it.
+    TrailRise(Trail),
+    /// The price falls by so much from the highest since the order began to follow it.
+    TrailFall(Trail),
+}
+
+/// How a trigger follows the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Trail {
+    /// The move against the order that triggers it.
+    pub delta: BasisPoints,
+    /// From where on it follows the price; at once without it.
+    pub activation: Option<Activation>,
+}
+
+/// From where on a trailing trigger follows the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// From the first trade at this price or above.
+    Rise(Price),
+    /// From the first trade at this price or below.
+    Fall(Price),
+}
+
+/// What an order may ask for beyond its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Instructions {
+    /// What happens where it would trade with its own account.
+    pub self_trade: SelfTrade,
+    /// What must happen before it may take part.
+    pub trigger: Option<Trigger>,
+}
+
+impl SelfTrade {
+    /// Every mode, by its number.
+    pub const ALL: [Self; 5] = [Self::Allow, Self::ExpireTaker, Self::ExpireMaker, Self::ExpireBoth, Self::Decrement];
+}
+
+impl Instructions {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An order as it reaches a book: funded, checked, numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewOrder {
@@ -71,4 +141,6 @@ pub struct NewOrder {
     pub budget: Notional,
     /// When it was accepted.
     pub time: Nanos,
+    /// What it asks for beyond its kind.
+    pub instructions: Instructions,
 }

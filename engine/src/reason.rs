@@ -47,11 +47,17 @@ pub enum Reason {
     SupplyExceeded = 19,
     /// The same business id came before with another body.
     IdempotencyConflict = 20,
+    /// A trigger price or a trailing distance that no order may have.
+    TriggerOutOfRange = 21,
+    /// The market's last price has reached the trigger already.
+    WouldTrigger = 22,
+    /// A market order that waits must know what it may cost, and there was no trade yet to tell.
+    NoReferencePrice = 23,
 }
 
 impl Reason {
     /// All reasons in checking order, for tables and tests.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::DeadlinePassed,
         Self::UnknownAccount,
         Self::UnknownMarket,
@@ -72,6 +78,9 @@ impl Reason {
         Self::AmountNotPositive,
         Self::SupplyExceeded,
         Self::IdempotencyConflict,
+        Self::TriggerOutOfRange,
+        Self::WouldTrigger,
+        Self::NoReferencePrice,
     ];
 
     /// The fixed number.
@@ -104,6 +113,9 @@ impl Reason {
             Self::AmountNotPositive => "amount_not_positive",
             Self::SupplyExceeded => "supply_exceeded",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::TriggerOutOfRange => "trigger_out_of_range",
+            Self::WouldTrigger => "would_trigger",
+            Self::NoReferencePrice => "no_reference_price",
         }
     }
 }

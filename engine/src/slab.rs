@@ -1,5 +1,7 @@
 //! Storage for many small records: slots that are reused, and an index from id to slot.
 
+use std::marker::PhantomData;
+
 /// The slot that stands for "none".
 pub const NONE: u32 = u32::MAX;
 
@@ -31,11 +33,6 @@ impl<T> Slab<T> {
     /// Frees a slot. The record stays until the slot is reused and must not be read.
     pub fn remove(&mut self, slot: u32) {
         self.free.push(slot);
-    }
-
-    /// The slot that the next record will get.
-    pub fn next_slot(&self) -> u32 {
-        self.free.last().copied().unwrap_or_else(|| Self::slot_at(self.records.len()))
     }
 
     fn slot_at(position: usize) -> u32 {
@@ -79,11 +76,65 @@ pub fn push_lean<T>(records: &mut Vec<T>, record: T) {
 /// a word asks all seven and a lookup hardly ever branches wrongly. A key whose group is full goes
 /// to the next one with room; every full group counts the keys that passed it, so that a search
 /// knows when to go on. No entry moves when another goes.
-#[derive(Clone, Debug, Default)]
-pub struct Index {
+///
+/// `H` says where a key looks first: [`Scattered`] for keys of any kind, [`Sequential`] for numbers
+/// that are given out one after the other.
+#[derive(Clone, Debug)]
+pub struct Index<H = Scattered> {
     groups: Vec<Group>,
     used: usize,
     dense: bool,
+    homes: PhantomData<H>,
+}
+
+/// Where a key looks first.
+pub trait Homes {
+    /// The group of a key with this hash, of so many.
+    fn home(key: u64, hash: Hash, groups: usize) -> usize;
+    /// How many groups an index has next that has so many now and is full.
+    fn more(groups: usize, dense: bool) -> usize;
+}
+
+/// Keys are spread by their hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Scattered;
+
+/// Neighbouring keys share a group, so that what comes one after the other is put side by side: an
+/// insertion finds its group in the cache, where one after a hash would wait for memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequential;
+
+/// How many neighbouring keys share a group of seven; the rest is for older ones.
+const NEIGHBOUR_BITS: u32 = 2;
+
+impl Homes for Scattered {
+    /// Scales the hash to the number of groups, which need not be a power of two.
+    #[inline]
+    fn home(_: u64, hash: Hash, groups: usize) -> usize {
+        ((hash.0 * groups as u64) >> 32) as usize
+    }
+
+    /// By half or a third, not double: an index of many keys must not hold twice their memory.
+    fn more(groups: usize, dense: bool) -> usize {
+        if dense { (groups * 4).div_ceil(3) } else { (groups * 3).div_ceil(2) }.max(1)
+    }
+}
+
+impl Homes for Sequential {
+    #[inline]
+    fn home(key: u64, _: Hash, groups: usize) -> usize {
+        (key >> NEIGHBOUR_BITS) as usize & (groups - 1)
+    }
+
+    fn more(groups: usize, _: bool) -> usize {
+        (groups * 2).max(1)
+    }
+}
+
+impl<H> Default for Index<H> {
+    fn default() -> Self {
+        Self { groups: Vec::new(), used: 0, dense: false, homes: PhantomData }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,21 +151,15 @@ const LOWEST_BITS: u64 = 0x0001_0101_0101_0101;
 const HIGHEST_BITS: u64 = LOWEST_BITS << 7;
 const OTHER_BITS: u64 = HIGHEST_BITS - LOWEST_BITS;
 
-/// Where a key looks first, and its tag. The lower half of the product stays unused, because it
-/// depends on few bits of the key.
-#[derive(Clone, Copy)]
-struct Hash(u64);
+/// The upper half of a product; the lower one stays unused, because it depends on few bits of the
+/// key. Its lowest byte is the key's tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Hash(u64);
 
 impl Hash {
     #[inline]
     fn of(key: u64) -> Self {
         Self(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32)
-    }
-
-    /// Scales the hash to the number of groups, which need not be a power of two.
-    #[inline]
-    fn home(self, groups: usize) -> usize {
-        ((self.0 * groups as u64) >> 32) as usize
     }
 
     /// The tag in each of the seven bytes; never zero.
@@ -141,7 +186,17 @@ fn position(matches: u64) -> usize {
     (matches.trailing_zeros() / 8) as usize
 }
 
-impl Index {
+/// Where an index holds a key: valid until the index changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The slot that the key has.
+    pub slot: u32,
+    home: u32,
+    at: u32,
+    position: u32,
+}
+
+impl<H: Homes> Index<H> {
     /// An index that takes less memory and a little more time.
     #[must_use]
     pub fn dense() -> Self {
@@ -151,19 +206,27 @@ impl Index {
     /// The slot of a key, if `holds(slot)` confirms it.
     #[inline]
     pub fn get(&self, key: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
+        self.locate(key, holds).map(|entry| entry.slot)
+    }
+
+    /// Where a key is held, if `holds(slot)` confirms it.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "fewer groups than slots, of which there are fewer than 2^32")]
+    pub fn locate(&self, key: u64, holds: impl Fn(u32) -> bool) -> Option<Entry> {
         if self.used == 0 {
             return None;
         }
         let hash = Hash::of(key);
-        let home = hash.home(self.groups.len());
+        let home = H::home(key, hash, self.groups.len());
         let mut at = home;
         loop {
             let group = &self.groups[at];
             let mut matches = group.matches(hash.tags());
             while matches != 0 {
-                let slot = group.slots[position(matches)];
+                let position = position(matches);
+                let slot = group.slots[position];
                 if holds(slot) {
-                    return Some(slot);
+                    return Some(Entry { slot, home: home as u32, at: at as u32, position: position as u32 });
                 }
                 matches &= matches - 1;
             }
@@ -178,6 +241,19 @@ impl Index {
         }
     }
 
+    /// Removes an entry that was just located.
+    #[inline]
+    pub fn remove_at(&mut self, entry: Entry) {
+        let (home, at) = (entry.home as usize, entry.at as usize);
+        self.groups[at].tags &= !(0xff << (entry.position * 8));
+        self.used -= 1;
+        let mut passed = home;
+        while passed != at {
+            self.groups[passed].passed -= 1;
+            passed = self.after(passed);
+        }
+    }
+
     /// Adds a key that is not there yet. `key_of` gives the key of a slot that was added before,
     /// should the index have to grow.
     #[inline]
@@ -188,42 +264,15 @@ impl Index {
         if full {
             self.grow(key_of);
         }
-        self.place(Hash::of(key), slot);
+        self.place(key, slot);
         self.used += 1;
     }
 
     /// Removes the entry of a key that points to `slot`, if there is one.
     #[inline]
     pub fn remove(&mut self, key: u64, slot: u32) {
-        if self.used == 0 {
-            return;
-        }
-        let hash = Hash::of(key);
-        let home = hash.home(self.groups.len());
-        let mut at = home;
-        let entry = loop {
-            let group = &self.groups[at];
-            let mut matches = group.matches(hash.tags());
-            while matches != 0 && group.slots[position(matches)] != slot {
-                matches &= matches - 1;
-            }
-            if matches != 0 {
-                break position(matches);
-            }
-            if group.passed == 0 {
-                return;
-            }
-            at = self.after(at);
-            if at == home {
-                return;
-            }
-        };
-        self.groups[at].tags &= !(0xff << (entry * 8));
-        self.used -= 1;
-        let mut passed = home;
-        while passed != at {
-            self.groups[passed].passed -= 1;
-            passed = self.after(passed);
+        if let Some(entry) = self.locate(key, |candidate| candidate == slot) {
+            self.remove_at(entry);
         }
     }
 
@@ -233,8 +282,9 @@ impl Index {
     }
 
     #[inline]
-    fn place(&mut self, hash: Hash, slot: u32) {
-        let mut home = hash.home(self.groups.len());
+    fn place(&mut self, key: u64, slot: u32) {
+        let hash = Hash::of(key);
+        let mut home = H::home(key, hash, self.groups.len());
         loop {
             let group = &mut self.groups[home];
             let free = group.matches(0);
@@ -249,17 +299,15 @@ impl Index {
         }
     }
 
-    /// By half or a third, not double: an index of many keys must not hold twice their memory.
     #[cold]
     fn grow(&mut self, key_of: impl Fn(u32) -> u64) {
-        let groups = self.groups.len();
-        let length = if self.dense { (groups * 4).div_ceil(3) } else { (groups * 3).div_ceil(2) }.max(1);
+        let length = H::more(self.groups.len(), self.dense);
         let old = std::mem::replace(&mut self.groups, vec![Group::default(); length]);
         for group in old {
             let mut entries = !group.matches(0) & HIGHEST_BITS;
             while entries != 0 {
                 let slot = group.slots[position(entries)];
-                self.place(Hash::of(key_of(slot)), slot);
+                self.place(key_of(slot), slot);
                 entries &= entries - 1;
             }
         }
@@ -274,7 +322,7 @@ mod tests {
     #[test]
     fn a_small_index_that_every_key_has_passed_still_answers() {
         for size in 2..40 {
-            let mut index = if size % 2 == 0 { Index::default() } else { Index::dense() };
+            let mut index: Index<Scattered> = if size % 2 == 0 { Index::default() } else { Index::dense() };
             let mut held = std::collections::VecDeque::new();
             for key in 0..20_000_u32 {
                 if held.len() == size {
@@ -293,11 +341,34 @@ mod tests {
 
     #[test]
     fn the_index_agrees_with_a_map_through_growth_and_removal() {
-        agrees_with_a_map(Index::default());
-        agrees_with_a_map(Index::dense());
+        agrees_with_a_map(Index::<Scattered>::default());
+        agrees_with_a_map(Index::<Scattered>::dense());
+        agrees_with_a_map(Index::<Sequential>::default());
+        agrees_with_a_map(Index::<Sequential>::dense());
     }
 
-    fn agrees_with_a_map(mut index: Index) {
+    /// The oldest of many keys that came in order may stay for ever: they must not crowd the groups
+    /// that later ones come to.
+    #[test]
+    fn a_sequential_index_stays_quick_when_few_of_many_keys_stay() {
+        let mut index = Index::<Sequential>::default();
+        let mut held = Vec::new();
+        for key in 0..400_000_u32 {
+            index.insert(u64::from(key), key, u64::from);
+            if key % 16 == 0 {
+                held.push(key);
+            } else {
+                index.remove(u64::from(key), key);
+            }
+        }
+        let groups = index.groups.len();
+        assert!(held.len() * 20 > groups * GROUP_SLOTS * 4, "{groups} groups for {} keys", held.len());
+        let passed: u64 = index.groups.iter().map(|group| u64::from(group.passed)).sum();
+        assert!(passed < held.len() as u64 * 2, "{passed} passes");
+        assert!(held.iter().all(|key| index.get(u64::from(*key), |slot| slot == *key) == Some(*key)));
+    }
+
+    fn agrees_with_a_map<H: Homes>(mut index: Index<H>) {
         let mut slab = Slab::default();
         let mut twin = BTreeMap::new();
         let mut seed = 7_u64;

@@ -2,7 +2,7 @@
 
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TradeId};
 use crate::message::Expiry;
-use crate::order::{OrderKind, Side};
+use crate::order::{Instructions, OrderKind, Side};
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos, Notional, Price, Quantity};
 
@@ -21,6 +21,8 @@ pub enum Status {
     Expired,
     /// Refused by the book.
     Rejected,
+    /// Lapsed because it would have traded with its own account.
+    ExpiredInMatch,
 }
 
 /// An order as its owner sees it.
@@ -54,6 +56,23 @@ pub struct OrderView {
     pub time: Nanos,
     /// When it last changed.
     pub updated: Nanos,
+    /// What it asked for beyond its kind.
+    pub instructions: Instructions,
+    /// When its trigger was reached; zero while it waits, and for an order without one.
+    pub triggered: Nanos,
+    /// What it lost because it would have traded with its own account.
+    pub prevented: Quantity,
+}
+
+impl OrderView {
+    /// Since when the order takes part in the market; `None` while it waits for its trigger.
+    #[must_use]
+    pub fn working_since(&self) -> Option<Nanos> {
+        match self.instructions.trigger {
+            None => Some(self.time),
+            Some(_) => (self.triggered != Nanos::ZERO).then_some(self.triggered),
+        }
+    }
 }
 
 /// What happened to an order.
@@ -67,6 +86,10 @@ pub enum OrderEvent {
     Canceled,
     /// Its rest lapsed.
     Expired(Expiry),
+    /// Its trigger was reached.
+    Triggered,
+    /// It would have traded with this order of its own account, and both lost this much instead.
+    Prevented(OrderId, Quantity),
     /// Its quantity was lowered.
     Reduced,
     /// The book refused it.

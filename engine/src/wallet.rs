@@ -17,17 +17,20 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
-use crate::market::{MarketSpec, SUPPLY_MAX};
+use crate::market::{BASIS_POINTS, MarketSpec, SUPPLY_MAX};
 use crate::message::{BookCommand, CancelRestriction, ToBook};
-use crate::order::{NewOrder, OrderKind, Side};
+use crate::order::{Activation, Instructions, NewOrder, OrderKind, Side, Trail, Trigger};
 use crate::reason::Reason;
-use crate::units::{Amount, Nanos, Notional, Price, Quantity, Rounding};
+use crate::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity, Rounding};
 use crate::update::{BalanceView, OrderUpdate, OrderView, Status};
 use ledger::{Ledger, Posting};
 use orders::{Order, Orders};
 
 /// Client ids that begin like this are given by the wallet and refused from clients.
 pub const GENERATED_PREFIX: &str = "rialto-";
+
+/// How much more than its trigger price a waiting market order to buy may pay: 5 %.
+pub const SLIPPAGE_MAX: BasisPoints = BasisPoints(500);
 
 /// A wallet of one tenant.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ struct Market {
     sent: u64,
     received: u64,
     fills: u64,
+    /// The price of the last trade settled.
+    last: Option<Price>,
 }
 
 /// What an operator may set per tenant.
@@ -139,6 +144,8 @@ pub struct Place {
     pub budget: Amount,
     /// When it was accepted.
     pub time: Nanos,
+    /// What it asks for beyond its kind.
+    pub instructions: Instructions,
 }
 
 /// A cancel as a user asks for it.
@@ -217,7 +224,7 @@ impl Wallet {
 
     /// Opens the next market.
     pub fn open_market(&mut self, spec: MarketSpec) {
-        self.markets.push(Market { spec, sent: 0, received: 0, fills: 0 });
+        self.markets.push(Market { spec, sent: 0, received: 0, fills: 0, last: None });
     }
 
     /// Changes a market's fees and smallest notional, for what comes from now on.
@@ -474,7 +481,7 @@ impl Wallet {
         let contingent = Amount((funded.hold.0 - available.0).max(0));
         // From here on the command cannot fail in the wallet.
         let old_remaining_needed =
-            if contingent.is_zero() { Quantity::ZERO } else { old_order.quantity - old_progress.executed };
+            if contingent.is_zero() { Quantity::ZERO } else { old_progress.open(old_order.quantity) };
         let new = self.fund(place, funded, contingent, output);
         let command = BookCommand::Replace {
             old: old_order.id,
@@ -504,6 +511,7 @@ impl Wallet {
         if place.kind.has_limit() && (place.price.is_zero() || place.price > spec.max_price) {
             return Err(Reason::PriceOutOfRange);
         }
+        self.check_trigger(place)?;
         let by_quote = place.kind == OrderKind::MarketByQuote;
         if !by_quote && (place.quantity.is_zero() || place.quantity > spec.max_quantity) {
             return Err(Reason::QuantityOutOfRange);
@@ -525,22 +533,52 @@ impl Wallet {
             return Err(Reason::TooManyOrders);
         }
         let available = self.paid_from(place).available + from_old;
-        let funding = self.funding(place, available);
+        let funding = self.funding(place, available)?;
         if funding.hold.0 <= 0 || funding.hold > available || funding.quantity.is_zero() {
             return Err(Reason::InsufficientBalance);
         }
         Ok(funding)
     }
 
-    /// What an order holds. A market order that cannot know its price holds all there is, for the
-    /// blink until the book has answered.
-    fn funding(&self, place: &Place, available: Amount) -> Funding {
-        let spec = self.spec(place.market);
-        let no_bound = Notional(u64::MAX);
-        match (place.kind, place.side) {
-            (OrderKind::Market, Side::Buy) => {
-                Funding { hold: available, quantity: place.quantity, budget: spec.notional_within(available) }
+    /// The checks of a trigger. Only orders that take may have one: those that must rest, and those
+    /// by quote amount, are not offered with it.
+    fn check_trigger(&self, place: &Place) -> Result<(), Reason> {
+        let Some(trigger) = place.instructions.trigger else { return Ok(()) };
+        if matches!(place.kind, OrderKind::PostOnly | OrderKind::MarketByQuote) {
+            return Err(Reason::TriggerOutOfRange);
+        }
+        let most = self.spec(place.market).max_price;
+        let in_range = |price: Price| !price.is_zero() && price <= most;
+        let fits = match trigger {
+            Trigger::Rise(price) | Trigger::Fall(price) => in_range(price),
+            Trigger::TrailRise(trail) | Trigger::TrailFall(trail) => {
+                let reachable = match trail.activation {
+                    Some(Activation::Rise(price) | Activation::Fall(price)) => in_range(price),
+                    None => true,
+                };
+                reachable && (1..BASIS_POINTS).contains(&u64::from(trail.delta.0))
             }
+        };
+        if fits { Ok(()) } else { Err(Reason::TriggerOutOfRange) }
+    }
+
+    /// What an order holds. A market order that cannot know its price holds all there is, for the
+    /// blink until the book has answered. One that waits may not: it holds what its trigger says it
+    /// will cost, and [`SLIPPAGE_MAX`] more, and trades for no more than that.
+    fn funding(&self, place: &Place, available: Amount) -> Result<Funding, Reason> {
+        let market = &self.markets[usize::from(place.market.0)];
+        let spec = &market.spec;
+        let no_bound = Notional(u64::MAX);
+        let funding = match (place.kind, place.side) {
+            (OrderKind::Market, Side::Buy) => match place.instructions.trigger {
+                None => Funding { hold: available, quantity: place.quantity, budget: spec.notional_within(available) },
+                Some(trigger) => {
+                    let price = trigger_price(trigger, market.last).ok_or(Reason::NoReferencePrice)?;
+                    let price = Trail { delta: SLIPPAGE_MAX, activation: None }.above(price).min(spec.max_price);
+                    let hold = orders::hold(Side::Buy, price, place.quantity, spec);
+                    Funding { hold, quantity: place.quantity, budget: price.times(place.quantity) }
+                }
+            },
             (OrderKind::MarketByQuote, Side::Buy) => {
                 Funding { hold: place.budget, quantity: spec.max_quantity, budget: spec.notional_within(place.budget) }
             }
@@ -554,7 +592,8 @@ impl Wallet {
                 quantity: place.quantity,
                 budget: no_bound,
             },
-        }
+        };
+        Ok(funding)
     }
 
     /// Takes the order in: numbers it, moves its hold, and makes what the book gets.
@@ -576,11 +615,19 @@ impl Wallet {
             status: Status::New,
             time: place.time,
             updated: place.time,
+            instructions: place.instructions,
+            triggered: Nanos::ZERO,
+            prevented: Quantity::ZERO,
         };
         let hold = funding.hold - contingent;
-        let plain = place.kind.has_limit() && contingent.is_zero();
-        let progress =
-            (!plain).then(|| Progress { held: hold, budget: place.budget, updated: place.time, ..Progress::default() });
+        let plain = place.kind.has_limit() && contingent.is_zero() && place.instructions.is_plain();
+        let progress = (!plain).then(|| Progress {
+            held: hold,
+            budget: place.budget,
+            updated: place.time,
+            instructions: place.instructions,
+            ..Progress::default()
+        });
         self.orders.insert(Order::new(&view, place.client_id.is_some()), progress);
         let asset = self.paid_from(place).asset;
         let mut posting = Posting { time: place.time, cause: Cause::Hold(id), entries: &mut output.entries };
@@ -595,6 +642,7 @@ impl Wallet {
             quantity: funding.quantity,
             budget: funding.budget,
             time: place.time,
+            instructions: place.instructions,
         }
     }
 
@@ -636,6 +684,20 @@ struct Funding {
     hold: Amount,
     quantity: Quantity,
     budget: Notional,
+}
+
+/// Where a trigger is expected to be reached, as far as that is known.
+fn trigger_price(trigger: Trigger, last: Option<Price>) -> Option<Price> {
+    match trigger {
+        Trigger::Rise(price) | Trigger::Fall(price) => Some(price),
+        Trigger::TrailRise(trail) | Trigger::TrailFall(trail) => {
+            let from = match trail.activation {
+                Some(Activation::Rise(price) | Activation::Fall(price)) => Some(price),
+                None => last,
+            };
+            from.map(|from| trail.above(from))
+        }
+    }
 }
 
 fn generated_client_id(id: OrderId) -> ClientOrderId {

@@ -8,6 +8,7 @@
 #[path = "common/random.rs"]
 mod random;
 #[path = "common/twin.rs"]
+#[expect(dead_code, reason = "no recorded day has orders that wait")]
 mod twin;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use random::Random;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{BookCommand, CancelRestriction};
-use rialto_engine::order::{NewOrder, OrderKind, Side};
+use rialto_engine::order::{Instructions, NewOrder, OrderKind, Side};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use twin::Twin;
 
@@ -117,6 +118,7 @@ impl Translator {
             quantity: Quantity(row.quantity),
             budget: Notional(u64::MAX),
             time: Nanos(row.time),
+            instructions: Instructions::default(),
         }
     }
 
@@ -264,9 +266,8 @@ fn generated() -> Flow {
             resting.find(|resting| resting.id == order).map(|resting| resting.remaining)
         };
         let command = translator.command(&row, remaining);
-        let mut fills = Vec::new();
-        twin.execute(&command, &mut fills);
-        flow.executions.extend(fills.iter().map(|fill| Execution {
+        let (_, done) = twin.receive(&command);
+        flow.executions.extend(done.fills.iter().map(|fill| Execution {
             seq,
             maker: translator.name(fill.maker),
             taker: translator.name(fill.taker),

@@ -12,8 +12,8 @@ use random::Random;
 use rialto_engine::book::{Book, BookOutput, BookSnapshot};
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use rialto_engine::market::{MarketDefinition, MarketSpec, SUPPLY_MAX, Step};
-use rialto_engine::message::{BookCommand, CancelRestriction, ToBook, ToWallet};
-use rialto_engine::order::{NewOrder, OrderKind, Side};
+use rialto_engine::message::{BookCommand, BookEvent, CancelRestriction, Placement, ToBook, ToWallet};
+use rialto_engine::order::{Activation, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::update::{OrderEvent, Status};
@@ -74,6 +74,8 @@ struct Exchange {
     output: WalletOutput,
     /// Whether the wallet has done anything since its balances were checked.
     touched: bool,
+    /// Per market, the price of the last trade settled.
+    last_settled: Vec<Option<u64>>,
     seen: Seen,
 }
 
@@ -87,6 +89,14 @@ struct Seen {
     lost_races: u64,
     quiescent: u64,
     in_flight_most: usize,
+    lapsed: u64,
+    decremented: u64,
+    triggered: u64,
+    /// Orders that waited and were cancelled or reduced.
+    waited: u64,
+    /// Triggered market orders to buy whose money ran out.
+    ran_out: u64,
+    continued: u64,
 }
 
 impl Exchange {
@@ -137,6 +147,7 @@ impl Exchange {
             closed_names: VecDeque::new(),
             output: WalletOutput::default(),
             touched: false,
+            last_settled: vec![None; 3],
             seen: Seen::default(),
         }
     }
@@ -186,7 +197,8 @@ impl Exchange {
                 self.check_quiescence();
                 self.seen.quiescent += 1;
             }
-            15..60 => {
+            15..17 => self.storm(),
+            17..60 => {
                 let account = AccountId(self.random.below(u64::from(ACCOUNTS)) as u32);
                 let asset = AssetId(self.random.below(u64::from(ASSETS)) as u16);
                 if self.deposits < 400 {
@@ -202,6 +214,29 @@ impl Exchange {
                 if self.random.percent(50) { self.deliver_to_book(market) } else { self.deliver_to_wallet(market) }
             }
         }
+    }
+
+    /// As many stops just below the price as accounts may have open: together more than one
+    /// command may trigger.
+    fn storm(&mut self) {
+        self.deliver_everything();
+        let market = self.random.below(self.specs.len() as u64) as usize;
+        let threshold = Price(MIDDLE - self.random.between(1, 4));
+        if self.last_settled[market].is_none_or(|last| last <= threshold.0) {
+            return;
+        }
+        for account in (0..ACCOUNTS).map(AccountId) {
+            for _ in 0..self.limits.open_orders {
+                let mut place = self.place(account, MarketId(market as u16));
+                place.kind = if self.random.percent(50) { OrderKind::Limit } else { OrderKind::ImmediateOrCancel };
+                place.price = Price(MIDDLE - self.random.below(8));
+                place.quantity = Quantity(1);
+                place.budget = Amount::ZERO;
+                place.instructions.trigger = Some(Trigger::Fall(threshold));
+                self.submit(&Command::Place(place));
+            }
+        }
+        self.deliver_everything();
     }
 
     fn now(&mut self) -> Nanos {
@@ -329,7 +364,65 @@ impl Exchange {
                 _ => 0,
             }),
             time: self.now(),
+            instructions: self.instructions(kind),
         }
+    }
+
+    fn instructions(&mut self, kind: OrderKind) -> Instructions {
+        let random = &mut self.random;
+        let self_trade = SelfTrade::ALL[if random.percent(40) { random.between(1, 4) as usize } else { 0 }];
+        // A trigger that the kind may not have is refused; that is tried now and then.
+        let may_wait = !matches!(kind, OrderKind::PostOnly | OrderKind::MarketByQuote);
+        let waits = random.percent(if may_wait { 30 } else { 1 });
+        Instructions { self_trade, trigger: waits.then(|| self.trigger()) }
+    }
+
+    fn trigger(&mut self) -> Trigger {
+        let random = &mut self.random;
+        let price = Price(match random.below(100) {
+            0 => 0,
+            1 => 1_001,
+            _ => MIDDLE - 8 + random.below(17),
+        });
+        let trail = Trail {
+            delta: BasisPoints(match random.below(50) {
+                0 => 0,
+                1 => 10_000,
+                2 => 9_999,
+                _ => random.between(1, 500) as u32,
+            }),
+            activation: match random.below(3) {
+                0 => None,
+                1 => Some(Activation::Rise(price)),
+                _ => Some(Activation::Fall(price)),
+            },
+        };
+        match random.below(6) {
+            0 | 1 => Trigger::Rise(price),
+            2 | 3 => Trigger::Fall(price),
+            4 => Trigger::TrailRise(trail),
+            _ => Trigger::TrailFall(trail),
+        }
+    }
+
+    /// Where a trigger is expected to be reached: at its price, or a trail above the activation
+    /// price or the last one that the wallet has settled.
+    fn expected_price(&self, market: usize, trigger: Trigger) -> Option<u64> {
+        match trigger {
+            Trigger::Rise(price) | Trigger::Fall(price) => Some(price.0),
+            Trigger::TrailRise(trail) | Trigger::TrailFall(trail) => {
+                let from = match trail.activation {
+                    Some(Activation::Rise(price) | Activation::Fall(price)) => Some(price.0),
+                    None => self.last_settled[market],
+                };
+                from.map(|from| more(from, u64::from(trail.delta.0)))
+            }
+        }
+    }
+
+    /// The highest price that a waiting market order to buy may pay on average: 5 % more.
+    fn waiting_price(&self, market: usize, trigger: Trigger) -> Option<u64> {
+        self.expected_price(market, trigger).map(|price| more(price, 500).min(1_000))
     }
 
     /// Mostly an open order of the account, sometimes another's, or one that never was.
@@ -394,6 +487,21 @@ impl Exchange {
         if place.kind.has_limit() && !(1..=1_000).contains(&place.price.0) {
             return Some(Reason::PriceOutOfRange);
         }
+        if let Some(trigger) = place.instructions.trigger {
+            let fits = |price: Price| (1..=1_000).contains(&price.0);
+            let possible = match trigger {
+                Trigger::Rise(price) | Trigger::Fall(price) => fits(price),
+                Trigger::TrailRise(Trail { delta, activation }) | Trigger::TrailFall(Trail { delta, activation }) => {
+                    let from = activation.is_none_or(|from| match from {
+                        Activation::Rise(price) | Activation::Fall(price) => fits(price),
+                    });
+                    (1..10_000).contains(&delta.0) && from
+                }
+            };
+            if !possible || matches!(place.kind, OrderKind::PostOnly | OrderKind::MarketByQuote) {
+                return Some(Reason::TriggerOutOfRange);
+            }
+        }
         if !by_quote && !(1..=2_000).contains(&place.quantity.0) {
             return Some(Reason::QuantityOutOfRange);
         }
@@ -415,7 +523,15 @@ impl Exchange {
         }
         let available = self.wallet.balance(place.account, pays(place.side, spec)).available.0 + from_old;
         let enough = match (place.kind, place.side) {
-            (OrderKind::Market, Side::Buy) => available > 0,
+            (OrderKind::Market, Side::Buy) => match place.instructions.trigger {
+                None => available > 0,
+                Some(trigger) => {
+                    let Some(price) = self.waiting_price(usize::from(place.market.0), trigger) else {
+                        return Some(Reason::NoReferencePrice);
+                    };
+                    available >= needs(Side::Buy, price, place.quantity.0, spec)
+                }
+            },
             (OrderKind::MarketByQuote, Side::Buy) => available >= place.budget.0,
             (OrderKind::MarketByQuote, Side::Sell) => available >= spec.lot_amount.0,
             _ => available >= needs(place.side, place.price.0, place.quantity.0, spec),
@@ -479,7 +595,14 @@ impl Exchange {
     fn fund(&mut self, market: MarketId, new: &NewOrder, place: &Place, available: i128) {
         let spec = &self.specs[usize::from(market.0)];
         let held = match (place.kind, place.side) {
-            (OrderKind::Market, Side::Buy) => available,
+            (OrderKind::Market, Side::Buy) => match place.instructions.trigger {
+                None => available,
+                Some(trigger) => {
+                    let price = self.waiting_price(usize::from(market.0), trigger).expect("was checked");
+                    assert_eq!(new.budget.0, price * place.quantity.0);
+                    needs(Side::Buy, price, place.quantity.0, spec)
+                }
+            },
             (OrderKind::MarketByQuote, Side::Buy) => place.budget.0,
             (OrderKind::MarketByQuote, Side::Sell) => i128::from(new.quantity.0) * spec.lot_amount.0,
             // A replacement may be funded in part by the order it replaces.
@@ -493,8 +616,13 @@ impl Exchange {
     }
 
     fn deliver_to_book(&mut self, market: usize) {
-        let Some(message) = self.to_book[market].pop_front() else { return };
         let mut output = BookOutput::default();
+        // What was triggered beyond the bound comes before any other command.
+        if let Some(more) = self.books[market].proceed(&mut output) {
+            self.to_wallet[market].push_back(more);
+            return;
+        }
+        let Some(message) = self.to_book[market].pop_front() else { return };
         let answer = self.books[market].receive(&message, &mut output).expect("new");
         self.to_wallet[market].push_back(answer);
         if self.random.below(50) == 0 {
@@ -509,6 +637,8 @@ impl Exchange {
         self.output.clear();
         let id = MarketId(market as u16);
         self.wallet.settle(id, &message, &mut self.output).expect("new");
+        self.note_events(&message);
+        self.last_settled[market] = message.fills.last().map_or(self.last_settled[market], |fill| Some(fill.price.0));
         let told = self.twin.settle(&self.specs[market], &message);
         self.note(&message);
         if self.profile.checked {
@@ -528,6 +658,34 @@ impl Exchange {
         }
     }
 
+    /// Counts what happened beside outcomes and fills, before the twin hears of it.
+    fn note_events(&mut self, message: &ToWallet) {
+        use rialto_engine::message::{BookOutcome, Expiry};
+        let waits = |order: &OrderId| {
+            let order = &self.twin.orders[order];
+            order.order.instructions.trigger.is_some() && !order.triggered
+        };
+        match &message.outcome {
+            BookOutcome::Canceled { order, .. } | BookOutcome::Reduced { order, .. } if waits(order) => {
+                self.seen.waited += 1;
+            }
+            BookOutcome::Continued => self.seen.continued += 1,
+            _ => {}
+        }
+        for event in &message.events {
+            match event {
+                BookEvent::Lapsed { .. } => self.seen.lapsed += 1,
+                BookEvent::Decremented { .. } => self.seen.decremented += 1,
+                BookEvent::Triggered { order, placement, .. } => {
+                    self.seen.triggered += 1;
+                    let NewOrder { kind, side, .. } = self.twin.orders[order].order;
+                    let lapsed = matches!(placement, Placement::Expired { reason: Expiry::Liquidity, .. });
+                    self.seen.ran_out += u64::from(lapsed && kind == OrderKind::Market && side == Side::Buy);
+                }
+            }
+        }
+    }
+
     /// Keeps the books about client ids and about what has been seen.
     fn note(&mut self, message: &ToWallet) {
         use rialto_engine::message::BookOutcome::{CancelRejected, ReduceRejected, Reduced, Replaced};
@@ -541,8 +699,10 @@ impl Exchange {
         // The wallet says by its updates which names are closed for good, and in which order; an
         // order that was refused or never tried gives its name back.
         for update in &self.output.updates {
-            if matches!(update.order.status, Status::Filled | Status::Canceled | Status::Expired)
-                && let Some(name) = self.open_names.remove(&update.order.id)
+            if matches!(
+                update.order.status,
+                Status::Filled | Status::Canceled | Status::Expired | Status::ExpiredInMatch
+            ) && let Some(name) = self.open_names.remove(&update.order.id)
             {
                 self.closed_names.push_back(name);
                 if self.closed_names.len() > self.limits.closed_ids as usize {
@@ -556,7 +716,7 @@ impl Exchange {
 
     fn deliver_everything(&mut self) {
         for market in 0..self.specs.len() {
-            while !self.to_book[market].is_empty() {
+            while !self.to_book[market].is_empty() || self.books[market].is_cascading() {
                 self.deliver_to_book(market);
             }
             while !self.to_wallet[market].is_empty() {
@@ -603,6 +763,10 @@ impl Exchange {
                 assert_eq!(still_open, twin.is_some(), "{update:?}");
                 if let Some(twin) = twin {
                     assert_eq!(order.quantity.0, twin.shown_quantity());
+                    assert_eq!(order.prevented.0, twin.prevented);
+                    let waits = order.instructions.trigger.is_some() && order.triggered == Nanos::ZERO;
+                    assert_eq!(waits, order.working_since().is_none());
+                    assert_eq!(waits, twin.order.instructions.trigger.is_some() && !twin.triggered);
                     assert_eq!(i128::from(order.notional.0), twin.notional);
                 }
             }
@@ -652,6 +816,9 @@ impl Exchange {
             assert_eq!(holds, twin.held, "{order:?}");
             assert_eq!(order.quantity.0, twin.quantity);
             assert_eq!(order.progress.map_or(0, |progress| progress.executed.0), twin.executed);
+            assert_eq!(order.progress.map_or(0, |progress| progress.prevented.0), twin.prevented);
+            let instructions = order.progress.map_or(Instructions::default(), |progress| progress.instructions);
+            assert_eq!(instructions, twin.order.instructions);
             held[order.account.0 as usize][usize::from(pays(order.side, spec).0)] += holds;
         }
         for (account, held) in held.iter().enumerate() {
@@ -676,14 +843,30 @@ impl Exchange {
                 let known = known.unwrap_or_else(|_| panic!("{order:?} rests unknown to the wallet"));
                 assert_eq!((known.account, known.side, known.price), (order.account, order.side, order.price));
                 assert_eq!(known.quantity, order.quantity);
-                let executed = known.progress.map_or(0, |progress| progress.executed.0);
-                assert_eq!(order.quantity.0 - executed, order.remaining.0);
+                let (executed, prevented) =
+                    known.progress.map_or((0, 0), |progress| (progress.executed.0, progress.prevented.0));
+                assert_eq!(order.quantity.0 - executed - prevented, order.remaining.0);
                 let most = needs(order.side, order.price.0, order.remaining.0, spec);
                 let holds = known.progress.map_or(most, |progress| progress.held.0);
                 // A fraction that earlier fills have paid already need not be held again.
                 let paid = i128::from(spec.notional_denominator != 1 && executed > 0 && order.side == Side::Buy);
                 assert!((most - paid..=most).contains(&holds), "{order:?} holds {holds}, needs {most}");
             }
+            // Those that wait hold what all of them may cost.
+            for waiting in book.summary().waiting {
+                resting += 1;
+                let twin = &self.twin.orders[&waiting.order.id];
+                assert_eq!((twin.quantity, twin.executed, twin.prevented), (waiting.order.quantity.0, 0, 0));
+                assert!(!twin.triggered);
+                if twin.order.kind.has_limit() || twin.order.side == Side::Sell {
+                    let order = &waiting.order;
+                    assert_eq!(twin.held, needs(order.side, order.limit.0, order.quantity.0, spec));
+                } else {
+                    assert_eq!(twin.held, settlement::ceil(i128::from(waiting.order.budget.0), spec));
+                }
+            }
+            let last = book.last_price().map(|price| price.0);
+            assert_eq!(self.last_settled[market], last);
             assert_eq!(self.wallet.sent(MarketId(market as u16)), book.received());
             assert_eq!(self.wallet.received(MarketId(market as u16)), book.sent());
             assert_eq!(self.wallet.fills(MarketId(market as u16)), book.trades());
@@ -692,7 +875,7 @@ impl Exchange {
     }
 
     fn check_nothing_is_held(&self) {
-        assert!(self.wallet.is_empty() && self.books.iter().all(Book::is_empty));
+        assert!(self.wallet.is_empty() && self.books.iter().all(|book| book.is_empty() && book.waiting() == 0));
         for asset in (0..ASSETS).map(AssetId) {
             let accounts = (0..ACCOUNTS).map(AccountId);
             for account in accounts {
@@ -708,11 +891,19 @@ impl Exchange {
     }
 }
 
+/// A price and so many basis points more, rounded up.
+fn more(price: u64, basis_points: u64) -> u64 {
+    let product = price * (10_000 + basis_points);
+    product / 10_000 + u64::from(!product.is_multiple_of(10_000))
+}
+
 fn settle_like_the_twin(profile: Profile) -> u64 {
     let (.., twin, seen) = Exchange::new(profile).run();
     eprintln!("{profile:?}: {} fills, {seen:?}", twin.fills);
     assert!(seen.rejected > 0 && seen.replaced > 0 && seen.reduced > 0 && seen.lost_races > 0 && seen.quiescent > 0);
     assert!(seen.contingent > 0 && seen.in_flight_most > 20);
+    assert!(seen.lapsed > 0 && seen.decremented > 0 && seen.triggered > 0 && seen.waited > 0 && seen.ran_out > 0);
+    assert!(seen.continued > 0);
     twin.fills
 }
 
@@ -730,7 +921,7 @@ const FINE: [Steps; 3] = [[(1, 2), (1, 1)], [(7, 3), (3, 0)], [(1, 3), (1, 1)]];
 const AWKWARD: [Steps; 3] = [[(3, 1), (3, 1)], [(9_973, 5), (17, 2)], [(125, 6), (7, 1)]];
 
 fn profile(seed: u64, markets: [Steps; 3], fees: (u32, u32)) -> Profile {
-    Profile { seed, markets, fees, steps: 600_000, busy: 35, full_check: 100, restarts: false, checked: true }
+    Profile { seed, markets, fees, steps: 700_000, busy: 35, full_check: 100, restarts: false, checked: true }
 }
 
 #[test]

@@ -3,19 +3,21 @@
 //! Every key is known or refused: a misspelt limit must not silently become no limit. Decimals are
 //! texts or whole numbers, never floating point.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
 use rialto_engine::ids::AssetId;
 use rialto_engine::market::{ASSET_SCALE_MAX, MarketDefinition, MarketSpec, SUPPLY_MAX, SpecError, Step};
+use rialto_engine::order::SelfTrade;
 use rialto_engine::units::{Amount, BasisPoints, Price, Quantity};
 use rialto_engine::wallet::WalletLimits;
 use serde::Deserialize;
 
 use crate::decimal::{Decimal, Grid};
 use crate::keys::Secret;
+use crate::orders::names;
 use crate::rate_limits::RateLimits;
 
 /// The highest price where the file names none, in ticks: a hundred million steps are finer than
@@ -52,6 +54,9 @@ pub struct Config {
     pub default_tenant: Option<String>,
     /// What tenants allow, by their names.
     pub rate_limits: Vec<(String, RateLimits)>,
+    /// What happens where an order that does not say so meets its own account, by tenant and
+    /// symbol.
+    self_trades: HashMap<(String, String), SelfTrade>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -207,6 +212,7 @@ impl Config {
             hosts: Vec::new(),
             default_tenant: file.default_tenant,
             rate_limits: Vec::new(),
+            self_trades: HashMap::new(),
             server: file.server,
         };
         config.check_server()?;
@@ -219,6 +225,12 @@ impl Config {
             return refuse(format!("default_tenant = \"{name}\": there is no such tenant"));
         }
         Ok(config)
+    }
+
+    /// What happens in a market where an order that does not say so meets its own account.
+    #[must_use]
+    pub fn self_trade(&self, tenant: &str, symbol: &str) -> SelfTrade {
+        self.self_trades.get(&(tenant.to_owned(), symbol.to_owned())).copied().unwrap_or_default()
     }
 
     fn check_server(&self) -> Result<(), ConfigError> {
@@ -250,7 +262,7 @@ impl Config {
         if let Some(shards) = tenant.wallet_shards.filter(|shards| *shards != 1) {
             return refuse(format!("{place}: wallet_shards = {shards}: a tenant has one wallet so far"));
         }
-        check_self_trade(tenant.self_trade_prevention.as_deref(), &place)?;
+        let self_trade = self_trade_mode(tenant.self_trade_prevention.as_deref(), &place)?.unwrap_or_default();
         for host in tenant.hosts {
             let host = host.to_ascii_lowercase();
             if host.is_empty() || host.contains(['/', ':', ' ']) {
@@ -264,6 +276,9 @@ impl Config {
         let assets = checked_assets(tenant.assets, &place)?;
         let mut markets: Vec<MarketSetup> = Vec::new();
         for market in tenant.markets {
+            let place = format!("{place}, market \"{}\"", market.symbol);
+            let self_trade = self_trade_mode(market.self_trade_prevention.as_deref(), &place)?.unwrap_or(self_trade);
+            self.self_trades.insert((name.clone(), market.symbol.clone()), self_trade);
             let market = checked_market(market, &assets, &place)?;
             if markets.iter().any(|other| other.symbol == market.symbol) {
                 return refuse(format!("{place}: market \"{}\" comes twice", market.symbol));
@@ -357,7 +372,6 @@ fn checked_market(market: Market, assets: &[(String, u8)], place: &str) -> Resul
     if !is_symbol(&market.symbol) {
         return refuse(format!("{place}: a symbol is 1 to 20 of A-Z, 0-9, '-', '_', '.'"));
     }
-    check_self_trade(market.self_trade_prevention.as_deref(), &place)?;
     let asset = |name: &str| {
         let found = assets.iter().zip(0..).find(|((other, _), _)| other == name);
         found.map(|((_, scale), number)| (AssetId(number), *scale))
@@ -456,10 +470,12 @@ fn step(number: &Number, place: &str, name: &str) -> Result<Step, ConfigError> {
     }
 }
 
-fn check_self_trade(mode: Option<&str>, place: &str) -> Result<(), ConfigError> {
-    match mode {
-        None | Some("none") => Ok(()),
-        Some(mode) => refuse(format!("{place}: self_trade_prevention = \"{mode}\": only \"none\" is offered so far")),
+fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>, ConfigError> {
+    let Some(mode) = mode else { return Ok(None) };
+    let names = SelfTrade::ALL.map(|mode| names::self_trade(mode).to_ascii_lowercase());
+    match SelfTrade::ALL.into_iter().zip(&names).find(|(_, name)| *name == mode) {
+        Some((mode, _)) => Ok(Some(mode)),
+        None => refuse(format!("{place}: self_trade_prevention = \"{mode}\" is none of {}", names.join(", "))),
     }
 }
 
@@ -553,6 +569,20 @@ balances = { USD = "100000", CNY = 700000 }
     }
 
     #[test]
+    fn a_market_prevents_self_trades_as_its_tenant_does_unless_it_says_otherwise() {
+        let mode = |of_tenant: &str, of_market: &str| {
+            let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{of_tenant}"), 1);
+            let text = text.replacen("tick = \"0.0001\"", &format!("tick = \"0.0001\"\n{of_market}"), 1);
+            Config::parse(&text).expect("reads").self_trade("acme", "USDCNY")
+        };
+        let (taker, decrement) = ("self_trade_prevention = \"expire_taker\"", "self_trade_prevention = \"decrement\"");
+        assert_eq!(mode("", ""), SelfTrade::Allow);
+        assert_eq!((mode(taker, ""), mode("", taker)), (SelfTrade::ExpireTaker, SelfTrade::ExpireTaker));
+        assert_eq!(mode(taker, decrement), SelfTrade::Decrement);
+        assert_eq!(mode(taker, "self_trade_prevention = \"none\""), SelfTrade::Allow);
+    }
+
+    #[test]
     fn secrets_are_never_shown() {
         let config = Config::parse(EXAMPLE).expect("reads");
         assert!(!format!("{config:?}").contains("a-secret"));
@@ -578,9 +608,9 @@ balances = { USD = "100000", CNY = 700000 }
     #[test]
     fn what_is_not_offered_is_refused_clearly() {
         assert!(changed("name = \"acme\"", "name = \"acme\"\nwallet_shards = 4").contains("wallet_shards"));
-        let stp = changed("name = \"acme\"", "name = \"acme\"\nself_trade_prevention = \"expire_maker\"");
-        assert!(stp.contains("self_trade_prevention") && stp.contains("\"none\""), "{stp}");
-        let stp = changed("tick = \"0.0001\"", "tick = \"0.0001\"\nself_trade_prevention = \"expire_taker\"");
+        let stp = changed("name = \"acme\"", "name = \"acme\"\nself_trade_prevention = \"transfer\"");
+        assert!(stp.contains("self_trade_prevention") && stp.contains("none, expire_taker"), "{stp}");
+        let stp = changed("tick = \"0.0001\"", "tick = \"0.0001\"\nself_trade_prevention = \"EXPIRE_TAKER\"");
         assert!(stp.contains("USDCNY"), "{stp}");
         assert!(problem("journal = \"postgres\"").contains("sled"));
         assert!(problem("[server]\nworkers = 0").contains("workers"));

@@ -10,7 +10,7 @@ use rialto_actors::exchange::Exchange;
 use rialto_actors::feed::Feed;
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
 use rialto_engine::message::CancelRestriction;
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place};
 
@@ -175,6 +175,7 @@ impl Scene {
             quantity: Quantity(size),
             budget: Amount::ZERO,
             time: Nanos::ZERO,
+            instructions: Instructions::default(),
         })
     }
 }

@@ -369,8 +369,8 @@ impl ApiError {
 
     /// Why the engine refused, in the words of the dialect.
     ///
-    /// Three texts have no model: `SupplyExceeded`, `AmountNotPositive` and `IdempotencyConflict`
-    /// answer deposits, which the dialect does not have.
+    /// Four texts have no model: `SupplyExceeded`, `AmountNotPositive` and `IdempotencyConflict`
+    /// answer deposits, which the dialect does not have, and its markets always have a last price.
     #[must_use]
     pub fn of_reason(reason: Reason, asked: Asked) -> Self {
         let lot_size = if asked == (Asked::Place { market: true }) { "MARKET_LOT_SIZE" } else { "LOT_SIZE" };
@@ -379,7 +379,8 @@ impl ApiError {
             Reason::UnknownAccount => Self::rejected_api_key(),
             Reason::UnknownMarket => Self::invalid_symbol(),
             Reason::UnknownAsset => Self::invalid_parameter("asset"),
-            Reason::PriceOutOfRange => Self::filter("PRICE_FILTER"),
+            // How far a trigger trails is checked here at the edge, so that it can only be its price.
+            Reason::PriceOutOfRange | Reason::TriggerOutOfRange => Self::filter("PRICE_FILTER"),
             Reason::QuantityOutOfRange => Self::filter(lot_size),
             Reason::NotionalTooSmall => Self::filter("NOTIONAL"),
             Reason::DuplicateClientOrderId => Self::new_order_rejected("Duplicate order sent."),
@@ -404,6 +405,8 @@ impl ApiError {
             Reason::QuantityNotReduced => {
                 Self::amend_rejected("The requested action would change no state; rejecting.")
             }
+            Reason::WouldTrigger => Self::new_order_rejected("Stop price would trigger immediately."),
+            Reason::NoReferencePrice => Self::new_order_rejected("There is no last price to trail yet."),
             Reason::AmountNotPositive => Self::invalid_parameter("amount"),
             Reason::SupplyExceeded => Self::overflow("amount"),
             Reason::IdempotencyConflict => Self::new_order_rejected("Duplicate request sent."),
@@ -484,6 +487,9 @@ mod tests {
             (Reason::AmountNotPositive, -1130, "Data sent for parameter 'amount' is not valid."),
             (Reason::SupplyExceeded, -1108, "Parameter 'amount' overflowed."),
             (Reason::IdempotencyConflict, -2010, "Duplicate request sent."),
+            (Reason::TriggerOutOfRange, -1013, "Filter failure: PRICE_FILTER"),
+            (Reason::WouldTrigger, -2010, "Stop price would trigger immediately."),
+            (Reason::NoReferencePrice, -2010, "There is no last price to trail yet."),
         ];
         assert_eq!(expected.len(), Reason::ALL.len());
         for ((reason, code, msg), every) in expected.into_iter().zip(Reason::ALL) {

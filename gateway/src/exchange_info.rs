@@ -1,11 +1,14 @@
 //! `exchangeInfo`: what trades, in which steps, under which limits.
 
+use rialto_engine::order::SelfTrade;
 use rialto_engine::units::{Amount, Rounding};
 
 use crate::decimal::MarketText;
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json;
+use crate::orders::contingent::{TRAILING_DELTA_MAX, TRAILING_DELTA_MIN};
+use crate::orders::names;
 use crate::params::Params;
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
@@ -68,8 +71,9 @@ fn write_symbol(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>)
             r#"{{"symbol":"{symbol}","status":"TRADING","baseAsset":"{base}","baseAssetPrecision":{base_scale},"#,
             r#""quoteAsset":"{quote}","quotePrecision":{quote_scale},"quoteAssetPrecision":{quote_scale},"#,
             r#""baseCommissionPrecision":{base_scale},"quoteCommissionPrecision":{quote_scale},"#,
-            r#""orderTypes":["LIMIT","LIMIT_MAKER","MARKET"],"icebergAllowed":false,"ocoAllowed":false,"#,
-            r#""otoAllowed":false,"opoAllowed":false,"quoteOrderQtyMarketAllowed":true,"allowTrailingStop":false,"#,
+            r#""orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","#,
+            r#""TAKE_PROFIT_LIMIT"],"icebergAllowed":false,"ocoAllowed":false,"#,
+            r#""otoAllowed":false,"opoAllowed":false,"quoteOrderQtyMarketAllowed":true,"allowTrailingStop":true,"#,
             r#""cancelReplaceAllowed":true,"amendAllowed":true,"pegInstructionsAllowed":false,"#,
             r#""isSpotTradingAllowed":true,"isMarginTradingAllowed":false,"filters":"#
         ),
@@ -81,9 +85,11 @@ fn write_symbol(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>)
     );
     out.extend_from_slice(text.as_bytes());
     write_filters(out, market, open_orders);
-    out.extend_from_slice(
-        br#","permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":"NONE","allowedSelfTradePreventionModes":["NONE"]}"#,
-    );
+    out.extend_from_slice(br#","permissions":[],"permissionSets":[["SPOT"]],"defaultSelfTradePreventionMode":""#);
+    out.extend_from_slice(names::self_trade(market.self_trade).as_bytes());
+    out.extend_from_slice(b"\",\"allowedSelfTradePreventionModes\":");
+    json::array(out, SelfTrade::ALL, |out, mode| json::string(out, names::self_trade(mode)));
+    out.push(b'}');
 }
 
 fn write_filters(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>) {
@@ -113,6 +119,16 @@ fn write_filters(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>
     let Amount(most) = spec.quote_amount(spec.max_price.times(spec.max_quantity), Rounding::Floor);
     quote.quoted_signed(out, most);
     out.extend_from_slice(b",\"applyMaxToMarket\":false,\"avgPriceMins\":0}");
+    let (least, most) = (TRAILING_DELTA_MIN, TRAILING_DELTA_MAX);
+    let trailing = format!(
+        concat!(
+            r#",{{"filterType":"TRAILING_DELTA","minTrailingAboveDelta":{least},"maxTrailingAboveDelta":{most},"#,
+            r#""minTrailingBelowDelta":{least},"maxTrailingBelowDelta":{most}}}"#
+        ),
+        least = least,
+        most = most
+    );
+    out.extend_from_slice(trailing.as_bytes());
     if let Some(limit) = open_orders {
         out.extend_from_slice(b",{\"filterType\":\"MAX_NUM_ORDERS\",\"maxNumOrders\":");
         json::number(out, u64::from(limit));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
 use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
 use tokio::sync::watch;
 
@@ -44,7 +45,7 @@ pub struct Gateway {
 }
 
 struct TenantTexts {
-    markets: Vec<MarketText>,
+    markets: Vec<(MarketText, SelfTrade)>,
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
@@ -59,6 +60,8 @@ pub struct Market<'a> {
     pub entry: &'a MarketEntry,
     /// How its numbers are read and written.
     pub text: &'a MarketText,
+    /// What happens where an order that does not say so meets its own account.
+    pub self_trade: SelfTrade,
 }
 
 impl<'a> Market<'a> {
@@ -81,7 +84,11 @@ impl Gateway {
     pub fn new(exchange: Exchange, config: &Config) -> Self {
         let directory = Arc::clone(exchange.directory());
         let texts = |tenant: &TenantEntry| TenantTexts {
-            markets: tenant.markets.iter().map(|market| MarketText::of(&market.definition)).collect(),
+            markets: {
+                let text = |market: &MarketEntry| MarketText::of(&market.definition);
+                let mode = |market: &MarketEntry| config.self_trade(&tenant.name, &market.symbol);
+                tenant.markets.iter().map(|market| (text(market), mode(market))).collect()
+            },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
@@ -129,8 +136,8 @@ impl Gateway {
     #[must_use]
     pub fn market_by_id(&self, tenant: TenantId, market: MarketId) -> Option<Market<'_>> {
         let entry = self.directory.tenant(tenant)?;
-        let text = self.tenants.get(tenant.0 as usize)?.markets.get(usize::from(market.0))?;
-        Some(Market { tenant: entry, entry: entry.market(market)?, text })
+        let (text, self_trade) = self.tenants.get(tenant.0 as usize)?.markets.get(usize::from(market.0))?;
+        Some(Market { tenant: entry, entry: entry.market(market)?, text, self_trade: *self_trade })
     }
 
     /// All markets of a tenant.

@@ -3,18 +3,21 @@
 //! Requests of REST and of the WebSocket API become the same commands, and their answers the same
 //! JSON. A request is read by the file of its name ([`place`], [`cancel`], [`replace`],
 //! [`amend`]), a new order in three steps: [`fields`] sorts the parameters, [`order_type`] says
-//! what belongs to each type, and [`new_order`] makes the engine's order of it. [`answer`] tells
-//! what became of a command. Everything is one pass over the parameters and one over the answer,
+//! what belongs to each type, and [`new_order`] makes the engine's order of it. [`contingent`] knows
+//! orders that wait for a price, [`prevention`] what an order lost to its own account. [`answer`]
+//! tells what became of a command. Everything is one pass over the parameters and one over the answer,
 //! into a buffer that is reused: this is the way of every order.
 
 pub mod amend;
 pub mod answer;
 pub mod cancel;
+pub mod contingent;
 mod fields;
 pub mod names;
 mod new_order;
 mod order_type;
 pub mod place;
+pub mod prevention;
 pub mod replace;
 pub mod report;
 pub mod target;

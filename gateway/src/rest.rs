@@ -173,11 +173,13 @@ impl Call<'_> {
             (&Method::GET, "account") => self.inquiry()?.account().await,
             (&Method::GET, "account/commission") => self.inquiry()?.commission(),
             (&Method::GET, "rateLimit/order") => Ok(self.inquiry()?.order_limits()),
-            // Self-trades are not prevented and order lists not offered, so that there are none.
-            (&Method::GET, "myPreventedMatches" | "openOrderList" | "allOrderList") => {
+            // Order lists are not offered, so that there are none.
+            (&Method::GET, "openOrderList" | "allOrderList") => {
                 self.signed()?;
                 Ok(b"[]".to_vec())
             }
+            // There are some, and nobody keeps them.
+            (&Method::GET, "myPreventedMatches") => Err(ApiError::unsupported()),
             (_, "userDataStream") => self.user_data_stream(),
             (_, path) if KNOWN.contains(&path) => Err(ApiError::wrong_http_method()),
             _ => Err(ApiError::no_such_path()),

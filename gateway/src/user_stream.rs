@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rialto_actors::api::Release;
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
+use rialto_engine::message::Expiry;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
@@ -20,7 +21,8 @@ use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::{ApiKey, Identity};
-use crate::orders::{names, report};
+use crate::orders::prevention::{self, Prevention};
+use crate::orders::{contingent, names, report};
 use crate::worker::Worker;
 
 /// Whom an account's events are told.
@@ -55,10 +57,15 @@ pub fn tell(
         told.push(account);
         let own = || release.updates.iter().filter(move |update| update.order.account == account);
         for listener in listeners {
-            for update in own() {
+            let mut preventions = prevention::Reader::default();
+            for (at, update) in release.updates.iter().enumerate() {
+                let prevention = preventions.read(&release.updates, at);
+                if update.order.account != account || prevention::is_told_by_the_end(&release.updates, at) {
+                    continue;
+                }
                 let Some(market) = worker.gateway.market_by_id(release.tenant, update.order.market) else { continue };
                 let report = Report { gateway: &worker.gateway, market, unit: listener.unit, now };
-                listener.send(worker, |out| report.write(out, update, cancel_id));
+                listener.send(worker, |out| report.write(out, update, prevention, cancel_id));
             }
             listener.send(worker, |out| {
                 write_position(out, &worker.gateway, release.tenant, own(), listener.unit, now);
@@ -105,8 +112,14 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Appends the report of an event.
-    pub fn write(&self, out: &mut Vec<u8>, update: &OrderUpdate, cancel_id: Option<&ClientOrderId>) {
+    /// Appends the report of an event; `prevention` is the prevented trade that it tells of.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        update: &OrderUpdate,
+        prevention: Option<Prevention>,
+        cancel_id: Option<&ClientOrderId>,
+    ) {
         let OrderUpdate { event, order, .. } = update;
         let text = self.market.text;
         let key = |out: &mut Vec<u8>, key: &str| {
@@ -142,13 +155,19 @@ impl Report<'_> {
         }
         out.push(b'"');
         word(out, "S", names::side(order.side));
-        word(out, "o", names::order_type(order.kind));
+        word(out, "o", names::order_type(order));
         word(out, "f", names::time_in_force(order.kind));
         key(out, "q");
         text.quantity(out, order.quantity);
         key(out, "p");
         text.price(out, order.price);
-        out.extend_from_slice(b",\"P\":\"0.00000000\",\"F\":\"0.00000000\",\"g\":-1");
+        key(out, "P");
+        text.price(out, contingent::stop_price(order));
+        // Since when it follows the price (`D`) only the book knows.
+        if let Some(delta) = contingent::trailing_delta_of(order) {
+            number(out, "d", u64::from(delta.0));
+        }
+        out.extend_from_slice(b",\"F\":\"0.00000000\",\"g\":-1");
         word(out, "C", if canceled { order.client_id.as_str() } else { "" });
         word(out, "x", execution_type(event));
         word(out, "X", names::status(order.status));
@@ -162,9 +181,10 @@ impl Report<'_> {
         key(out, "t");
         json::integer(out, execution.map_or(-1, |execution| i64::try_from(execution.trade.0).unwrap_or(i64::MAX)));
         number(out, "I", report::execution_id(order));
-        let works = matches!(order.status, Status::New | Status::PartiallyFilled);
+        let is_open = matches!(order.status, Status::New | Status::PartiallyFilled);
+        let working = order.working_since().filter(|_| order.status != Status::Rejected);
         key(out, "w");
-        json::boolean(out, works);
+        json::boolean(out, is_open && working.is_some());
         key(out, "m");
         json::boolean(out, execution.is_some_and(|execution| execution.maker));
         out.extend_from_slice(b",\"M\":false");
@@ -176,14 +196,40 @@ impl Report<'_> {
         text.notional(out, last);
         key(out, "Q");
         text.quote_amount(out, order.budget);
-        if order.status != Status::Rejected {
-            number(out, "W", self.unit.count(order.time));
+        if let Some(time) = working {
+            number(out, "W", self.unit.count(time));
         }
-        word(out, "V", "NONE");
-        if let OrderEvent::Expired(reason) = event {
-            word(out, "eR", names::expiry(*reason));
+        word(out, "V", names::self_trade(order.instructions.self_trade));
+        if let OrderEvent::Expired(reason) = event
+            && let Some(reason) = names::expiry(*reason)
+        {
+            word(out, "eR", reason);
+        }
+        if let Some(prevention) = prevention {
+            self.write_prevention(out, order, prevention);
         }
         out.push(b'}');
+    }
+
+    /// What was lost in a trade that was prevented, and with whom. There are no trade groups, and
+    /// prevented matches have no numbers (`v`).
+    fn write_prevention(&self, out: &mut Vec<u8>, order: &OrderView, prevention: Prevention) {
+        let text = self.market.text;
+        out.extend_from_slice(b",\"A\":");
+        text.quantity(out, prevention::prevented(order));
+        out.extend_from_slice(b",\"B\":");
+        text.quantity(out, prevention.lost);
+        out.extend_from_slice(b",\"u\":-1");
+        if let Some(met) = prevention.met {
+            out.extend_from_slice(b",\"U\":");
+            json::number(out, met.order.0);
+            out.extend_from_slice(b",\"pl\":");
+            text.quantity(out, met.quantity);
+            out.extend_from_slice(b",\"pL\":");
+            text.price(out, met.price);
+            out.extend_from_slice(b",\"pY\":");
+            text.notional(out, met.price.times(met.quantity));
+        }
     }
 
     fn write_execution(&self, out: &mut Vec<u8>, execution: Option<&Execution>, order: &OrderView) {
@@ -209,9 +255,10 @@ impl Report<'_> {
 
 const fn execution_type(event: &OrderEvent) -> &'static str {
     match event {
-        OrderEvent::New => "NEW",
+        OrderEvent::New | OrderEvent::Triggered => "NEW",
         OrderEvent::Trade(_) => "TRADE",
         OrderEvent::Canceled => "CANCELED",
+        OrderEvent::Expired(Expiry::SelfTrade) | OrderEvent::Prevented(..) => "TRADE_PREVENTION",
         OrderEvent::Expired(_) => "EXPIRED",
         OrderEvent::Reduced => "REPLACED",
         OrderEvent::Rejected(_) => "REJECTED",
@@ -221,6 +268,7 @@ const fn execution_type(event: &OrderEvent) -> &'static str {
 fn reject_reason(reason: Reason) -> String {
     match reason {
         Reason::WouldMatch => "WOULD_MATCH_IMMEDIATELY".to_owned(),
+        Reason::WouldTrigger => "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY".to_owned(),
         Reason::InsufficientBalance => "INSUFFICIENT_BALANCES".to_owned(),
         other => other.name().to_ascii_uppercase(),
     }

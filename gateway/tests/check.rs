@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::{ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, Options, Storage};
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command as WalletCommand, Place};
 use rialto_persistence::journal::sled::SledOptions;
@@ -37,6 +37,7 @@ fn run(orders: u64) -> TempDir {
             quantity: Quantity(100 + number),
             budget: Amount(0),
             time: Nanos(0),
+            instructions: Instructions::default(),
         };
         let request = Request::Command { command: WalletCommand::Place(place), deadline: Nanos(u64::MAX) };
         let token = ReplyToken { worker: 0, slot: 0, generation: 0 };

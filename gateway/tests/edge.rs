@@ -1,9 +1,13 @@
 //! The edge as a client meets it: a server in a thread, requests over its socket.
 
+#[path = "edge/contingent.rs"]
+mod contingent;
 #[path = "edge/rate_limits.rs"]
 mod rate_limits;
 #[path = "edge/replacements.rs"]
 mod replacements;
+#[path = "edge/self_trades.rs"]
+mod self_trades;
 mod support;
 
 use serde_json::{Value, json};
@@ -99,7 +103,8 @@ fn wrong_orders_are_refused_in_the_words_of_the_dialect() {
     assert_eq!(refused("&price=7.1", "").1, "Mandatory parameter 'price' was not sent, was empty/null, or malformed.");
     assert_eq!(code("price=7.1", "price="), -1105);
     assert_eq!(code("side=BUY", "side=HOLD"), -1117);
-    assert_eq!(code("type=LIMIT", "type=STOP_LOSS"), -1116);
+    assert_eq!(code("type=LIMIT", "type=TRAILING_STOP_MARKET"), -1116);
+    assert_eq!(code("type=LIMIT", "type=STOP_LOSS"), -1106);
     assert_eq!(code("timeInForce=GTC", "timeInForce=GTX"), -1115);
     assert_eq!(code("type=LIMIT", "type=LIMIT_MAKER&x=1"), -1104);
     assert_eq!(code("quantity=10", "quantity=10&icebergQty=1"), -1106);
@@ -109,7 +114,8 @@ fn wrong_orders_are_refused_in_the_words_of_the_dialect() {
     assert_eq!(code("quantity=10", "quantity=10&quantity=11"), -1101);
     assert_eq!(code("quantity=10", "quantity=10&newClientOrderId=has%20space"), -1100);
     assert_eq!(code("quantity=10", "quantity=10&newClientOrderId=rialto-1"), -1130);
-    assert_eq!(code("quantity=10", "quantity=10&selfTradePreventionMode=EXPIRE_TAKER"), -1013);
+    assert_eq!(code("quantity=10", "quantity=10&selfTradePreventionMode=TRANSFER"), -1013);
+    assert_eq!(code("quantity=10", "quantity=10&selfTradePreventionMode=SOMETIMES"), -1130);
     assert_eq!(
         refused("quantity=10", "quantity=10000000"),
         (-2010, "Account has insufficient balance for requested action.".to_owned())
@@ -176,12 +182,20 @@ fn info_names_the_filters_that_clients_need() {
     let symbol = &info["symbols"][0];
     let filters: Vec<&str> =
         symbol["filters"].as_array().expect("filters").iter().filter_map(|one| one["filterType"].as_str()).collect();
-    assert_eq!(filters, ["PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "MAX_NUM_ORDERS"]);
+    assert_eq!(
+        filters,
+        ["PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "TRAILING_DELTA", "MAX_NUM_ORDERS"]
+    );
     assert_eq!(symbol["filters"][0]["tickSize"], "0.00010000");
     assert_eq!(symbol["filters"][1]["stepSize"], "0.01000000");
     assert_eq!(symbol["filters"][3]["minNotional"], "1.00000000");
     assert_eq!(symbol["permissionSets"], json!([["SPOT"]]));
-    assert_eq!(symbol["orderTypes"], json!(["LIMIT", "LIMIT_MAKER", "MARKET"]));
+    let types = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"];
+    assert_eq!(symbol["orderTypes"], json!(types));
+    assert_eq!((&symbol["allowTrailingStop"], &symbol["ocoAllowed"]), (&json!(true), &json!(false)));
+    assert_eq!(symbol["defaultSelfTradePreventionMode"], "NONE");
+    let modes = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"];
+    assert_eq!(symbol["allowedSelfTradePreventionModes"], json!(modes));
 }
 
 #[test]

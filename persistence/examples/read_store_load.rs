@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::message::Fill;
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
@@ -67,6 +67,9 @@ impl Load {
             status: Status::New,
             time,
             updated: time,
+            instructions: Instructions::default(),
+            triggered: Nanos::ZERO,
+            prevented: Quantity::ZERO,
         }
     }
 

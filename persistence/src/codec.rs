@@ -4,7 +4,9 @@
 //! cannot change a written byte unnoticed. Version 1 of both forms is frozen by fixtures; a change
 //! makes a version 2 beside it. Integers have fixed width and are little endian.
 
+mod instructions;
 mod message;
+mod more;
 mod record;
 mod snapshot;
 
@@ -77,7 +79,7 @@ const KINDS: [OrderKind; 6] = [
 
 const RESTRICTIONS: [CancelRestriction; 3] =
     [CancelRestriction::None, CancelRestriction::OnlyNew, CancelRestriction::OnlyPartiallyFilled];
-const EXPIRIES: [Expiry; 3] = [Expiry::ImmediateOrCancel, Expiry::FillOrKill, Expiry::Liquidity];
+const EXPIRIES: [Expiry; 4] = [Expiry::ImmediateOrCancel, Expiry::FillOrKill, Expiry::Liquidity, Expiry::SelfTrade];
 
 /// The number of a value: its place in the frozen table above.
 fn number_of<T: PartialEq>(table: &[T], value: &T) -> u8 {

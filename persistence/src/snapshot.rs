@@ -18,7 +18,9 @@ use crate::codec;
 use crate::world::World;
 
 const MAGIC: &[u8; 8] = b"RIALTOSN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest version that is still read.
+const VERSION_OLDEST: u32 = 1;
 const HEADER_LENGTH: usize = 24;
 const BUFFER_BYTES: usize = 1 << 16;
 /// How many snapshots are kept: the newest, and one to fall back to.
@@ -149,7 +151,7 @@ pub fn read(path: &Path) -> io::Result<WorldSnapshot> {
     let (header, body) = bytes.split_at_checked(HEADER_LENGTH).ok_or_else(|| invalid("too short".to_owned()))?;
     let word = |range: std::ops::Range<usize>| u32::from_le_bytes(header[range].try_into().unwrap_or_default());
     let length = u64::from_le_bytes(header[12..20].try_into().unwrap_or_default());
-    if &header[..8] != MAGIC || word(8..12) != VERSION {
+    if &header[..8] != MAGIC || !(VERSION_OLDEST..=VERSION).contains(&word(8..12)) {
         return Err(invalid("not a snapshot of a known version".to_owned()));
     }
     if length != body.len() as u64 || word(20..24) != crc32fast::hash(body) {

@@ -9,6 +9,7 @@ use rialto_engine::book::{Book, BookOutput, LevelChange};
 use rialto_engine::ids::{AssetId, MarketId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
 use rialto_engine::message::{Fill, ToBook, ToWallet};
+use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::OrderUpdate;
@@ -237,8 +238,11 @@ impl World {
                         .match_next(*tenant, *market, scratch, observer)
                         .ok_or(ReplayError::MissingMessage { position })?;
                 }
-                if state.book.digest().0 != *digest {
-                    return Err(ReplayError::Diverged { position });
+                // A cascade that was cut off by its bound went on for as long as the receipt says.
+                while state.book.digest().0 != *digest {
+                    state
+                        .cascade_next(*tenant, *market, scratch, observer)
+                        .ok_or(ReplayError::Diverged { position })?;
                 }
             }
             Record::WalletReceived { tenant: id, market, through, digest } => {
@@ -278,10 +282,11 @@ impl World {
             for number in 0..tenant.markets.len() {
                 let market = MarketId(u16::try_from(number).ok()?);
                 let state = &mut tenant.markets[number];
-                if !state.to_book.is_empty() {
+                if !state.to_book.is_empty() || state.book.is_cascading() {
                     self.position += 1;
                     observer.begins(self.position);
                     while state.match_next(id, market, scratch, observer).is_some() {}
+                    while state.cascade_next(id, market, scratch, observer).is_some() {}
                     let (through, digest) = (state.book.received(), state.book.digest().0);
                     return Some(Record::BookReceived { tenant: id, market, through, digest });
                 }
@@ -300,7 +305,7 @@ impl World {
     /// Whether messages are under way that nobody has taken yet.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
-        let quiet = |market: &Market| market.to_book.is_empty() && market.to_wallet.is_empty();
+        let quiet = |market: &Market| market.is_quiet();
         self.tenants.iter().all(|tenant| tenant.markets.iter().all(quiet))
     }
 
@@ -435,21 +440,23 @@ impl Tenant {
     fn hold_imbalances(&self, found: &mut Vec<Imbalance>) {
         let snapshot = self.wallet.snapshot();
         let mut held = vec![vec![Amount::ZERO; self.assets.len()]; self.accounts.len()];
-        let quiet = self.markets.iter().all(|market| market.to_book.is_empty() && market.to_wallet.is_empty());
+        let quiet = self.markets.iter().all(Market::is_quiet);
         for order in &snapshot.orders {
             let market = &self.markets[usize::from(order.market.0)];
-            let executed = order.progress.map(|progress| progress.executed).unwrap_or_default();
-            let remaining = order.quantity - executed;
+            let remaining = order.progress.map_or(order.quantity, |progress| progress.open(order.quantity));
             let needed = order.needed(remaining, &market.spec);
             let holds = order.progress.map_or(needed, |progress| progress.held);
             held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += holds;
             // A hold may lack the fraction of a unit that earlier fills were rounded up by.
             let in_book = market.book.remaining(order.id);
-            if quiet && (in_book != Some(remaining) || holds > needed || holds.0 < needed.0 - 1) {
+            // One that waits to buy at the market's price holds what that may be, not what it says.
+            let exact = order.kind.has_limit() || order.side == Side::Sell;
+            let off = exact && (holds > needed || holds.0 < needed.0 - 1);
+            if quiet && (in_book != Some(remaining) || off) {
                 found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
             }
         }
-        let open: usize = self.markets.iter().map(|market| market.book.len()).sum();
+        let open: usize = self.markets.iter().map(|market| market.book.len() + market.book.waiting()).sum();
         if quiet && open != snapshot.orders.len() {
             found.push(Imbalance::OpenOrders { books: open, wallet: snapshot.orders.len() });
         }
@@ -470,6 +477,25 @@ impl Tenant {
 }
 
 impl Market {
+    /// Whether nothing is under way between book and wallet.
+    fn is_quiet(&self) -> bool {
+        self.to_book.is_empty() && self.to_wallet.is_empty() && !self.book.is_cascading()
+    }
+
+    /// Gives triggered orders that were left over their turn. `None` if there are none.
+    fn cascade_next(
+        &mut self,
+        tenant: TenantId,
+        market: MarketId,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Option<()> {
+        scratch.book.clear();
+        let answer = self.book.proceed(&mut scratch.book)?;
+        self.tell(tenant, market, answer, scratch, observer);
+        Some(())
+    }
+
     /// Lets the book take the wallet's next message. `None` if there is none.
     pub fn match_next(
         &mut self,
@@ -479,17 +505,29 @@ impl Market {
         observer: &mut impl Observer,
     ) -> Option<()> {
         let message = self.to_book.pop_front()?;
+        while self.cascade_next(tenant, market, scratch, observer).is_some() {}
         scratch.book.clear();
         let answer = self.book.receive(&message, &mut scratch.book)?;
+        self.tell(tenant, market, answer, scratch, observer);
+        Some(())
+    }
+
+    fn tell(
+        &mut self,
+        tenant: TenantId,
+        market: MarketId,
+        answer: ToWallet,
+        scratch: &Scratch,
+        observer: &mut impl Observer,
+    ) {
         let matched = Matched {
-            time: message.time,
+            time: answer.time,
             fills: &answer.fills,
             levels: &scratch.book.levels,
             changes: self.book.changes(),
         };
         observer.matched(tenant, market, &matched);
         self.to_wallet.push_back(answer);
-        Some(())
     }
 }
 

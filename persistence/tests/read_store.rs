@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::message::{Expiry, Fill};
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Activation, Instructions, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
 use rialto_persistence::kline::{Interval, Kline};
@@ -22,6 +22,7 @@ const CACHE_BYTES: usize = 4 << 20;
 
 /// One thing that the follower tells the store.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "a test keeps a few thousand of them")]
 enum Event {
     Update(TenantId, OrderUpdate),
     Fill(TenantId, MarketId, Nanos, Fill),
@@ -123,6 +124,9 @@ impl Script {
             status: Status::New,
             time: Nanos(self.time),
             updated: Nanos(self.time),
+            instructions: self.instructions(),
+            triggered: Nanos(self.below(2) * self.time),
+            prevented: Quantity(self.below(2) * 5),
         };
         self.entry(tenant, LedgerAccount::Available(account), LedgerAccount::Held(account), Cause::Hold(id));
         self.orders[tenant].push(order);
@@ -142,6 +146,20 @@ impl Script {
             let order = *order;
             self.tell(tenant, OrderEvent::Expired(Expiry::ImmediateOrCancel), order);
         }
+    }
+
+    /// Mostly none.
+    fn instructions(&mut self) -> Instructions {
+        let price = Price(90 + self.below(20));
+        let trail = Trail {
+            delta: BasisPoints(100),
+            activation: self.pick(&[None, Some(Activation::Rise(price)), Some(Activation::Fall(price))]),
+        };
+        let triggers =
+            [Trigger::Rise(price), Trigger::Fall(price), Trigger::TrailRise(trail), Trigger::TrailFall(trail)];
+        let trigger = self.pick(&triggers);
+        let trigger = self.pick(&[None, None, Some(trigger)]);
+        Instructions { self_trade: self.pick(&SelfTrade::ALL), trigger }
     }
 
     /// A trade of an order with one before it, of whatever account.

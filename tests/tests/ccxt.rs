@@ -29,3 +29,8 @@ fn ccxt_trades_over_rest() {
 fn ccxt_pro_watches_and_trades() {
     run("ccxt_pro.py");
 }
+
+#[test]
+fn ccxt_waits_for_prices_and_meets_itself() {
+    run("ccxt_contingent.py");
+}

@@ -453,21 +453,36 @@ fn parameters_that_do_not_fit_are_named() {
         for (method, parameters, code, msg) in cases {
             door.refused_with(400, method, &parameters, code, &msg);
         }
-        // What is not offered is said to be so, also when sent as its type wants it.
-        for (kind, changes) in [
-            ("STOP_LOSS", json!({"stopPrice": "6", "price": null, "timeInForce": null})),
-            ("STOP_LOSS_LIMIT", json!({"stopPrice": "6"})),
-            ("TAKE_PROFIT", json!({"trailingDelta": "100", "price": null, "timeInForce": null})),
-            ("TAKE_PROFIT_LIMIT", json!({"stopPrice": "6"})),
-            ("TRAILING_STOP_MARKET", json!({})),
+        // Orders that wait, and what happens where an order meets its own account.
+        let stop = |changes: &Value| order(&with(json!({"type": "STOP_LOSS_LIMIT"}), changes));
+        let no_limit = json!({"type": "TAKE_PROFIT", "price": null, "timeInForce": null});
+        let either = "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!".to_owned();
+        let mode = "Data sent for parameter 'selfTradePreventionMode' is not valid.".to_owned();
+        let mode_not_allowed = "This symbol does not allow the specified self-trade prevention mode.".to_owned();
+        for (parameters, code, msg) in [
+            (stop(&json!({})), -1102, either.clone()),
+            (order(&no_limit), -1102, either),
+            (order(&with(no_limit, &json!({"stopPrice": "6", "quantity": null}))), -1102, mandatory("quantity")),
+            (stop(&json!({"stopPrice": ""})), -1105, "Parameter 'stopPrice' was empty.".to_owned()),
+            (stop(&json!({"stopPrice": "-6"})), -1100, illegal("stopPrice", DECIMAL)),
+            (stop(&json!({"stopPrice": "6.000000001"})), -1111, String::new()),
+            (stop(&json!({"stopPrice": "6.00005"})), -1013, "Filter failure: PRICE_FILTER".to_owned()),
+            (stop(&json!({"stopPrice": "0"})), -1013, "Filter failure: PRICE_FILTER".to_owned()),
+            (stop(&json!({"stopPrice": "99999999"})), -1013, "Filter failure: PRICE_FILTER".to_owned()),
+            (stop(&json!({"trailingDelta": "9"})), -1013, "Filter failure: TRAILING_DELTA".to_owned()),
+            (stop(&json!({"trailingDelta": 2001})), -1013, "Filter failure: TRAILING_DELTA".to_owned()),
+            (stop(&json!({"trailingDelta": "99999999999"})), -1013, "Filter failure: TRAILING_DELTA".to_owned()),
+            (stop(&json!({"trailingDelta": "1.5"})), -1100, illegal("trailingDelta", digits)),
+            (stop(&json!({"stopPrice": "6", "timeInForce": null})), -1102, mandatory("timeInForce")),
+            (stop(&json!({"stopPrice": "6", "timeInForce": "GTX"})), -1115, "Invalid timeInForce.".to_owned()),
+            (order(&json!({"trailingDelta": "100"})), -1106, String::new()),
+            (order(&json!({"type": "STOP_LOSS", "stopPrice": "6"})), -1106, String::new()),
+            (order(&json!({"type": "STOP_LOSS", "stopPrice": "6", "price": null})), -1114, String::new()),
+            (order(&json!({"type": "TRAILING_STOP_MARKET"})), -1116, "Invalid orderType.".to_owned()),
+            (order(&json!({"selfTradePreventionMode": "TRANSFER"})), -1013, mode_not_allowed),
+            (order(&json!({"selfTradePreventionMode": "none"})), -1130, mode),
         ] {
-            door.refused_with(
-                400,
-                "order.place",
-                &order(&with(json!({"type": kind}), &changes)),
-                -1116,
-                "Invalid orderType.",
-            );
+            door.refused_with(400, "order.place", &parameters, code, &msg);
         }
         let many: serde_json::Map<String, Value> = (0..60).map(|number| (format!("p{number}"), json!("1"))).collect();
         let msg = "Too many parameters sent for this endpoint.";

@@ -12,7 +12,7 @@ use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, Te
 use rialto_actors::feed::Feed;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
 use rialto_engine::market::Step;
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
@@ -58,6 +58,7 @@ pub fn place(account: u32, client_id: &str, side: Side, price: u64, quantity: u6
         quantity: Quantity(quantity),
         budget: Amount(0),
         time: Nanos(0),
+        instructions: Instructions::default(),
     };
     Request::Command { command: Command::Place(place), deadline: Nanos(u64::MAX) }
 }

@@ -3,7 +3,7 @@
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{CancelRestriction, Placement};
-use rialto_engine::order::{NewOrder, OrderKind};
+use rialto_engine::order::{Instructions, NewOrder, OrderKind};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
 use crate::workload::{Command, Side};
@@ -63,6 +63,7 @@ impl Engine for Rialto {
             quantity: Quantity(quantity),
             budget: Notional(u64::MAX),
             time: Nanos(id),
+            instructions: Instructions::default(),
         };
         let placement = self.book.place(&order, &mut self.output);
         assert!(matches!(placement, Placement::Filled | Placement::Resting { .. }), "{id}: {placement:?}");

@@ -9,27 +9,37 @@ use std::collections::BTreeMap;
 
 use super::LevelChange;
 use crate::order::Side;
-use crate::slab::{NONE, Slab};
+use crate::slab::{NONE, push_lean};
 use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 6;
 const PAGE_LEVELS: usize = 1 << PAGE_BITS;
 const CACHED_PAGES: usize = 16;
 
+/// A level as the rest of the book sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Level {
     pub price: Price,
     pub quantity: Quantity,
     pub head: u32,
-    tail: u32,
-    page: u32,
 }
 
+/// A level as it stands in its page. Its price follows from where it stands.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    quantity: Quantity,
+    head: u32,
+    tail: u32,
+}
+
+const EMPTY: Stored = Stored { quantity: Quantity::ZERO, head: NONE, tail: NONE };
+
+/// Only levels that the bitmap marks mean anything.
 #[derive(Clone, Debug)]
 struct Page {
     number: u64,
     occupied: u64,
-    levels: [u32; PAGE_LEVELS],
+    levels: [Stored; PAGE_LEVELS],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +48,7 @@ struct Cached {
     page: u32,
 }
 
+/// One side of a book. A level is named by its page and its place there: see [`Place`].
 #[derive(Clone, Debug)]
 pub struct Ladder {
     side: Side,
@@ -45,10 +56,29 @@ pub struct Ladder {
     mask: u64,
     best_key: u64,
     best: u32,
-    levels: Slab<Level>,
-    pages: Slab<Page>,
+    pages: Vec<Page>,
+    free: Vec<u32>,
     by_number: BTreeMap<u64, u32>,
     cache: [Cached; CACHED_PAGES],
+}
+
+/// Where a level stands: its page's slot and its place in the page, in one number.
+#[derive(Clone, Copy)]
+struct Place {
+    page: u32,
+    bit: u32,
+}
+
+impl Place {
+    #[inline]
+    fn of(level: u32) -> Self {
+        Self { page: level >> PAGE_BITS, bit: level % PAGE_LEVELS as u32 }
+    }
+
+    #[inline]
+    fn level(self) -> u32 {
+        self.page << PAGE_BITS | self.bit
+    }
 }
 
 impl Ladder {
@@ -58,33 +88,32 @@ impl Ladder {
             mask: if side == Side::Buy { u64::MAX } else { 0 },
             best_key: u64::MAX,
             best: NONE,
-            levels: Slab::default(),
-            pages: Slab::default(),
+            pages: Vec::new(),
+            free: Vec::new(),
             by_number: BTreeMap::new(),
             cache: [Cached { number: u64::MAX, page: NONE }; CACHED_PAGES],
         }
     }
 
     #[inline]
-    pub fn best(&self) -> Option<&Level> {
-        (self.best != NONE).then(|| &self.levels[self.best])
+    pub fn best(&self) -> Option<Level> {
+        (self.best != NONE).then(|| self.level(self.best))
     }
 
     /// The best level if an order of the other side with this limit trades with it.
     #[inline]
-    pub fn best_within(&self, limit: Price) -> Option<(u32, &Level)> {
-        (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, &self.levels[self.best]))
+    pub fn best_within(&self, limit: Price) -> Option<(u32, Level)> {
+        (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, self.level(self.best)))
     }
 
     /// The levels, best first.
-    pub fn iter(&self) -> impl Iterator<Item = &Level> {
+    pub fn iter(&self) -> impl Iterator<Item = Level> {
         self.by_number.values().flat_map(move |page| {
-            let page = &self.pages[*page];
-            let mut occupied = page.occupied;
+            let mut occupied = self.pages[*page as usize].occupied;
             std::iter::from_fn(move || {
                 let bit = occupied.trailing_zeros();
                 occupied &= occupied.checked_sub(1)?;
-                Some(&self.levels[page.levels[bit as usize]])
+                Some(self.level(Place { page: *page, bit }.level()))
             })
         })
     }
@@ -97,38 +126,40 @@ impl Ladder {
         let number = key >> PAGE_BITS;
         let cached = self.cache[number as usize % CACHED_PAGES];
         let page_slot = if cached.number == number { cached.page } else { self.page_at(number) };
-        let bit = (key as usize) % PAGE_LEVELS;
-        let page = &mut self.pages[page_slot];
-        if page.occupied & (1 << bit) != 0 {
-            let level = page.levels[bit];
-            let record = &mut self.levels[level];
-            let previous = std::mem::replace(&mut record.tail, order);
-            record.quantity += quantity;
-            return (level, previous, LevelChange { side, price, quantity: record.quantity });
+        let place = Place { page: page_slot, bit: key as u32 % PAGE_LEVELS as u32 };
+        let page = &mut self.pages[page_slot as usize];
+        let stored = &mut page.levels[place.bit as usize];
+        if page.occupied & (1 << place.bit) != 0 {
+            let previous = std::mem::replace(&mut stored.tail, order);
+            stored.quantity += quantity;
+            return (place.level(), previous, LevelChange { side, price, quantity: stored.quantity });
         }
-        let level = self.levels.insert(Level { price, quantity, head: order, tail: order, page: page_slot });
-        page.occupied |= 1 << bit;
-        page.levels[bit] = level;
+        *stored = Stored { quantity, head: order, tail: order };
+        page.occupied |= 1 << place.bit;
         if key < self.best_key || self.best == NONE {
             self.best_key = key;
-            self.best = level;
+            self.best = place.level();
         }
-        (level, NONE, LevelChange { side, price, quantity })
+        (place.level(), NONE, LevelChange { side, price, quantity })
     }
 
     /// Lowers what rests at a level. The orders themselves are the caller's.
     #[inline]
     pub fn shrink(&mut self, level: u32, quantity: Quantity) -> LevelChange {
-        let record = &mut self.levels[level];
-        record.quantity -= quantity;
-        LevelChange { side: self.side, price: record.price, quantity: record.quantity }
+        let Place { page, bit } = Place::of(level);
+        let page = &mut self.pages[page as usize];
+        let price = Price(page.key(bit) ^ self.mask);
+        let stored = &mut page.levels[bit as usize];
+        stored.quantity -= quantity;
+        LevelChange { side: self.side, price, quantity: stored.quantity }
     }
 
     /// Takes a quantity off the front of a level, whose first order is then `head`.
     #[inline]
     pub fn take(&mut self, level: u32, quantity: Quantity, head: u32) -> LevelChange {
         let change = self.shrink(level, quantity);
-        self.levels[level].head = head;
+        let Place { page, bit } = Place::of(level);
+        self.pages[page as usize].levels[bit as usize].head = head;
         if head == NONE {
             self.remove(level);
         }
@@ -139,44 +170,51 @@ impl Ladder {
     /// neighbours where one of them is the level itself.
     #[inline]
     pub fn leave(&mut self, level: u32, quantity: Quantity, previous: u32, next: u32) -> LevelChange {
-        let record = &mut self.levels[level];
-        record.quantity -= quantity;
-        if previous == NONE {
-            record.head = next;
-        }
-        if next == NONE {
-            record.tail = previous;
-        }
-        let change = LevelChange { side: self.side, price: record.price, quantity: record.quantity };
-        if previous == NONE && next == NONE {
-            self.remove(level);
+        let change = self.shrink(level, quantity);
+        if previous == NONE || next == NONE {
+            let Place { page, bit } = Place::of(level);
+            let stored = &mut self.pages[page as usize].levels[bit as usize];
+            if previous == NONE {
+                stored.head = next;
+            }
+            if next == NONE {
+                stored.tail = previous;
+            }
+            if previous == NONE && next == NONE {
+                self.remove(level);
+            }
         }
         change
     }
 
+    #[inline]
+    fn level(&self, level: u32) -> Level {
+        let Place { page, bit } = Place::of(level);
+        let page = &self.pages[page as usize];
+        let Stored { quantity, head, .. } = page.levels[bit as usize];
+        Level { price: Price(page.key(bit) ^ self.mask), quantity, head }
+    }
+
     fn remove(&mut self, level: u32) {
-        let record = self.levels[level];
-        let key = record.price.0 ^ self.mask;
-        let page = &mut self.pages[record.page];
-        page.occupied &= !(1 << (key % PAGE_LEVELS as u64));
-        let empty = page.occupied == 0;
-        self.levels.remove(level);
+        let Place { page: page_slot, bit } = Place::of(level);
+        let page = &mut self.pages[page_slot as usize];
+        page.occupied &= !(1 << bit);
+        let (number, empty) = (page.number, page.occupied == 0);
         if empty {
-            let number = key >> PAGE_BITS;
             self.by_number.remove(&number);
-            self.pages.remove(record.page);
+            self.free.push(page_slot);
             let cached = &mut self.cache[number as usize % CACHED_PAGES];
             if cached.number == number {
                 cached.number = u64::MAX;
             }
         }
         if level == self.best {
-            let page = if empty { self.by_number.values().next().copied() } else { Some(record.page) };
-            self.best = page.map_or(NONE, |page| {
-                let page = &self.pages[page];
-                page.levels[page.occupied.trailing_zeros() as usize]
+            let page = if empty { self.by_number.values().next().copied() } else { Some(page_slot) };
+            (self.best, self.best_key) = page.map_or((NONE, u64::MAX), |slot| {
+                let page = &self.pages[slot as usize];
+                let bit = page.occupied.trailing_zeros();
+                (Place { page: slot, bit }.level(), page.key(bit))
             });
-            self.best_key = self.best().map_or(u64::MAX, |level| level.price.0 ^ self.mask);
         }
     }
 
@@ -185,13 +223,31 @@ impl Ladder {
         let page = match self.by_number.get(&number) {
             Some(page) => *page,
             None => {
-                let page = self.pages.insert(Page { number, occupied: 0, levels: [NONE; PAGE_LEVELS] });
+                let page = self.new_page(number);
                 self.by_number.insert(number, page);
                 page
             }
         };
-        debug_assert_eq!(self.pages[page].number, number);
+        debug_assert_eq!(self.pages[page as usize].number, number);
         self.cache[number as usize % CACHED_PAGES] = Cached { number, page };
         page
+    }
+
+    /// A page without levels; an old one if there is one. What stands in its levels is left there.
+    fn new_page(&mut self, number: u64) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            let page = &mut self.pages[slot as usize];
+            (page.number, page.occupied) = (number, 0);
+            return slot;
+        }
+        push_lean(&mut self.pages, Page { number, occupied: 0, levels: [EMPTY; PAGE_LEVELS] });
+        u32::try_from(self.pages.len() - 1).expect("fewer pages than orders")
+    }
+}
+
+impl Page {
+    #[inline]
+    fn key(&self, bit: u32) -> u64 {
+        self.number << PAGE_BITS | u64::from(bit)
     }
 }

@@ -1,11 +1,11 @@
 //! A book as plain data, and back.
 
-use super::{Book, Node};
+use super::{Book, Node, WaitingOrder};
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId};
 use crate::order::Side;
 use crate::slab::NONE;
-use crate::units::{Price, Quantity};
+use crate::units::{Nanos, Price, Quantity};
 
 /// A resting order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub struct BookSnapshot {
     pub sent: u64,
     /// The running fingerprint.
     pub digest: u64,
+    /// The price of the last trade.
+    pub last: Option<Price>,
+    /// How many orders have waited for a trigger so far.
+    pub sequence: u64,
+    /// Those that wait, by age.
+    pub waiting: Vec<WaitingOrder>,
+    /// Those of them that were triggered and had no turn yet, in order, and when the command was
+    /// accepted that triggered the first.
+    pub fired: Vec<OrderId>,
+    /// See [`BookSnapshot::fired`].
+    pub cascade_time: Nanos,
 }
 
 impl Book {
@@ -53,8 +64,14 @@ impl Book {
     /// The snapshot without its orders, for those who write them one by one.
     #[must_use]
     pub fn summary(&self) -> BookSnapshot {
+        let (waiting, fired) = self.triggers.snapshot();
         BookSnapshot {
             orders: Vec::new(),
+            last: self.last,
+            sequence: self.triggers.sequence(),
+            waiting,
+            fired,
+            cascade_time: self.cascade_time,
             trades: self.trades,
             aggregates: self.aggregates,
             changes: self.changes,
@@ -96,6 +113,9 @@ impl Book {
         book.received = snapshot.received;
         book.sent = snapshot.sent;
         book.digest = Digest(snapshot.digest);
+        book.last = snapshot.last;
+        book.cascade_time = snapshot.cascade_time;
+        book.triggers.restore(snapshot.sequence, &snapshot.waiting, &snapshot.fired);
         book
     }
 }

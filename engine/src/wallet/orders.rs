@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
-use crate::order::{OrderKind, Side};
-use crate::slab::{Index, NONE, Slab};
+use crate::order::{Instructions, OrderKind, Side};
+use crate::slab::{Index, NONE, Sequential, Slab};
 use crate::units::{Amount, Nanos, Notional, Price, Quantity, Rounding};
 use crate::update::{OrderView, Status};
 
@@ -54,6 +54,20 @@ pub struct Progress {
     pub budget: Amount,
     /// When it last changed.
     pub updated: Nanos,
+    /// What it asks for beyond its kind.
+    pub instructions: Instructions,
+    /// When its trigger was reached; zero until then.
+    pub triggered: Nanos,
+    /// What it lost because it would have traded with its own account.
+    pub prevented: Quantity,
+}
+
+impl Progress {
+    /// What is open of an order of this quantity.
+    #[must_use]
+    pub fn open(&self, quantity: Quantity) -> Quantity {
+        quantity - self.executed - self.prevented
+    }
 }
 
 /// The open orders of a wallet.
@@ -61,7 +75,7 @@ pub struct Progress {
 pub struct Orders {
     orders: Slab<Order>,
     progress: Slab<Progress>,
-    by_id: Index,
+    by_id: Index<Sequential>,
     by_client_id: Index,
     /// Per account, the first of its orders and their number.
     accounts: Vec<Chain>,
@@ -231,6 +245,9 @@ impl Orders {
             status,
             time: order.time,
             updated: progress.updated,
+            instructions: progress.instructions,
+            triggered: progress.triggered,
+            prevented: progress.prevented,
         }
     }
 

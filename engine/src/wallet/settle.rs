@@ -4,7 +4,7 @@ use super::ledger::{Cause, House, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput, orders};
 use crate::ids::{MarketId, OrderId};
 use crate::market::{BASIS_POINTS, MarketSpec};
-use crate::message::{BookOutcome, Fill, Placement, ToWallet};
+use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Placement, ToWallet};
 use crate::order::{OrderKind, Side};
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos, Quantity, Rounding};
@@ -28,6 +28,8 @@ pub enum SettledResult {
     Canceled(Result<(), Reason>),
     /// Orders were cancelled: those with a `Canceled` update.
     CanceledMany,
+    /// It was nobody's command: triggered orders had their turn.
+    Continued,
     /// An order was reduced, or not.
     Reduced(Result<(), Reason>),
     /// An order was replaced, in part or in whole.
@@ -49,6 +51,37 @@ struct Party {
     maker: bool,
 }
 
+/// What one order did in an answer: its trades, and what it met of its own account.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    /// How many of the answer's fills came before these.
+    before: usize,
+    fills: &'a [Fill],
+    events: &'a [BookEvent],
+}
+
+/// Takes an answer apart: what the order of the command did, and what each triggered order did.
+fn parts(message: &ToWallet) -> (Part<'_>, impl Iterator<Item = (OrderId, Placement, Part<'_>)>) {
+    let is_triggered = |event: &BookEvent| matches!(event, BookEvent::Triggered { .. });
+    let own_events = message.events.iter().position(is_triggered).unwrap_or(message.events.len());
+    let (own, mut events) = message.events.split_at(own_events);
+    let of_triggered =
+        |event: &BookEvent| if let BookEvent::Triggered { fills, .. } = event { *fills as usize } else { 0 };
+    let of_others: usize = events.iter().map(of_triggered).sum();
+    let (own_fills, mut fills) = message.fills.split_at(message.fills.len() - of_others);
+    let triggered = std::iter::from_fn(move || {
+        let (BookEvent::Triggered { order, placement, fills: count }, rest) = events.split_first()? else {
+            return None;
+        };
+        let (its_events, later) = rest.split_at(rest.iter().position(is_triggered).unwrap_or(rest.len()));
+        let (its_fills, later_fills) = fills.split_at(*count as usize);
+        (events, fills) = (later, later_fills);
+        let before = message.fills.len() - later_fills.len() - its_fills.len();
+        Some((*order, *placement, Part { before, fills: its_fills, events: its_events }))
+    });
+    (Part { before: 0, fills: own_fills, events: own }, triggered)
+}
+
 impl Wallet {
     /// Takes a numbered answer of a book: settles its fills, releases what is no longer needed and
     /// tells the owners. `None` if the answer was seen before.
@@ -64,10 +97,14 @@ impl Wallet {
         assert_eq!(message.number, path.received + 1, "an answer from the book is missing");
         path.received = message.number;
         path.fills += message.fills.len() as u64;
+        if let Some(fill) = message.fills.last() {
+            path.last = Some(fill.price);
+        }
         let time = message.time;
+        let (own, triggered) = parts(message);
         let settled = match &message.outcome {
             BookOutcome::Placed { order, placement } => {
-                let placed = self.settle_placement(market, *order, *placement, &message.fills, time, output);
+                let placed = self.settle_placement(market, *order, *placement, own, time, output);
                 Settled { order: *order, result: SettledResult::Placed(placed) }
             }
             BookOutcome::Canceled { order, remaining } => {
@@ -91,6 +128,7 @@ impl Wallet {
             BookOutcome::ReduceRejected { order, reason } => {
                 Settled { order: *order, result: SettledResult::Reduced(Err(*reason)) }
             }
+            BookOutcome::Continued => Settled { order: OrderId(0), result: SettledResult::Continued },
             BookOutcome::Replaced { old, canceled, new, placement } => {
                 if let Ok(remaining) = canceled {
                     self.settle_cancel(*old, *remaining, time, output);
@@ -100,7 +138,7 @@ impl Wallet {
                         if !matches!(placement, Placement::Rejected(_)) {
                             self.complete_hold(*new, time, output);
                         }
-                        Some(self.settle_placement(market, *new, *placement, &message.fills, time, output))
+                        Some(self.settle_placement(market, *new, *placement, own, time, output))
                     }
                     None => {
                         self.withdraw(*new, time, output);
@@ -111,6 +149,9 @@ impl Wallet {
                 Settled { order: *new, result: SettledResult::Replaced { old: *old, canceled, placed } }
             }
         };
+        for (order, placement, part) in triggered {
+            self.settle_triggered(market, order, placement, part, time, output);
+        }
         Some(settled)
     }
 
@@ -119,7 +160,7 @@ impl Wallet {
         market: MarketId,
         order: OrderId,
         placement: Placement,
-        fills: &[Fill],
+        part: Part<'_>,
         time: Nanos,
         output: &mut WalletOutput,
     ) -> Result<(), Reason> {
@@ -130,37 +171,130 @@ impl Wallet {
         }
         let slot = self.slot(order);
         self.tell(OrderEvent::New, self.view(slot), output);
-        for fill in fills {
+        self.settle_part(market, part, time, output);
+        self.end_turn(market, order, placement, time, output);
+        Ok(())
+    }
+
+    /// An order whose trigger was reached takes part.
+    fn settle_triggered(
+        &mut self,
+        market: MarketId,
+        order: OrderId,
+        placement: Placement,
+        part: Part<'_>,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) {
+        let slot = self.slot(order);
+        let spec = *self.spec(market);
+        let progress = self.orders.progress(slot, &spec);
+        self.orders.set_progress(slot, super::Progress { triggered: time, updated: time, ..progress });
+        self.tell(OrderEvent::Triggered, self.view(slot), output);
+        self.settle_part(market, part, time, output);
+        self.end_turn(market, order, placement, time, output);
+    }
+
+    fn settle_part(&mut self, market: MarketId, part: Part<'_>, time: Nanos, output: &mut WalletOutput) {
+        let mut events = part.events.iter().peekable();
+        for (number, fill) in (part.before..).zip(part.fills) {
+            while let Some(event) = events.next_if(|event| event.after().is_some_and(|after| after as usize <= number))
+            {
+                self.settle_event(event, time, output);
+            }
             self.settle_fill(market, fill, time, output);
         }
+        events.for_each(|event| self.settle_event(event, time, output));
+    }
+
+    fn settle_event(&mut self, event: &BookEvent, time: Nanos, output: &mut WalletOutput) {
+        match *event {
+            BookEvent::Lapsed { order, remaining, .. } => {
+                let slot = self.slot(order);
+                let view = self.view(slot);
+                self.agree(&view, remaining);
+                self.lapse(slot, view, Expiry::SelfTrade, time, output);
+            }
+            BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
+                self.prevent(taker, maker, quantity, time, output);
+                self.prevent(maker, taker, quantity, time, output);
+                let slot = self.slot(maker);
+                let view = self.view(slot);
+                self.agree(&view, maker_remaining);
+                if maker_remaining.is_zero() {
+                    self.lapse(slot, view, Expiry::SelfTrade, time, output);
+                }
+            }
+            BookEvent::Triggered { .. } => unreachable!("a part ends where the next begins"),
+        }
+    }
+
+    /// An order loses what it would have traded with another of its account, and holds no more for
+    /// it.
+    fn prevent(&mut self, order: OrderId, other: OrderId, quantity: Quantity, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        let record = *self.orders.get(slot);
+        let spec = *self.spec(record.market);
+        let mut progress = self.orders.progress(slot, &spec);
+        progress.prevented += quantity;
+        progress.updated = time;
+        let mut released = Amount::ZERO;
+        if record.kind().has_limit() {
+            let needed = orders::hold(record.side(), record.price, progress.open(record.quantity), &spec);
+            released = Amount((progress.held.0 - needed.0).max(0));
+            progress.held -= released;
+        }
+        self.orders.set_progress(slot, progress);
+        self.release(slot, order, released, time, output);
+        self.tell(OrderEvent::Prevented(other, quantity), self.view(slot), output);
+    }
+
+    /// Ends an order before it is filled, by the rules and not by its owner.
+    fn lapse(&mut self, slot: u32, view: OrderView, reason: Expiry, time: Nanos, output: &mut WalletOutput) {
+        self.finish(slot, view.id, time, output);
+        let status = if reason == Expiry::SelfTrade { Status::ExpiredInMatch } else { Status::Expired };
+        self.tell(OrderEvent::Expired(reason), OrderView { status, updated: time, ..view }, output);
+    }
+
+    fn agree(&self, view: &OrderView, remaining: Quantity) {
+        let open = view.quantity - view.executed - view.prevented;
+        assert_eq!(open, remaining, "book and wallet disagree about order {}", view.id);
+    }
+
+    /// What is left of an order after its turn in the book: nothing, a rest, or a wait.
+    fn end_turn(
+        &mut self,
+        market: MarketId,
+        order: OrderId,
+        placement: Placement,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) {
         match placement {
             Placement::Filled => {
                 // An order by quote amount ends with budget left over; others ended with their
-                // last fill.
+                // last fill. Orders of its own may have lapsed since.
                 if let Some(slot) = self.orders.find(order) {
                     let OrderView { account, .. } = self.view(slot);
                     self.finish(slot, order, time, output);
                     // Its last trade is what filled it, so that is what its owner is told.
                     let spec = self.spec(market);
                     let balances = [self.balance(account, spec.base), self.balance(account, spec.quote)];
-                    let last = output.updates.last_mut().expect("a filled order has traded");
+                    let mut told = output.updates.iter_mut().rev();
+                    let last = told.find(|update| update.order.id == order).expect("a filled order has traded");
                     last.order.status = Status::Filled;
-                    last.balances = balances;
+                    output.updates.last_mut().expect("just found").balances = balances;
                 }
             }
-            Placement::Resting { remaining } => {
-                let view = self.view(slot);
-                assert_eq!(view.quantity - view.executed, remaining, "book and wallet disagree about order {order}");
-            }
+            Placement::Resting { remaining } => self.agree(&self.view(self.slot(order)), remaining),
+            Placement::Waiting => {}
             Placement::Expired { reason, .. } => {
+                let slot = self.slot(order);
                 let view = self.view(slot);
-                self.finish(slot, order, time, output);
-                let status = Status::Expired;
-                self.tell(OrderEvent::Expired(reason), OrderView { status, updated: time, ..view }, output);
+                self.lapse(slot, view, reason, time, output);
             }
-            Placement::Rejected(_) => unreachable!("handled above"),
+            Placement::Rejected(_) => unreachable!("only a new order is rejected, and that was handled"),
         }
-        Ok(())
     }
 
     /// One trade: four legs and two fees.
@@ -231,16 +365,19 @@ impl Wallet {
         let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
         for (party, slot, execution) in [first, second] {
             let view = self.view(slot);
-            assert_eq!(
-                view.quantity - view.executed,
-                party.remaining,
-                "book and wallet disagree about order {}",
-                party.order
-            );
-            if party.remaining.is_zero() {
-                self.finish(slot, party.order, time, output);
+            self.agree(&view, party.remaining);
+            if !party.remaining.is_zero() || view.prevented.is_zero() {
+                if party.remaining.is_zero() {
+                    self.finish(slot, party.order, time, output);
+                }
+                self.tell(OrderEvent::Trade(execution), view, output);
+                continue;
             }
+            // Nothing is left of it, but it did not trade all. A taker's end is its placement.
             self.tell(OrderEvent::Trade(execution), view, output);
+            if party.maker {
+                self.lapse(slot, view, Expiry::SelfTrade, time, output);
+            }
         }
     }
 
@@ -258,7 +395,7 @@ impl Wallet {
             return;
         }
         let mut progress = self.orders.progress(slot, spec);
-        let needed = orders::hold(order.side(), order.price, order.quantity - progress.executed, spec);
+        let needed = orders::hold(order.side(), order.price, progress.open(order.quantity), spec);
         let released = Amount((progress.held.0 - needed.0).max(0));
         progress.held -= released;
         self.orders.set_progress(slot, progress);
@@ -268,7 +405,7 @@ impl Wallet {
     fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
         let view = self.view(slot);
-        assert_eq!(view.quantity - view.executed, remaining, "book and wallet disagree about order {order}");
+        self.agree(&view, remaining);
         self.finish(slot, order, time, output);
         self.tell(OrderEvent::Canceled, OrderView { status: Status::Canceled, updated: time, ..view }, output);
     }
@@ -279,8 +416,12 @@ impl Wallet {
         let mut progress = self.orders.progress(slot, &spec);
         let record = self.orders.get_mut(slot);
         record.quantity = quantity;
-        let needed = orders::hold(record.side(), record.price, quantity - progress.executed, &spec);
-        let released = Amount((progress.held.0 - needed.0).max(0));
+        // A market order to buy has no price to tell what the rest needs: it keeps its hold.
+        let mut released = Amount::ZERO;
+        if record.kind().has_limit() || record.side() == Side::Sell {
+            let needed = orders::hold(record.side(), record.price, progress.open(quantity), &spec);
+            released = Amount((progress.held.0 - needed.0).max(0));
+        }
         progress.held -= released;
         progress.updated = time;
         self.orders.set_progress(slot, progress);

@@ -6,7 +6,7 @@ use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
-use crate::order::{OrderKind, Side};
+use crate::order::{Instructions, OrderKind, Side};
 use crate::slab::NONE;
 use crate::units::{Amount, Nanos, Notional, Price, Quantity};
 use crate::update::{OrderView, Status};
@@ -61,6 +61,8 @@ pub struct WalletSnapshot {
     pub house: Vec<[Amount; 3]>,
     /// Per market: messages sent to and received from its book, and fills settled.
     pub markets: Vec<(u64, u64, u64)>,
+    /// Per market: the price of the last trade settled.
+    pub last_prices: Vec<Option<Price>>,
     /// The open orders by number.
     pub orders: Vec<OpenOrder>,
     /// Keys of the client order ids of final orders, the oldest first.
@@ -89,6 +91,7 @@ impl Wallet {
             users: self.ledger.users().to_vec(),
             house: self.ledger.houses().to_vec(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
+            last_prices: self.markets.iter().map(|market| market.last).collect(),
             orders: Vec::new(),
             closed: self.orders.closed_keys().collect(),
             deposits: self.deposits.iter().map(|(id, deposit)| (id.clone(), deposit.clone())).collect(),
@@ -142,20 +145,21 @@ impl Wallet {
                 status: Status::New,
                 time: open.time,
                 updated: open.time,
+                instructions: Instructions::default(),
+                triggered: Nanos::ZERO,
+                prevented: Quantity::ZERO,
             };
             orders.insert(Order::new(&view, open.named), open.progress);
         }
         orders.restore_closed(&snapshot.closed);
-        let market = |(spec, (sent, received, fills)): (&MarketSpec, &(u64, u64, u64))| Market {
-            spec: *spec,
-            sent: *sent,
-            received: *received,
-            fills: *fills,
-        };
+        let lasts = snapshot.last_prices.iter().copied().chain(std::iter::repeat(None));
+        let paths = specs.iter().zip(&snapshot.markets).zip(lasts);
+        let markets =
+            paths.map(|((spec, &(sent, received, fills)), last)| Market { spec: *spec, sent, received, fills, last });
         Self {
             ledger,
             orders,
-            markets: specs.iter().zip(&snapshot.markets).map(market).collect(),
+            markets: markets.collect(),
             deposits: snapshot.deposits.iter().cloned().collect(),
             limits,
             last_order: snapshot.last_order,

@@ -6,6 +6,8 @@
 //! | `fees 100 200`, `minimum 10`, `fraction 2`, `limits 2 9` | first: fees in basis points, smallest notional, decimals of the tick beyond those of money, open orders and remembered ids |
 //! | `deposit alice 1000 USD as id` | money from outside |
 //! | `alice buy 10 @ 100 as name` | also `buy ioc`, `buy fok`, `buy post`, `buy market 10`, `buy for 500` |
+//! | `... decrement`, `expire-maker`, `expire-taker`, `expire-both` | behind an order: what it does where it meets its own account |
+//! | `... when rise 110`, `when fall 90`, `trail rise 500`, `trail fall 500 after rise 120` | behind an order: its trigger; trails are in basis points |
 //! | `alice cancel name`, `#3` or `#3/name`; `if new`, `if partial` | or `alice cancel all` |
 //! | `alice reduce name to 5` | |
 //! | `alice replace name with buy 5 @ 99` | also `replace name or not with ...` |
@@ -18,7 +20,7 @@ use super::*;
 use crate::book::{Book, BookOutput};
 use crate::market::{MarketDefinition, Step};
 use crate::message::{Expiry, ToWallet};
-use crate::units::BasisPoints;
+use crate::order::SelfTrade;
 use crate::update::OrderEvent;
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
@@ -177,9 +179,9 @@ impl Desk {
             ["for", terms @ ..] => (OrderKind::MarketByQuote, terms),
             _ => (OrderKind::Limit, terms),
         };
-        let (first, price) = match terms {
-            [first, "@", price] => (*first, parse(price)),
-            [first] => (*first, 0),
+        let (first, price, asked) = match terms {
+            [first, "@", price, asked @ ..] => (*first, parse(price), asked),
+            [first, asked @ ..] => (*first, 0, asked),
             _ => panic!("{user} {order:?}: which terms?"),
         };
         let by_quote = kind == OrderKind::MarketByQuote;
@@ -193,6 +195,7 @@ impl Desk {
             quantity: Quantity(if by_quote { 0 } else { parse(first) }),
             budget: Amount(if by_quote { parse(first) } else { 0 }),
             time: Nanos(self.time),
+            instructions: instructions(asked),
         }
     }
 
@@ -233,6 +236,9 @@ impl Desk {
         while let Some(message) = self.to_book.pop_front() {
             let answer = self.book.receive(&message, &mut BookOutput::default());
             self.to_wallet.extend(answer);
+            while let Some(more) = self.book.proceed(&mut BookOutput::default()) {
+                self.to_wallet.push_back(more);
+            }
         }
         while let Some(message) = self.to_wallet.pop_front() {
             let mut output = WalletOutput::default();
@@ -258,6 +264,9 @@ fn tell(update: &OrderUpdate) -> String {
         OrderEvent::Expired(Expiry::ImmediateOrCancel) => "expired as ioc".to_owned(),
         OrderEvent::Expired(Expiry::FillOrKill) => "expired as fok".to_owned(),
         OrderEvent::Expired(Expiry::Liquidity) => "expired for want of liquidity".to_owned(),
+        OrderEvent::Expired(Expiry::SelfTrade) => "expired before a self-trade".to_owned(),
+        OrderEvent::Triggered => "triggered".to_owned(),
+        OrderEvent::Prevented(other, quantity) => format!("loses {quantity} with #{other}"),
         OrderEvent::Reduced => "reduced".to_owned(),
         OrderEvent::Rejected(reason) => format!("rejected {}", reason.name()),
     };
@@ -279,6 +288,36 @@ fn answer(settled: &Settled) -> Option<String> {
     }
 }
 
+fn instructions(asked: &[&str]) -> Instructions {
+    let mut instructions = Instructions::default();
+    let mut words = asked.iter().copied().peekable();
+    while let Some(word) = words.next() {
+        let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: {word} what?"));
+        match word {
+            "expire-taker" => instructions.self_trade = SelfTrade::ExpireTaker,
+            "expire-maker" => instructions.self_trade = SelfTrade::ExpireMaker,
+            "expire-both" => instructions.self_trade = SelfTrade::ExpireBoth,
+            "decrement" => instructions.self_trade = SelfTrade::Decrement,
+            "when" => {
+                let of = if next() == "rise" { Trigger::Rise } else { Trigger::Fall };
+                instructions.trigger = Some(of(Price(parse(next()))));
+            }
+            "trail" => {
+                let of = if next() == "rise" { Trigger::TrailRise } else { Trigger::TrailFall };
+                let delta = BasisPoints(parse(next()));
+                let activation = words.next_if_eq(&"after").map(|_| {
+                    let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: after what?"));
+                    let of = if next() == "rise" { Activation::Rise } else { Activation::Fall };
+                    of(Price(parse(next())))
+                });
+                instructions.trigger = Some(of(Trail { delta, activation }));
+            }
+            _ => panic!("{asked:?}: what is {word}?"),
+        }
+    }
+    instructions
+}
+
 fn name(order: &OrderView) -> String {
     let name = order.client_id.to_string();
     name.strip_prefix(GENERATED_PREFIX).map_or(name.clone(), |number| format!("#{number}"))
@@ -286,14 +325,17 @@ fn name(order: &OrderView) -> String {
 
 fn state(order: &OrderView) -> String {
     let status = match order.status {
+        Status::New if order.working_since().is_none() => "waiting",
         Status::New => "new",
         Status::PartiallyFilled => "partial",
         Status::Filled => "filled",
         Status::Canceled => "canceled",
         Status::Expired => "expired",
         Status::Rejected => "rejected",
+        Status::ExpiredInMatch => "expired in match",
     };
-    format!("{}/{} {status}", order.executed, order.quantity)
+    let prevented = if order.prevented.is_zero() { String::new() } else { format!(" less {}", order.prevented) };
+    format!("{}/{}{prevented} {status}", order.executed, order.quantity)
 }
 
 fn words(line: &str) -> Vec<&str> {
@@ -325,4 +367,6 @@ fn order_ref(target: &str) -> OrderRef {
 }
 
 mod behaviour;
+mod prevention;
 mod reasons;
+mod triggers;

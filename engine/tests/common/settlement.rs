@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId};
 use rialto_engine::market::MarketSpec;
-use rialto_engine::message::{BookOutcome, Fill, Placement, ToWallet};
+use rialto_engine::message::{BookEvent, BookOutcome, Expiry, Fill, Placement, ToWallet};
 use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::update::{OrderEvent, Status};
 use rialto_engine::wallet::{Entry, House, LedgerAccount};
@@ -17,8 +17,12 @@ pub struct TwinOrder {
     pub market: MarketId,
     pub quantity: u64,
     pub executed: u64,
+    /// Lost where it would have traded with its own account.
+    pub prevented: u64,
     pub notional: i128,
     pub held: i128,
+    /// Whether its trigger was reached.
+    pub triggered: bool,
     received_by_rate: i128,
     charged: i128,
 }
@@ -74,18 +78,58 @@ impl Settlement {
 
     pub fn funded(&mut self, market: MarketId, order: NewOrder, held: i128) {
         let quantity = order.quantity.0;
-        let order =
-            TwinOrder { order, market, quantity, executed: 0, notional: 0, held, received_by_rate: 0, charged: 0 };
+        let order = TwinOrder {
+            order,
+            market,
+            quantity,
+            executed: 0,
+            prevented: 0,
+            notional: 0,
+            held,
+            triggered: false,
+            received_by_rate: 0,
+            charged: 0,
+        };
         self.orders.insert(order.order.id, order);
     }
 
     /// Takes a book's answer in and says what the owners must be told, in order.
     pub fn settle(&mut self, spec: &MarketSpec, message: &ToWallet) -> Vec<Told> {
         let mut told = Vec::new();
+        // Whose turn each fill and each event belongs to: first the command's, then one for each
+        // triggered order.
+        let mut turns = vec![(None, 0, Vec::new())];
+        for event in &message.events {
+            match event {
+                BookEvent::Triggered { order, placement, fills } => {
+                    turns.push((Some((*order, *placement)), *fills as usize, Vec::new()));
+                }
+                event => turns.last_mut().expect("the first").2.push(*event),
+            }
+        }
+        turns[0].1 = message.fills.len() - turns.iter().map(|(_, fills, _)| *fills).sum::<usize>();
+        let mut first = 0;
+        let mut steps = Vec::new();
+        for (triggered, fills, events) in turns {
+            let mut events = events.into_iter().peekable();
+            let mut turn = Vec::new();
+            for position in first..first + fills {
+                while let Some(event) = events.next_if(|event| event.after().expect("not a turn") as usize <= position)
+                {
+                    turn.push(Step::Event(event));
+                }
+                turn.push(Step::Fill(message.fills[position]));
+            }
+            turn.extend(events.map(Step::Event));
+            first += fills;
+            steps.push((triggered, turn));
+        }
+        let (_, own) = steps.remove(0);
         match &message.outcome {
             BookOutcome::Placed { order, placement } => {
-                self.placed(spec, *order, *placement, &message.fills, &mut told);
+                self.placed(spec, *order, *placement, &own, &mut told);
             }
+            BookOutcome::Continued => {}
             BookOutcome::Canceled { order, .. } => self.canceled(*order, &mut told),
             BookOutcome::CanceledMany(orders) => {
                 orders.iter().for_each(|(order, _)| self.canceled(*order, &mut told));
@@ -93,8 +137,11 @@ impl Settlement {
             BookOutcome::Reduced { order, quantity } => {
                 let record = self.orders.get_mut(order).expect("open");
                 record.quantity = quantity.0;
-                let left = quantity.0 - record.executed;
-                record.held = record.held.min(needs(record.order.side, record.order.limit.0, left, spec));
+                let left = record.open();
+                // What a market order to buy will cost nobody knows before it has.
+                if record.order.kind.has_limit() || record.order.side == Side::Sell {
+                    record.held = record.held.min(needs(record.order.side, record.order.limit.0, left, spec));
+                }
                 told.push(("reduced", *order, record.executed, record.status(), 0));
             }
             BookOutcome::CancelRejected { .. } | BookOutcome::ReduceRejected { .. } => {}
@@ -109,36 +156,84 @@ impl Settlement {
                         if record.order.kind.has_limit() {
                             record.held = needs(record.order.side, record.order.limit.0, record.quantity, spec);
                         }
-                        self.placed(spec, *new, *placement, &message.fills, &mut told);
+                        self.placed(spec, *new, *placement, &own, &mut told);
                     }
                 }
             }
         }
+        for (triggered, turn) in steps {
+            let (id, placement) = triggered.expect("not the command's");
+            let order = self.orders.get_mut(&id).expect("open");
+            assert!(order.order.instructions.trigger.is_some() && !order.triggered && order.executed == 0);
+            order.triggered = true;
+            told.push(("triggered", id, 0, Status::New, 0));
+            self.took_part(spec, id, placement, &turn, &mut told);
+        }
         told
     }
 
-    fn placed(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, fills: &[Fill], told: &mut Vec<Told>) {
+    fn placed(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, turn: &[Step], told: &mut Vec<Told>) {
         if let Placement::Rejected(_) = placement {
             self.orders.remove(&id).expect("funded");
             told.push(("rejected", id, 0, Status::Rejected, 0));
             return;
         }
         told.push(("new", id, 0, Status::New, 0));
-        for fill in fills {
-            self.fill(spec, fill, told);
+        self.took_part(spec, id, placement, turn, told);
+    }
+
+    fn took_part(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, turn: &[Step], told: &mut Vec<Told>) {
+        for step in turn {
+            match step {
+                Step::Fill(fill) => self.fill(spec, fill, told),
+                Step::Event(event) => self.event(spec, event, told),
+            }
         }
         let executed = self.orders.get(&id).map_or(0, |order| order.executed);
         match placement {
-            Placement::Resting { .. } | Placement::Rejected(_) => {}
+            Placement::Resting { remaining } => assert_eq!(self.orders[&id].open(), remaining.0),
+            Placement::Waiting => assert!(turn.is_empty() && !self.orders[&id].triggered),
+            Placement::Rejected(_) => {}
             Placement::Filled => {
                 // Whoever is filled learns it by his last trade.
                 self.orders.remove(&id);
-                told.last_mut().expect("a trade").3 = Status::Filled;
+                told.iter_mut().rfind(|told| told.1 == id).expect("a trade").3 = Status::Filled;
             }
-            Placement::Expired { .. } => {
-                self.orders.remove(&id).expect("open");
-                told.push(("expired", id, executed, Status::Expired, 0));
+            Placement::Expired { reason, .. } => self.lapsed(id, executed, reason, told),
+        }
+    }
+
+    fn lapsed(&mut self, id: OrderId, executed: u64, reason: Expiry, told: &mut Vec<Told>) {
+        self.orders.remove(&id).expect("open");
+        let status = if reason == Expiry::SelfTrade { Status::ExpiredInMatch } else { Status::Expired };
+        told.push(("expired", id, executed, status, 0));
+    }
+
+    fn event(&mut self, spec: &MarketSpec, event: &BookEvent, told: &mut Vec<Told>) {
+        match *event {
+            BookEvent::Lapsed { order, remaining, .. } => {
+                let lapsing = &self.orders[&order];
+                assert_eq!(lapsing.open(), remaining.0);
+                self.lapsed(order, lapsing.executed, Expiry::SelfTrade, told);
             }
+            BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
+                assert_eq!(self.orders[&maker].order.account, self.orders[&taker].order.account);
+                for id in [taker, maker] {
+                    let order = self.orders.get_mut(&id).expect("open");
+                    order.prevented += quantity.0;
+                    if order.order.kind.has_limit() {
+                        let most = needs(order.order.side, order.order.limit.0, order.open(), spec);
+                        order.held = order.held.min(most);
+                    }
+                    told.push(("prevented", id, order.executed, order.status(), 0));
+                }
+                assert_eq!(self.orders[&maker].open(), maker_remaining.0);
+                if maker_remaining.0 == 0 {
+                    let executed = self.orders[&maker].executed;
+                    self.lapsed(maker, executed, Expiry::SelfTrade, told);
+                }
+            }
+            BookEvent::Triggered { .. } => unreachable!("a turn of its own"),
         }
     }
 
@@ -177,7 +272,7 @@ impl Settlement {
             order.charged += fee;
             order.held -= given;
             assert!(order.held >= 0, "{order:?} was short");
-            let left = order.quantity - order.executed;
+            let left = order.open();
             if order.order.side == Side::Buy && order.order.kind.has_limit() {
                 assert!(fill.price <= order.order.limit, "a fill worse than its limit");
                 order.held = order.held.min(needs(Side::Buy, order.order.limit.0, left, spec));
@@ -186,15 +281,30 @@ impl Settlement {
             *self.totals.entry((order.order.account, gets)).or_default() += got - fee;
             *self.fees.entry(gets).or_default() += fee;
             told.push(("trade", id, order.executed, order.status(), fee));
-            if left == 0 {
+            if left == 0 && order.prevented == 0 {
                 self.orders.remove(&id);
+            } else if left == 0 && maker {
+                // It did not trade all of it. For a taker, its placement says the same.
+                let executed = order.executed;
+                self.lapsed(id, executed, Expiry::SelfTrade, told);
             }
         }
         *self.rounding.entry(spec.quote).or_default() += paid - received;
     }
 }
 
+/// A fill or an event, in the order in which they happened.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Fill(Fill),
+    Event(BookEvent),
+}
+
 impl TwinOrder {
+    pub fn open(&self) -> u64 {
+        self.quantity - self.executed - self.prevented
+    }
+
     fn status(&self) -> Status {
         match self.executed {
             0 => Status::New,
@@ -215,6 +325,8 @@ pub fn name(event: &OrderEvent) -> &'static str {
         OrderEvent::Trade(_) => "trade",
         OrderEvent::Canceled => "canceled",
         OrderEvent::Expired(_) => "expired",
+        OrderEvent::Triggered => "triggered",
+        OrderEvent::Prevented(..) => "prevented",
         OrderEvent::Reduced => "reduced",
         OrderEvent::Rejected(_) => "rejected",
     }

@@ -91,7 +91,10 @@ fn write_rejected(out: &mut Vec<u8>, asked: PendingKind, reason: Reason) -> Resu
             // Both halves are one turn of the wallet: where there can be no new order, the old one
             // stays. Whether there was an old one, the wallet does not say; that it was not
             // cancelled is true either way.
-            Reason::InsufficientBalance | Reason::DuplicateClientOrderId | Reason::TooManyOrders => {
+            Reason::InsufficientBalance
+            | Reason::DuplicateClientOrderId
+            | Reason::TooManyOrders
+            | Reason::NoReferencePrice => {
                 let kept = ApiError::cancel_rejected("Order was not canceled because the new order was refused.");
                 replace::write(out, &Half::Failure(kept), &Half::Failure(refused_order(reason, placing)))
             }

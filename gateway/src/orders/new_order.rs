@@ -1,11 +1,12 @@
 //! A new order as its parameters have it, before it is the engine's.
 
 use rialto_engine::ids::{AccountId, ClientOrderId};
-use rialto_engine::order::{OrderKind, Side};
+use rialto_engine::order::{Instructions, OrderKind, SelfTrade, Side};
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 use rialto_engine::wallet::Place;
 
 use super::fields::{Field, Fields};
+use super::names;
 use super::order_type::{OrderType, Terms, TimeInForce};
 use super::target::own_client_id;
 use super::{Detail, OrderRequest, Placing};
@@ -20,6 +21,7 @@ pub struct NewOrder<'a> {
     client_id: Option<ClientOrderId>,
     side: Side,
     terms: Terms,
+    instructions: Instructions,
     detail: Detail,
 }
 
@@ -39,9 +41,8 @@ impl<'a> NewOrder<'a> {
         let client_id = client_id.transpose()?;
         let order_type = OrderType::named(fields.required(Field::Type)?)?;
         let terms = order_type.terms(fields, &market)?;
-        if fields.get(Field::SelfTradePrevention).is_some_and(|mode| mode != "NONE") {
-            return Err(ApiError::new(-1013, "This symbol does not allow the specified self-trade prevention mode."));
-        }
+        let trigger = order_type.waits.map(|family| family.trigger(side, fields, &market)).transpose()?;
+        let self_trade = fields.get(Field::SelfTradePrevention).map_or(Ok(market.self_trade), self_trade)?;
         let detail = match fields.get(Field::ResponseType) {
             None => order_type.detail,
             Some("ACK") => Detail::Ack,
@@ -49,7 +50,8 @@ impl<'a> NewOrder<'a> {
             Some("FULL") => Detail::Full,
             Some(_) => return Err(ApiError::invalid_parameter(Field::ResponseType.name())),
         };
-        Ok(Self { market, client_id, side, terms, detail })
+        let instructions = Instructions { self_trade, trigger };
+        Ok(Self { market, client_id, side, terms, instructions, detail })
     }
 
     /// What its reply needs to know.
@@ -69,6 +71,7 @@ impl<'a> NewOrder<'a> {
             quantity: Quantity::ZERO,
             budget: Amount::ZERO,
             time: Nanos::ZERO,
+            instructions: self.instructions,
         };
         match self.terms {
             Terms::Limit { time_in_force, price, quantity } => {
@@ -84,4 +87,12 @@ impl<'a> NewOrder<'a> {
             Terms::MarketByQuote(budget) => Place { kind: OrderKind::MarketByQuote, budget, ..place },
         }
     }
+}
+
+fn self_trade(mode: &str) -> Result<SelfTrade, ApiError> {
+    names::self_trade_named(mode).ok_or_else(|| match mode {
+        // It needs accounts that trade as a group, which there are none of.
+        "TRANSFER" => ApiError::new(-1013, "This symbol does not allow the specified self-trade prevention mode."),
+        _ => ApiError::invalid_parameter(Field::SelfTradePrevention.name()),
+    })
 }

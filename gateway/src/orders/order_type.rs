@@ -1,12 +1,14 @@
 //! The types of orders: what each must say, what it may say, and what its words mean.
 //!
 //! A type is a row of [`TYPES`], the function that reads it, and a variant of [`Terms`]. The rows
-//! are the table "additional mandatory parameters" of the dialect's documents. The stop,
-//! take-profit and order list types are not offered.
+//! are the table "additional mandatory parameters" of the dialect's documents. A type that waits
+//! for a price has a [`Family`] beside, and is read like the one without it. The order list types
+//! are not offered.
 
 use rialto_engine::units::{Amount, Price, Quantity};
 
 use super::Detail;
+use super::contingent::Family;
 use super::fields::{Field, Fields};
 use crate::error::ApiError;
 use crate::gateway::Market;
@@ -20,6 +22,8 @@ pub struct OrderType {
     optional: &'static [Field],
     /// How much the reply tells unless the client asks for something else.
     pub detail: Detail,
+    /// What it waits for, if it does.
+    pub waits: Option<Family>,
     read: fn(&Fields<'_>, &Market<'_>) -> Result<Terms, ApiError>,
 }
 
@@ -59,12 +63,13 @@ pub enum TimeInForce {
     FillOrKill,
 }
 
-const TYPES: [OrderType; 3] = [
+const TYPES: [OrderType; 7] = [
     OrderType {
         name: "LIMIT",
         required: &[Field::TimeInForce, Field::Quantity, Field::Price],
         optional: &[],
         detail: Detail::Full,
+        waits: None,
         read: limit,
     },
     OrderType {
@@ -72,6 +77,7 @@ const TYPES: [OrderType; 3] = [
         required: &[Field::Quantity, Field::Price],
         optional: &[Field::TimeInForce],
         detail: Detail::Ack,
+        waits: None,
         read: limit_maker,
     },
     OrderType {
@@ -79,9 +85,45 @@ const TYPES: [OrderType; 3] = [
         required: &[],
         optional: &[Field::Quantity, Field::QuoteQuantity],
         detail: Detail::Full,
+        waits: None,
         read: market,
     },
+    OrderType {
+        name: "STOP_LOSS",
+        required: &[Field::Quantity],
+        optional: &OF_THE_TRIGGER,
+        detail: Detail::Ack,
+        waits: Some(Family::StopLoss),
+        read: market,
+    },
+    OrderType {
+        name: "STOP_LOSS_LIMIT",
+        required: &[Field::TimeInForce, Field::Quantity, Field::Price],
+        optional: &OF_THE_TRIGGER,
+        detail: Detail::Ack,
+        waits: Some(Family::StopLoss),
+        read: limit,
+    },
+    OrderType {
+        name: "TAKE_PROFIT",
+        required: &[Field::Quantity],
+        optional: &OF_THE_TRIGGER,
+        detail: Detail::Ack,
+        waits: Some(Family::TakeProfit),
+        read: market,
+    },
+    OrderType {
+        name: "TAKE_PROFIT_LIMIT",
+        required: &[Field::TimeInForce, Field::Quantity, Field::Price],
+        optional: &OF_THE_TRIGGER,
+        detail: Detail::Ack,
+        waits: Some(Family::TakeProfit),
+        read: limit,
+    },
 ];
+
+/// Of which one must be there.
+const OF_THE_TRIGGER: [Field; 2] = [Field::StopPrice, Field::TrailingDelta];
 
 /// What an order of any type says or may say.
 const OF_ANY_TYPE: [Field; 6] =

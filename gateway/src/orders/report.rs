@@ -2,10 +2,11 @@
 
 use rialto_engine::ids::{ClientOrderId, OrderId};
 use rialto_engine::message::Expiry;
+use rialto_engine::order::SelfTrade;
 use rialto_engine::update::{Execution, OrderEvent, OrderUpdate, OrderView};
 use rialto_engine::wallet::GENERATED_PREFIX;
 
-use super::{Detail, names};
+use super::{Detail, contingent, names, prevention};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
@@ -36,16 +37,17 @@ impl Report<'_> {
         json::time(out, view.updated, self.unit);
         if detail != Detail::Ack {
             self.state(out, view);
-            out.extend_from_slice(b",\"workingTime\":");
-            json::time(out, view.time, self.unit);
+            self.trigger(out, view);
+            self.working_time(out, view);
             if detail == Detail::Full {
                 out.extend_from_slice(b",\"fills\":");
                 json::array(out, self.executions(order), |out, execution| self.fill(out, execution));
+                self.prevented_matches(out, view);
             }
-            out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"");
-            if let Some(reason) = self.expiry(order) {
+            self.self_trade(out, view);
+            if let Some(reason) = self.expiry(order).and_then(names::expiry) {
                 out.extend_from_slice(b",\"expiryReason\":\"");
-                out.extend_from_slice(names::expiry(reason).as_bytes());
+                out.extend_from_slice(reason.as_bytes());
                 out.push(b'"');
             }
         }
@@ -72,7 +74,9 @@ impl Report<'_> {
         out.extend_from_slice(b"\",\"transactTime\":");
         json::time(out, view.updated, self.unit);
         self.state(out, view);
-        out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}");
+        self.trigger(out, view);
+        self.self_trade(out, view);
+        out.push(b'}');
     }
 
     /// Appends what is told of an order that was reduced.
@@ -100,14 +104,16 @@ impl Report<'_> {
         self.market.text.quantity(out, view.quantity);
         out.extend_from_slice(b",\"executedQty\":");
         self.market.text.quantity(out, view.executed);
-        out.extend_from_slice(
-            b",\"preventedQty\":\"0.00000000\",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":",
-        );
+        out.extend_from_slice(b",\"preventedQty\":");
+        self.market.text.quantity(out, prevention::prevented(view));
+        out.extend_from_slice(b",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":");
         self.market.text.notional(out, view.notional);
         self.terms(out, view);
-        out.extend_from_slice(b",\"workingTime\":");
-        json::time(out, view.time, self.unit);
-        out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}}");
+        self.trigger(out, view);
+        self.working_time(out, view);
+        out.extend_from_slice(b",\"selfTradePreventionMode\":\"");
+        out.extend_from_slice(names::self_trade(view.instructions.self_trade).as_bytes());
+        out.extend_from_slice(b"\"}}");
         Ok(())
     }
 
@@ -176,10 +182,78 @@ impl Report<'_> {
         out.extend_from_slice(b"\",\"timeInForce\":\"");
         out.extend_from_slice(names::time_in_force(view.kind).as_bytes());
         out.extend_from_slice(b"\",\"type\":\"");
-        out.extend_from_slice(names::order_type(view.kind).as_bytes());
+        out.extend_from_slice(names::order_type(view).as_bytes());
         out.extend_from_slice(b"\",\"side\":\"");
         out.extend_from_slice(names::side(view.side).as_bytes());
         out.push(b'"');
+    }
+
+    /// Appends what an order waits or has waited for. Since when it follows the price only the book
+    /// knows, so that there is no `trailingTime`.
+    fn trigger(&self, out: &mut Vec<u8>, view: &OrderView) {
+        if view.instructions.trigger.is_none() {
+            return;
+        }
+        out.extend_from_slice(b",\"stopPrice\":");
+        self.market.text.price(out, contingent::stop_price(view));
+        trailing_delta(out, view);
+    }
+
+    /// Appends since when an order takes part: -1 while it waits.
+    fn working_time(&self, out: &mut Vec<u8>, view: &OrderView) {
+        out.extend_from_slice(b",\"workingTime\":");
+        match view.working_since() {
+            Some(time) => json::time(out, time, self.unit),
+            None => json::integer(out, -1),
+        }
+    }
+
+    /// Appends what an order asks for where it meets its own account, and what it lost there.
+    /// Prevented matches have no numbers.
+    fn self_trade(&self, out: &mut Vec<u8>, view: &OrderView) {
+        out.extend_from_slice(b",\"selfTradePreventionMode\":\"");
+        out.extend_from_slice(names::self_trade(view.instructions.self_trade).as_bytes());
+        out.push(b'"');
+        let prevented = prevention::prevented(view);
+        if !prevented.is_zero() {
+            out.extend_from_slice(b",\"preventedQuantity\":");
+            self.market.text.quantity(out, prevented);
+        }
+    }
+
+    /// Appends whom a new order has met of its own account, if it did and that is known.
+    fn prevented_matches(&self, out: &mut Vec<u8>, view: &OrderView) {
+        let mut matches = prevention::met_by(self.updates, view.id).peekable();
+        if matches.peek().is_none() {
+            return;
+        }
+        let mode = view.instructions.self_trade;
+        out.extend_from_slice(b",\"preventedMatches\":");
+        json::array(out, matches, |out, (lost, met)| {
+            out.extend_from_slice(b"{\"makerOrderId\":");
+            json::number(out, met.order.0);
+            out.extend_from_slice(b",\"price\":");
+            self.market.text.price(out, met.price);
+            let taker_lost = match mode {
+                SelfTrade::Decrement => Some(met.quantity),
+                SelfTrade::ExpireBoth => Some(prevention::prevented(view)),
+                _ => None,
+            };
+            if let Some(quantity) = taker_lost {
+                out.extend_from_slice(b",\"takerPreventedQuantity\":");
+                self.market.text.quantity(out, quantity);
+            }
+            out.extend_from_slice(b",\"makerPreventedQuantity\":");
+            self.market.text.quantity(out, lost);
+            out.push(b'}');
+        });
+    }
+}
+
+fn trailing_delta(out: &mut Vec<u8>, view: &OrderView) {
+    if let Some(delta) = contingent::trailing_delta_of(view) {
+        out.extend_from_slice(b",\"trailingDelta\":");
+        json::number(out, u64::from(delta.0));
     }
 }
 
@@ -191,14 +265,18 @@ pub fn write_order(out: &mut Vec<u8>, gateway: &Gateway, market: Market<'_>, uni
     out.extend_from_slice(view.client_id.as_str().as_bytes());
     out.push(b'"');
     report.state(out, view);
-    out.extend_from_slice(b",\"stopPrice\":\"0.00000000\",\"icebergQty\":\"0.00000000\",\"time\":");
+    out.extend_from_slice(b",\"stopPrice\":");
+    market.text.price(out, contingent::stop_price(view));
+    trailing_delta(out, view);
+    out.extend_from_slice(b",\"icebergQty\":\"0.00000000\",\"time\":");
     json::time(out, view.time, unit);
     out.extend_from_slice(b",\"updateTime\":");
     json::time(out, view.updated, unit);
-    // Whatever was taken in has worked; there are no orders that wait for a trigger.
-    out.extend_from_slice(b",\"isWorking\":true,\"workingTime\":");
-    json::time(out, view.time, unit);
-    out.extend_from_slice(b",\"selfTradePreventionMode\":\"NONE\"}");
+    out.extend_from_slice(b",\"isWorking\":");
+    json::boolean(out, view.working_since().is_some());
+    report.working_time(out, view);
+    report.self_trade(out, view);
+    out.push(b'}');
 }
 
 /// Appends the name of a cancel: the client's, or one that is made from the order's number.

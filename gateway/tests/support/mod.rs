@@ -15,6 +15,7 @@ use rialto_gateway::config::Config;
 use rialto_gateway::gateway::Gateway;
 use rialto_gateway::server::serve_on;
 use rialto_persistence::journal::memory::MemoryLog;
+use rialto_persistence::journal::sled::SledOptions;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio_tungstenite::WebSocketStream;
@@ -29,6 +30,8 @@ pub struct Server {
     pub exchange: Exchange,
     stop: Option<actix_web::dev::ServerHandle>,
     thread: Option<std::thread::JoinHandle<()>>,
+    /// Where its data is, if it keeps any.
+    directory: Option<tempfile::TempDir>,
 }
 
 /// Somebody with a key.
@@ -77,6 +80,16 @@ impl Server {
         Self::start_with(Options::new(Storage::Memory(MemoryLog::default())))
     }
 
+    /// The same with a journal on disk, so that orders that are final can be looked up.
+    pub fn start_durable() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_owned();
+        let options = Options::new(Storage::Directory { path, journal: SledOptions::default() });
+        let mut server = Self::start_with(options);
+        server.directory = Some(directory);
+        server
+    }
+
     /// The same with keys that are added to both tenants in the configuration.
     pub fn start_with_keys(keys: &str) -> Self {
         Self::run(&configuration_with(keys), Options::new(Storage::Memory(MemoryLog::default())))
@@ -101,7 +114,7 @@ impl Server {
             });
         });
         let stop = handle.recv().expect("a handle");
-        Self { address, exchange, stop: Some(stop), thread: Some(thread) }
+        Self { address, exchange, stop: Some(stop), thread: Some(thread), directory: None }
     }
 
     pub fn user(&self, name: &str) -> User<'_> {
@@ -222,6 +235,51 @@ impl User<'_> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("any length will do");
         mac.update(payload.as_bytes());
         hex::encode(mac.finalize().into_bytes())
+    }
+}
+
+/// A user's way to the exchange. The methods are those of the WebSocket API, on either.
+pub enum Door<'a> {
+    Rest(User<'a>),
+    Socket(User<'a>, Box<Socket>),
+}
+
+impl<'a> Door<'a> {
+    /// Both doors of a user.
+    pub fn both(server: &'a Server, user: &str) -> [Self; 2] {
+        let socket = Socket::open(server, "/ws-api/v3?returnRateLimits=false");
+        [Self::Rest(server.user(user)), Self::Socket(server.user(user), Box::new(socket))]
+    }
+
+    /// The result, or the error.
+    pub fn ask(&mut self, method: &str, params: Value) -> Value {
+        match self {
+            Self::Rest(user) => {
+                let (verb, path) = match method {
+                    "order.place" => ("POST", "order"),
+                    "order.test" => ("POST", "order/test"),
+                    "order.status" => ("GET", "order"),
+                    "order.cancel" => ("DELETE", "order"),
+                    "order.cancelReplace" => ("POST", "order/cancelReplace"),
+                    "order.amend.keepPriority" => ("PUT", "order/amend/keepPriority"),
+                    "openOrders.status" => ("GET", "openOrders"),
+                    "openOrders.cancelAll" => ("DELETE", "openOrders"),
+                    "allOrders" => ("GET", "allOrders"),
+                    _ => panic!("no path for {method}"),
+                };
+                let query: Vec<String> = params
+                    .as_object()
+                    .expect("an object")
+                    .iter()
+                    .map(|(name, value)| format!("{name}={}", value.as_str().map_or(value.to_string(), str::to_owned)))
+                    .collect();
+                user.signed(verb, &format!("/api/v3/{path}"), &query.join("&")).body
+            }
+            Self::Socket(user, socket) => {
+                let mut reply = socket.call(method, user.socket_params(params));
+                if reply["status"] == 200 { reply["result"].take() } else { reply["error"].take() }
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use rialto_engine::ids::{AccountId, OrderId, TradeId};
 use rialto_engine::message::{BookCommand, BookOutcome, Fill, Placement, ToBook, ToWallet};
-use rialto_engine::order::NewOrder;
+use rialto_engine::order::{Instructions, NewOrder};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
@@ -26,7 +26,7 @@ enum WireBookCommand {
 }
 
 #[derive(Encode, Decode)]
-struct WireNewOrder {
+pub(super) struct WireNewOrder {
     id: u64,
     account: u32,
     side: u8,
@@ -69,14 +69,16 @@ enum WireOutcome {
     Reduced { order: u64, quantity: u64 },
     ReduceRejected { order: u64, reason: u16 },
     Replaced { old: u64, canceled: Result<u64, u16>, new: u64, placement: Option<WirePlacement> },
+    Continued,
 }
 
 #[derive(Encode, Decode)]
-enum WirePlacement {
+pub(super) enum WirePlacement {
     Filled,
     Resting { remaining: u64 },
     Expired { remaining: u64, reason: u8 },
     Rejected(u16),
+    Waiting,
 }
 
 impl From<&ToBook> for WireToBook {
@@ -158,6 +160,7 @@ impl TryFrom<WireNewOrder> for NewOrder {
             quantity: Quantity(order.quantity),
             budget: Notional(order.budget),
             time: Nanos(order.time),
+            instructions: Instructions::default(),
         })
     }
 }
@@ -181,6 +184,7 @@ impl From<&ToWallet> for WireToWallet {
             BookOutcome::ReduceRejected { order, reason } => {
                 WireOutcome::ReduceRejected { order: order.0, reason: reason.number() }
             }
+            BookOutcome::Continued => WireOutcome::Continued,
             BookOutcome::Replaced { old, canceled, new, placement } => WireOutcome::Replaced {
                 old: old.0,
                 canceled: canceled.map(|remaining| remaining.0).map_err(Reason::number),
@@ -216,6 +220,7 @@ impl TryFrom<WireToWallet> for ToWallet {
             WireOutcome::ReduceRejected { order, reason } => {
                 BookOutcome::ReduceRejected { order: OrderId(order), reason: reason_of(reason)? }
             }
+            WireOutcome::Continued => BookOutcome::Continued,
             WireOutcome::Replaced { old, canceled, new, placement } => BookOutcome::Replaced {
                 old: OrderId(old),
                 canceled: match canceled {
@@ -227,7 +232,7 @@ impl TryFrom<WireToWallet> for ToWallet {
             },
         };
         let fills: Result<_, _> = message.fills.into_iter().map(Fill::try_from).collect();
-        Ok(Self { number: message.number, time: Nanos(message.time), fills: fills?, outcome })
+        Ok(Self { number: message.number, time: Nanos(message.time), fills: fills?, outcome, events: Vec::new() })
     }
 }
 
@@ -277,6 +282,7 @@ impl From<&Placement> for WirePlacement {
                 Self::Expired { remaining: remaining.0, reason: number_of(&EXPIRIES, reason) }
             }
             Placement::Rejected(reason) => Self::Rejected(reason.number()),
+            Placement::Waiting => Self::Waiting,
         }
     }
 }
@@ -291,6 +297,7 @@ impl TryFrom<WirePlacement> for Placement {
                 Self::Expired { remaining: Quantity(remaining), reason: value_of(&EXPIRIES, reason, "expiry")? }
             }
             WirePlacement::Rejected(reason) => Self::Rejected(reason_of(reason)?),
+            WirePlacement::Waiting => Self::Waiting,
         })
     }
 }

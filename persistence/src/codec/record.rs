@@ -2,9 +2,11 @@
 
 use bincode::{Decode, Encode};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, TenantId};
+use rialto_engine::order::Instructions;
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place};
 
+use super::instructions::WireInstructions;
 use super::{
     CONFIGURATION, CodecError, KINDS, RESTRICTIONS, SIDES, WireClientId, WireDefinition, WireLimits, number_of,
     value_of,
@@ -51,6 +53,9 @@ enum WireCommand {
     CancelAll { account: u32, market: u16, time: u64 },
     Reduce { account: u32, market: u16, target: WireRef, quantity: u64, time: u64 },
     Replace { cancel: WireCancel, allow_failure: bool, place: WirePlace },
+    // The same for orders that ask for more: orders that do not are written as ever.
+    PlaceWith(WirePlace, WireInstructions),
+    ReplaceWith { cancel: WireCancel, allow_failure: bool, place: WirePlace, with: WireInstructions },
 }
 
 #[derive(Encode, Decode)]
@@ -155,7 +160,8 @@ impl TryFrom<WireRecord> for Record {
 impl From<&Command> for WireCommand {
     fn from(command: &Command) -> Self {
         match command {
-            Command::Place(place) => Self::Place(place.into()),
+            Command::Place(place) if place.instructions.is_plain() => Self::Place(place.into()),
+            Command::Place(place) => Self::PlaceWith(place.into(), (&place.instructions).into()),
             Command::Cancel(cancel) => Self::Cancel(cancel.into()),
             Command::CancelAll { account, market, time } => {
                 Self::CancelAll { account: account.0, market: market.0, time: time.0 }
@@ -168,7 +174,13 @@ impl From<&Command> for WireCommand {
                 time: time.0,
             },
             Command::Replace { cancel, allow_failure, place } => {
-                Self::Replace { cancel: cancel.into(), allow_failure: *allow_failure, place: place.into() }
+                let (cancel, allow_failure) = (cancel.into(), *allow_failure);
+                if place.instructions.is_plain() {
+                    Self::Replace { cancel, allow_failure, place: place.into() }
+                } else {
+                    let with = (&place.instructions).into();
+                    Self::ReplaceWith { cancel, allow_failure, place: place.into(), with }
+                }
             }
         }
     }
@@ -193,8 +205,16 @@ impl TryFrom<WireCommand> for Command {
             WireCommand::Replace { cancel, allow_failure, place } => {
                 Self::Replace { cancel: cancel.try_into()?, allow_failure, place: place.try_into()? }
             }
+            WireCommand::PlaceWith(place, with) => Self::Place(placed_with(place, with)?),
+            WireCommand::ReplaceWith { cancel, allow_failure, place, with } => {
+                Self::Replace { cancel: cancel.try_into()?, allow_failure, place: placed_with(place, with)? }
+            }
         })
     }
+}
+
+fn placed_with(place: WirePlace, with: WireInstructions) -> Result<Place, CodecError> {
+    Ok(Place { instructions: with.try_into()?, ..place.try_into()? })
 }
 
 impl From<&Place> for WirePlace {
@@ -226,6 +246,7 @@ impl TryFrom<WirePlace> for Place {
             quantity: Quantity(place.quantity),
             budget: Amount(place.budget),
             time: Nanos(place.time),
+            instructions: Instructions::default(),
         })
     }
 }

@@ -11,6 +11,7 @@ use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::wallet::{Balance, Deposit, OpenOrder, Progress, Wallet, WalletSnapshot};
 
 use super::message::{WireToBook, WireToWallet};
+use super::more::WireMore;
 use super::{CONFIGURATION, CodecError, KINDS, SIDES, WireClientId, WireDefinition, WireLimits, number_of, value_of};
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
 use crate::world::{Market, Tenant, World};
@@ -22,7 +23,8 @@ use crate::world::{Market, Tenant, World};
 pub fn write_snapshot(world: &World, sink: &mut impl Write) -> io::Result<()> {
     let mut output = Output(sink);
     output.put(world.position)?;
-    output.all(world.tenants.len(), &world.tenants, Output::tenant)
+    output.all(world.tenants.len(), &world.tenants, Output::tenant)?;
+    output.put(WireMore::of(&world.tenants))
 }
 
 /// Fields in the order in which the wire types below declare them.
@@ -72,12 +74,12 @@ impl<W: Write> Output<'_, W> {
 
     fn book(&mut self, book: &Book) -> io::Result<()> {
         self.all(book.len(), book.resting(), |output, order| output.put(WireResting::from(&order)))?;
-        let BookSnapshot { orders: _, trades, aggregates, changes, received, sent, digest } = book.summary();
+        let BookSnapshot { trades, aggregates, changes, received, sent, digest, .. } = book.summary();
         self.put([trades, aggregates, changes, received, sent, digest])
     }
 
     fn wallet(&mut self, wallet: &Wallet) -> io::Result<()> {
-        let WalletSnapshot { users, house, markets, orders: _, closed, deposits, last_order, entries, digest } =
+        let WalletSnapshot { users, house, markets, closed, deposits, last_order, entries, digest, .. } =
             wallet.summary();
         self.all(users.len(), &users, |output, balances| {
             output.all(balances.len(), balances, |output, balance| output.put((balance.available.0, balance.held.0)))
@@ -121,9 +123,16 @@ impl From<&(String, Deposit)> for WireDeposit {
 /// # Errors
 /// If the bytes are no snapshot.
 pub fn decode_snapshot(bytes: &[u8]) -> Result<WorldSnapshot, CodecError> {
-    let (world, _): (WireWorld, usize) =
-        bincode::decode_from_slice(bytes, CONFIGURATION).map_err(|error| CodecError(error.to_string()))?;
-    world.try_into()
+    let error = |error: bincode::error::DecodeError| CodecError(error.to_string());
+    let (world, length): (WireWorld, usize) = bincode::decode_from_slice(bytes, CONFIGURATION).map_err(error)?;
+    let mut world = WorldSnapshot::try_from(world)?;
+    // Version 1 ended here.
+    if length < bytes.len() {
+        let (more, _): (WireMore, usize) =
+            bincode::decode_from_slice(&bytes[length..], CONFIGURATION).map_err(error)?;
+        more.add_to(&mut world)?;
+    }
+    Ok(world)
 }
 
 #[derive(Encode, Decode)]
@@ -280,6 +289,7 @@ impl TryFrom<WireBook> for BookSnapshot {
             received: book.received,
             sent: book.sent,
             digest: book.digest,
+            ..BookSnapshot::default()
         })
     }
 }
@@ -309,6 +319,7 @@ impl TryFrom<WireWallet> for WalletSnapshot {
             last_order: wallet.last_order,
             entries: wallet.entries,
             digest: wallet.digest,
+            ..WalletSnapshot::default()
         })
     }
 }
@@ -351,6 +362,7 @@ impl TryFrom<WireOpenOrder> for OpenOrder {
             fee_charged: Amount(progress.fee_charged),
             budget: Amount(progress.budget),
             updated: Nanos(progress.updated),
+            ..Progress::default()
         };
         Ok(Self {
             id: OrderId(order.id),

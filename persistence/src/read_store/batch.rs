@@ -92,7 +92,11 @@ impl Batch {
                 let key = rows::order_trade_key(tenant, order.account, order.market, order.id, side);
                 self.order_trades.push(key, |row| rows::put_account_trade(row, &trade));
             }
-            OrderEvent::Canceled | OrderEvent::Expired(_) | OrderEvent::Reduced => {}
+            OrderEvent::Canceled
+            | OrderEvent::Expired(_)
+            | OrderEvent::Reduced
+            | OrderEvent::Triggered
+            | OrderEvent::Prevented(..) => {}
         }
     }
 

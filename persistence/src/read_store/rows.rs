@@ -7,8 +7,8 @@
 
 use redb::TableDefinition;
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
-use rialto_engine::order::{OrderKind, Side};
-use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
+use rialto_engine::order::{Activation, Instructions, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{OrderView, Status};
 use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
 
@@ -149,6 +149,7 @@ pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
         Status::Canceled => 3,
         Status::Expired => 4,
         Status::Rejected => 5,
+        Status::ExpiredInMatch => 6,
     };
     let kind = match order.kind {
         OrderKind::Limit => 0,
@@ -159,7 +160,8 @@ pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
         OrderKind::MarketByQuote => 5,
     };
     let client_id = order.client_id.as_str().as_bytes();
-    out.push(u8::from(order.side == Side::Sell) << 6 | kind << 3 | status);
+    let plain = order.instructions.is_plain() && order.prevented.is_zero() && order.triggered == Nanos::ZERO;
+    out.push(u8::from(!plain) << 7 | u8::from(order.side == Side::Sell) << 6 | kind << 3 | status);
     // At most 36 bytes long.
     out.push(client_id.len() as u8);
     out.extend_from_slice(client_id);
@@ -170,6 +172,66 @@ pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
     put_number(out, order.notional.0);
     out.extend_from_slice(&order.time.0.to_be_bytes());
     put_number(out, zigzag(order.updated.0.wrapping_sub(order.time.0)));
+    if !plain {
+        put_number(out, order.triggered.0);
+        put_number(out, order.prevented.0);
+        put_instructions(out, &order.instructions);
+    }
+}
+
+/// What an order asks for beyond its kind: the mode and what the trigger is, then its prices.
+fn put_instructions(out: &mut Vec<u8>, instructions: &Instructions) {
+    let mode = SelfTrade::ALL.iter().position(|mode| *mode == instructions.self_trade).unwrap_or(0) as u8;
+    let trigger = match instructions.trigger {
+        None => 0,
+        Some(Trigger::Rise(_)) => 1,
+        Some(Trigger::Fall(_)) => 2,
+        Some(Trigger::TrailRise(_)) => 3,
+        Some(Trigger::TrailFall(_)) => 4,
+    };
+    out.push(trigger << 4 | mode);
+    match instructions.trigger {
+        None => {}
+        Some(Trigger::Rise(price) | Trigger::Fall(price)) => put_number(out, price.0),
+        Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)) => {
+            put_number(out, u64::from(trail.delta.0));
+            match trail.activation {
+                None => out.push(0),
+                Some(Activation::Rise(price)) => {
+                    out.push(1);
+                    put_number(out, price.0);
+                }
+                Some(Activation::Fall(price)) => {
+                    out.push(2);
+                    put_number(out, price.0);
+                }
+            }
+        }
+    }
+}
+
+fn instructions(row: &mut Row<'_>) -> Option<Instructions> {
+    let flags = row.byte()?;
+    let self_trade = *SelfTrade::ALL.get(usize::from(flags & 15))?;
+    let trail = |row: &mut Row<'_>| {
+        let delta = BasisPoints(u32::try_from(row.number()?).ok()?);
+        let activation = match row.byte()? {
+            0 => None,
+            1 => Some(Activation::Rise(Price(row.number()?))),
+            2 => Some(Activation::Fall(Price(row.number()?))),
+            _ => return None,
+        };
+        Some(Trail { delta, activation })
+    };
+    let trigger = match flags >> 4 {
+        0 => None,
+        1 => Some(Trigger::Rise(Price(row.number()?))),
+        2 => Some(Trigger::Fall(Price(row.number()?))),
+        3 => Some(Trigger::TrailRise(trail(row)?)),
+        4 => Some(Trigger::TrailFall(trail(row)?)),
+        _ => return None,
+    };
+    Some(Instructions { self_trade, trigger })
 }
 
 /// An order from its row and key.
@@ -206,13 +268,24 @@ pub fn order(key: &[u8], row: &[u8]) -> Option<OrderView> {
             3 => Status::Canceled,
             4 => Status::Expired,
             5 => Status::Rejected,
+            6 => Status::ExpiredInMatch,
             _ => return None,
         },
         time: row.time()?,
         updated: Nanos::ZERO,
+        instructions: Instructions::default(),
+        triggered: Nanos::ZERO,
+        prevented: Quantity::ZERO,
     };
     let updated = Nanos(view.time.0.wrapping_add(unzigzag(row.number()?)));
-    row.end(OrderView { updated, ..view })
+    let view = OrderView { updated, ..view };
+    if flags & 1 << 7 == 0 {
+        return row.end(view);
+    }
+    let triggered = Nanos(row.number()?);
+    let prevented = Quantity(row.number()?);
+    let instructions = instructions(&mut row)?;
+    row.end(OrderView { triggered, prevented, instructions, ..view })
 }
 
 /// What of one side of a trade is not in its key.
@@ -514,6 +587,9 @@ mod tests {
             status: Status::PartiallyFilled,
             time: Nanos(0x1122),
             updated: Nanos(0x1121),
+            instructions: Instructions::default(),
+            triggered: Nanos::ZERO,
+            prevented: Quantity::ZERO,
         };
         let key = owned_key(TenantId(7), order.account, order.market, order.id.0);
         assert_eq!(hex(|row| row.extend(key)), "000000070000030405060000000000000102");
@@ -524,6 +600,14 @@ mod tests {
         assert_eq!(super::order(&key, &row[1..]), None);
         row.push(0);
         assert_eq!(super::order(&key, &row), None);
+
+        let trail = Trail { delta: BasisPoints(250), activation: Some(Activation::Fall(Price(7))) };
+        let instructions = Instructions { self_trade: SelfTrade::Decrement, trigger: Some(Trigger::TrailFall(trail)) };
+        let asking = OrderView { instructions, triggered: Nanos(9), prevented: Quantity(3), ..order };
+        let mut row = Vec::new();
+        put_order(&mut row, &asking);
+        assert_eq!(hex(|bytes| bytes.extend(&row)), "d903616263ac02050301ac02000000000000112201090344fa010207");
+        assert_eq!(super::order(&key, &row), Some(asking));
 
         let hash = client_id_hash(order.account, order.market, &order.client_id);
         assert_eq!(hex(|row| row.extend(client_id_key(TenantId(7), hash, 9))), "00000007765219801ea40000000000000009");

@@ -326,4 +326,69 @@ reasons! {
             alice: rejected idempotency_conflict
             bob: rejected idempotency_conflict
             alice: 0 + 0 held BTC, 5 + 0 held USD";
+
+    trigger_out_of_range TriggerOutOfRange:
+        "deposit alice 10 BTC
+         alice sell 0 @ 1001 when fall 0
+         alice sell 0 @ 10 when fall 0
+         alice sell 1 @ 10 when rise 1001
+         alice sell 1 @ 10 trail fall 0
+         alice sell 1 @ 10 trail fall 10000
+         alice sell 1 @ 10 trail fall 9999 after rise 0
+         alice sell 1 @ 10 trail rise 1 after fall 1001
+         alice sell post 1 @ 10 when rise 10
+         alice sell for 100 when rise 10
+         alice sell 1 @ 10 when rise 1000
+         alice sell 1 @ 10 trail fall 9999 after rise 1"
+        => "alice: rejected price_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice: rejected trigger_out_of_range
+            alice #1: new, 0/1 waiting
+            alice #2: new, 0/1 waiting";
+
+    would_trigger WouldTrigger:
+        "deposit alice 10 BTC
+         deposit bob 1000 USD
+         bob buy 1 @ 100
+         alice sell 1 @ 100
+         alice sell 1 @ 90 when fall 100 as x
+         alice sell 1 @ 90 when rise 100 as x
+         show alice
+         alice sell 1 @ 90 when fall 99 as x
+         bob buy market 1 when rise 99
+         show bob"
+        => "bob #1: new, 0/1 new
+            alice #2: new, 0/1 new
+            bob #1: trade 1 1 @ 100 maker fee 0 BTC, 1/1 filled
+            alice #2: trade 1 1 @ 100 taker fee 0 USD, 1/1 filled
+            alice x: rejected would_trigger, 0/1 rejected
+            alice x: rejected would_trigger, 0/1 rejected
+            alice: 9 + 0 held BTC, 100 + 0 held USD
+            alice x: new, 0/1 waiting
+            bob #6: rejected would_trigger, 0/1 rejected
+            bob: 1 + 0 held BTC, 900 + 0 held USD";
+
+    no_reference_price NoReferencePrice:
+        "deposit alice 1000 USD
+         deposit bob 10 BTC
+         alice buy market 1 trail fall 100
+         bob sell market 1 trail fall 100
+         alice buy market 1 trail fall 100 after rise 100
+         bob sell 1 @ 10
+         alice buy 1 @ 10
+         alice buy market 1 trail rise 100"
+        => "alice: rejected no_reference_price
+            bob #1: new, 0/1 waiting
+            alice #2: new, 0/1 waiting
+            bob #3: new, 0/1 new
+            alice #4: new, 0/1 new
+            bob #3: trade 1 1 @ 10 maker fee 0 USD, 1/1 filled
+            alice #4: trade 1 1 @ 10 taker fee 0 BTC, 1/1 filled
+            alice #5: new, 0/1 waiting";
 }
