@@ -17,7 +17,7 @@ use crate::message::{
 };
 use crate::order::{Instructions, NewOrder, OrderKind, SelfTrade, Side};
 use crate::reason::Reason;
-use crate::slab::{Entry, Index, NONE, Sequential, Slab, push_lean};
+use crate::slab::{Entry, Index, NONE, Paired, Slab, push_lean};
 use crate::units::{Nanos, Notional, Price, Quantity};
 use ladder::Ladder;
 use triggers::Triggers;
@@ -37,7 +37,7 @@ pub struct Book {
     orders: Slab<Node>,
     /// By the slots of `orders`.
     links: Vec<Links>,
-    by_id: Index<Sequential>,
+    by_id: Index<Paired>,
     triggers: Triggers,
     /// The price of the last trade.
     last: Option<Price>,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::ids::OrderId;
 use crate::market::BASIS_POINTS;
 use crate::order::{Activation, NewOrder, Trail, Trigger};
-use crate::slab::{Index, Sequential, Slab};
+use crate::slab::{Index, Paired, Slab};
 use crate::units::Price;
 
 /// An order that waits, and how far its trigger has come.
@@ -39,7 +39,7 @@ pub enum Stage {
 #[derive(Clone, Debug, Default)]
 pub struct Triggers {
     orders: Slab<WaitingOrder>,
-    by_id: Index<Sequential>,
+    by_id: Index<Paired>,
     /// Thresholds reached from below, by price and age.
     rising: BTreeMap<(Price, u64), u32>,
     /// Thresholds reached from above.

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
 use crate::order::{Instructions, OrderKind, Side};
-use crate::slab::{Index, NONE, Sequential, Slab};
+use crate::slab::{Index, NONE, Slab};
 use crate::units::{Amount, Nanos, Notional, Price, Quantity, Rounding};
 use crate::update::{OrderView, Status};
 
@@ -75,7 +75,7 @@ impl Progress {
 pub struct Orders {
     orders: Slab<Order>,
     progress: Slab<Progress>,
-    by_id: Index<Sequential>,
+    by_id: Index,
     by_client_id: Index,
     /// Per account, the first of its orders and their number.
     accounts: Vec<Chain>,
