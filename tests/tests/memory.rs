@@ -1,15 +1,21 @@
 //! A resting order costs a bounded amount of memory, everything included: the live wallet and
 //! book, the follower's replay of both, indices, and the buffers that storage has filled on the way.
 
+use std::time::{Duration, Instant};
+
 use rialto_tests::client::{Key, Session, limit};
 use rialto_tests::server::Server;
 
 /// Enough that what storage keeps at hand anyhow is a small part.
-const ORDERS: u32 = 500_000;
+const ORDERS: u32 = 1_000_000;
 /// How many orders are under way at once.
 const WINDOW: u32 = 1_000;
 /// What users are promised.
 const BYTES_PER_ORDER_MAX: u64 = 400;
+/// How long the follower may stand still.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long memory that was only needed on the way may stay.
+const SETTLING_SECONDS: u32 = 15;
 /// Orders stand on so many prices.
 const PRICES: u32 = 15_000;
 
@@ -36,7 +42,7 @@ balances = { USD = "0", CNY = "70000000" }
 "#;
 
 #[test]
-fn half_a_million_resting_orders_take_at_most_400_bytes_each() {
+fn a_million_resting_orders_take_at_most_400_bytes_each() {
     let server = Server::start(CONFIGURATION);
     let mut session = Session::log_on(&server.ws_url(), "acme", &Key::of("acme", "alice"));
     let before = server.resident_bytes();
@@ -57,9 +63,17 @@ fn half_a_million_resting_orders_take_at_most_400_bytes_each() {
         read(&mut session);
     }
     wait_until_followed(&server);
-    let grown = server.resident_bytes() - before;
-    let each = grown / u64::from(ORDERS);
-    println!("{ORDERS} resting orders: {grown} bytes more, {each} each");
+    // What was needed to catch up is given back in a moment.
+    let mut each = u64::MAX;
+    for _ in 0..SETTLING_SECONDS {
+        let grown = server.resident_bytes() - before;
+        each = each.min(grown / u64::from(ORDERS));
+        if each <= BYTES_PER_ORDER_MAX {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    println!("{ORDERS} resting orders: {each} bytes each");
     assert!(each <= BYTES_PER_ORDER_MAX, "{each} bytes for each resting order");
 }
 
@@ -68,11 +82,12 @@ fn read(session: &mut Session) {
     assert_eq!(reply["status"], 200, "{reply}");
 }
 
-/// The follower's copy counts too, so it must have caught up.
+/// The follower's copy counts too, so it must have caught up. It has the lowest priority, and may
+/// stand still for a while where others keep the machine busy.
 fn wait_until_followed(server: &Server) {
-    let mut last = 0;
+    let (mut last, mut moved) = (0, Instant::now());
     loop {
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(1));
         let metrics = server.metrics();
         let gauge = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
         let followed = gauge("rialto_settlement_last_seq ").expect("the follower's position");
@@ -80,7 +95,9 @@ fn wait_until_followed(server: &Server) {
         if followed >= durable {
             return;
         }
-        assert!(followed > last, "the follower stands still at {followed}");
-        last = followed;
+        if followed > last {
+            (last, moved) = (followed, Instant::now());
+        }
+        assert!(moved.elapsed() < PATIENCE, "the follower stands still at {followed} of {durable}");
     }
 }
