@@ -101,7 +101,8 @@ impl BookActor {
             self.output.clear();
             let (answer, mut envelope) = if self.book.is_cascading() {
                 // Triggered orders come before the next command, and leave room for the neighbours.
-                if steps == TURN_CASCADES {
+                // The wallet may share this thread: to wait for it here would be to wait for ever.
+                if steps == TURN_CASCADES || !self.wallet.has_spare_room() {
                     break;
                 }
                 steps += 1;

@@ -115,6 +115,13 @@ impl<T> FeedSender<T> {
         Ok(())
     }
 
+    /// Whether a sparse feed has room for messages that nothing else bounds: three quarters of it
+    /// are kept for those that hold permits.
+    #[must_use]
+    pub fn has_spare_room(&self) -> bool {
+        self.queue.len() < self.limit / 4
+    }
+
     /// How many messages wait.
     #[must_use]
     pub fn depth(&self) -> usize {
