@@ -5,8 +5,8 @@ mod ladder;
 mod snapshot;
 mod triggers;
 
-pub use snapshot::{BookSnapshot, RestingOrder};
-pub use triggers::{Stage, WaitingOrder};
+pub use snapshot::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder};
+pub use triggers::{Stage, WaitingOrder, share_above, share_below};
 
 use std::ops::ControlFlow;
 
@@ -270,12 +270,14 @@ impl Book {
                 };
                 BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
             }
+            BookCommand::PlaceList(_) | BookCommand::Enter { .. } | BookCommand::Protect(_) => BookOutcome::Protected,
+            BookCommand::Advance => BookOutcome::Advanced,
         }
     }
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        if let Some(trigger) = &order.instructions.trigger {
+        if let Some(trigger) = &order.asks().trigger {
             if Triggers::would_fire(trigger, self.last) {
                 return Placement::Rejected(Reason::WouldTrigger);
             }
@@ -293,7 +295,7 @@ impl Book {
     /// Gives a triggered order its turn. It was taken in before, so what would refuse a new one
     /// makes it lapse.
     fn take_part(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        let order = NewOrder { instructions: Instructions { trigger: None, ..order.instructions }, ..*order };
+        let order = NewOrder { instructions: Some(Instructions { trigger: None, ..order.asks() }), ..*order };
         match self.refuse(&order) {
             // What the money does not suffice for lapses when it has run out.
             None | Some(Placement::Rejected(Reason::InsufficientBalance)) => self.work(&order, output),
@@ -312,7 +314,7 @@ impl Book {
             budget: order.budget,
         };
         let mut prevented = false;
-        if order.instructions.self_trade == SelfTrade::Allow {
+        if order.asks().self_trade == SelfTrade::Allow {
             self.sweep(order.side, &mut sweep, output);
         } else {
             prevented = self.sweep_guarded(order, &mut sweep, output);
@@ -323,7 +325,7 @@ impl Book {
         let spent = order.kind == OrderKind::MarketByQuote
             && sweep.budget < order.budget
             && (sweep.budget.is_zero() || self.best(order.side.opposite()).is_some());
-        let ended = match order.instructions.self_trade {
+        let ended = match order.asks().self_trade {
             SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => prevented,
             // Nothing is left of it, but it did not trade all.
             SelfTrade::Decrement => prevented && (remaining.is_zero() || spent),
@@ -336,7 +338,7 @@ impl Book {
             return Placement::Filled;
         }
         match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly => {
+            OrderKind::Limit | OrderKind::PostOnly | OrderKind::PostOnlySlide => {
                 let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
                 let change = self.append(RestingOrder { id, account, side, price, quantity, remaining });
                 output.levels.push(change);
@@ -499,7 +501,7 @@ impl Book {
         let other = self.ladder(order.side.opposite());
         match order.kind {
             OrderKind::Limit | OrderKind::ImmediateOrCancel => None,
-            OrderKind::PostOnly => {
+            OrderKind::PostOnly | OrderKind::PostOnlySlide => {
                 let touch = other.best()?.price;
                 crosses(order.side, order.limit, touch).then_some(Placement::Rejected(Reason::WouldMatch))
             }

@@ -51,6 +51,45 @@ pub struct MarketDefinition {
     pub maker_fee: BasisPoints,
     /// Fee of the incoming side, on what it receives.
     pub taker_fee: BasisPoints,
+    /// What it allows.
+    pub filters: MarketFilters,
+}
+
+/// What a market allows beyond what its arithmetic needs. Everything is off where it is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketFilters {
+    /// The lowest price in ticks.
+    pub min_price: Price,
+    /// The smallest quantity of one order in lots.
+    pub min_quantity: Quantity,
+    /// The largest quantity of one market order in lots.
+    pub max_market_quantity: Quantity,
+    /// The largest notional of one order, in minor units of quote.
+    pub max_notional: Amount,
+    /// The highest limit of a buy order, in basis points of the last price.
+    pub bid_up: BasisPoints,
+    /// The lowest limit of a buy order, in basis points of the last price.
+    pub bid_down: BasisPoints,
+    /// The highest limit of a sell order, in basis points of the last price.
+    pub ask_up: BasisPoints,
+    /// The lowest limit of a sell order, in basis points of the last price.
+    pub ask_down: BasisPoints,
+    /// How many orders an account may have open here.
+    pub max_orders: u32,
+    /// How many of them may wait for a trigger.
+    pub max_waiting_orders: u32,
+    /// The most of the base asset that an account may own, open buy orders included, in minor units.
+    pub max_position: Amount,
+    /// In how many parts an iceberg may be displayed.
+    pub iceberg_parts: u32,
+    /// The least trailing distance of an order that is triggered above the market.
+    pub min_trail_above: BasisPoints,
+    /// The most.
+    pub max_trail_above: BasisPoints,
+    /// The least trailing distance of an order that is triggered below the market.
+    pub min_trail_below: BasisPoints,
+    /// The most.
+    pub max_trail_below: BasisPoints,
 }
 
 /// Why a market cannot be opened.
@@ -119,6 +158,8 @@ pub struct MarketSpec {
     pub maker_fee: BasisPoints,
     /// Fee of the incoming side.
     pub taker_fee: BasisPoints,
+    /// What it allows.
+    pub filters: MarketFilters,
 }
 
 impl MarketSpec {
@@ -193,6 +234,7 @@ impl MarketSpec {
             min_notional: definition.min_notional,
             maker_fee: definition.maker_fee,
             taker_fee: definition.taker_fee,
+            filters: definition.filters,
         })
     }
 
@@ -262,6 +304,7 @@ mod tests {
             min_notional: Amount(0),
             maker_fee: BasisPoints(10),
             taker_fee: BasisPoints(20),
+            filters: MarketFilters::default(),
         }
     }
 

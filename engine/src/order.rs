@@ -38,21 +38,36 @@ pub enum OrderKind {
     Market,
     /// No limit, by quote amount.
     MarketByQuote,
+    /// Limit that must rest: where it would match, it rests one tick behind what it would have met.
+    PostOnlySlide,
 }
 
 impl OrderKind {
     /// Every kind, by its number.
-    pub const ALL: [Self; 6] =
-        [Self::Limit, Self::ImmediateOrCancel, Self::FillOrKill, Self::PostOnly, Self::Market, Self::MarketByQuote];
+    pub const ALL: [Self; 7] = [
+        Self::Limit,
+        Self::ImmediateOrCancel,
+        Self::FillOrKill,
+        Self::PostOnly,
+        Self::Market,
+        Self::MarketByQuote,
+        Self::PostOnlySlide,
+    ];
 
     /// Whether the order carries a limit price.
     #[must_use]
     pub const fn has_limit(self) -> bool {
         !matches!(self, Self::Market | Self::MarketByQuote)
     }
+
+    /// Whether what is not filled at once stays in the book.
+    #[must_use]
+    pub const fn may_rest(self) -> bool {
+        matches!(self, Self::Limit | Self::PostOnly | Self::PostOnlySlide)
+    }
 }
 
-/// What happens where an order would trade with one of its own account. The incoming order's mode
+/// What happens where an order would trade with one of its own account or trade group. The incoming order's mode
 /// decides; that of a resting order is not asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SelfTrade {
@@ -86,9 +101,18 @@ pub enum Trigger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trail {
     /// The move against the order that triggers it.
-    pub delta: BasisPoints,
+    pub distance: Distance,
     /// From where on it follows the price; at once without it.
     pub activation: Option<Activation>,
+}
+
+/// How far a trailing trigger stays behind the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Distance {
+    /// A share of the price.
+    Share(BasisPoints),
+    /// So many ticks.
+    Ticks(Price),
 }
 
 /// From where on a trailing trigger follows the price.
@@ -100,13 +124,103 @@ pub enum Activation {
     Fall(Price),
 }
 
+/// How much of a resting order others see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Display {
+    /// All of it.
+    #[default]
+    All,
+    /// At most so much at a time. When that is traded, the next part takes its place, behind all
+    /// others of its price.
+    Iceberg(Quantity),
+    /// Nothing. It trades behind everything that is displayed at its price.
+    Hidden,
+}
+
+/// A price that follows the displayed book. A pegged order is never displayed and never crosses
+/// what is: its limit bounds it, and so does the other side's best displayed price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peg {
+    /// What it follows.
+    pub reference: PegReference,
+    /// Ticks added to it: up where positive, whichever side the order is on.
+    pub offset: i64,
+}
+
+/// What a pegged order follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PegReference {
+    /// The best displayed bid.
+    BestBid,
+    /// The best displayed ask.
+    BestAsk,
+    /// The middle between them; half a tick is rounded away from the other side.
+    Midpoint,
+}
+
+impl PegReference {
+    /// Every reference, by its number.
+    pub const ALL: [Self; 3] = [Self::BestBid, Self::BestAsk, Self::Midpoint];
+}
+
+/// How long an order is good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lifetime {
+    /// Till it is cancelled.
+    #[default]
+    UntilCancelled,
+    /// Till this time; at that time it is gone.
+    Until(Nanos),
+    /// Till this time, the end of its day, or till the market closes before.
+    Day(Nanos),
+}
+
+impl Lifetime {
+    /// When it ends; `None` if only its owner or a trade ends it.
+    #[must_use]
+    pub const fn end(self) -> Option<Nanos> {
+        match self {
+            Self::UntilCancelled => None,
+            Self::Until(time) | Self::Day(time) => Some(time),
+        }
+    }
+}
+
+/// How an order hangs together with others of its list. Given by the wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The list: the number of its first order.
+    pub list: OrderId,
+    /// The order that lapses when this one trades, is triggered or ends.
+    pub partner: Option<OrderId>,
+    /// The order that must be filled before this one may take part.
+    pub after: Option<OrderId>,
+}
+
 /// What an order may ask for beyond its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Instructions {
-    /// What happens where it would trade with its own account.
+    /// What happens where it would trade with its own account, or one of its trade group.
     pub self_trade: SelfTrade,
+    /// The trade group of its account; zero for none. Given by the wallet.
+    pub group: u32,
     /// What must happen before it may take part.
     pub trigger: Option<Trigger>,
+    /// How much of it others see while it rests.
+    pub display: Display,
+    /// The least that it trades in one turn, or all that is left of it if that is less; zero for
+    /// none. As much as the whole order means all or none. While it rests it is not displayed.
+    pub minimum: Quantity,
+    /// What its price follows.
+    pub peg: Option<Peg>,
+    /// How long it is good.
+    pub lifetime: Lifetime,
+    /// How much worse than the best price of its turn a market order may trade; zero for no bound.
+    pub slippage: BasisPoints,
+    /// Its owner's mark, by which many can be cancelled; zero for none.
+    pub tag: u64,
+    /// How it hangs together with others of its list.
+    pub link: Option<Link>,
 }
 
 impl SelfTrade {
@@ -141,6 +255,14 @@ pub struct NewOrder {
     pub budget: Notional,
     /// When it was accepted.
     pub time: Nanos,
+    /// What it asks for beyond its kind; `None` for nothing, which keeps plain orders small.
+    pub instructions: Option<Instructions>,
+}
+
+impl NewOrder {
     /// What it asks for beyond its kind.
-    pub instructions: Instructions,
+    #[must_use]
+    pub fn asks(&self) -> Instructions {
+        self.instructions.unwrap_or_default()
+    }
 }

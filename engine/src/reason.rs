@@ -1,7 +1,8 @@
 //! Why a command was refused.
 //!
-//! Declared in the order in which the checks are made: the first that applies is reported.
-//! Numbers are part of the written formats and are never reused.
+//! Declared in the order in which they came to be; the checks are made in the order in which
+//! `Wallet::submit` lists them, and the first that applies is reported. Numbers are part of the
+//! written formats and are never reused.
 
 /// Why a command was refused. A refused command leaves every state as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,11 +54,43 @@ pub enum Reason {
     WouldTrigger = 22,
     /// A market order that waits must know what it may cost, and there was no trade yet to tell.
     NoReferencePrice = 23,
+    /// The market's phase takes no such order, or none at all.
+    MarketClosed = 24,
+    /// Instructions that do not go together, or not with the kind of the order.
+    InstructionsConflict = 25,
+    /// A market order of more than the market allows at once.
+    MarketQuantityOutOfRange = 26,
+    /// Price times quantity above the market's maximum.
+    NotionalTooLarge = 27,
+    /// A limit too far from the market's last price.
+    PriceOutsideBand = 28,
+    /// The account has as many open orders in this market as it allows.
+    TooManyOrdersInMarket = 29,
+    /// The account has as many orders waiting for a trigger in this market as it allows.
+    TooManyWaitingOrders = 30,
+    /// The account would own more of the base asset than the market allows.
+    PositionTooLarge = 31,
+    /// A displayed part above the quantity, of zero, or that makes too many parts.
+    IcebergOutOfRange = 32,
+    /// A trailing distance outside of what the market allows.
+    TrailOutOfRange = 33,
+    /// A minimum above the quantity.
+    MinimumOutOfRange = 34,
+    /// An order that would have ended before it began.
+    AlreadyExpired = 35,
+    /// No open order list of this account answers to the given id.
+    UnknownList = 36,
+    /// Orders that do not make such a list: other sides, quantities or kinds than it has.
+    MalformedList = 37,
+    /// The client's id of an order list is in use.
+    DuplicateListId = 38,
+    /// A trade group of zero.
+    UnknownGroup = 39,
 }
 
 impl Reason {
-    /// All reasons in checking order, for tables and tests.
-    pub const ALL: [Self; 23] = [
+    /// All reasons by number, for tables and tests.
+    pub const ALL: [Self; 39] = [
         Self::DeadlinePassed,
         Self::UnknownAccount,
         Self::UnknownMarket,
@@ -81,6 +114,22 @@ impl Reason {
         Self::TriggerOutOfRange,
         Self::WouldTrigger,
         Self::NoReferencePrice,
+        Self::MarketClosed,
+        Self::InstructionsConflict,
+        Self::MarketQuantityOutOfRange,
+        Self::NotionalTooLarge,
+        Self::PriceOutsideBand,
+        Self::TooManyOrdersInMarket,
+        Self::TooManyWaitingOrders,
+        Self::PositionTooLarge,
+        Self::IcebergOutOfRange,
+        Self::TrailOutOfRange,
+        Self::MinimumOutOfRange,
+        Self::AlreadyExpired,
+        Self::UnknownList,
+        Self::MalformedList,
+        Self::DuplicateListId,
+        Self::UnknownGroup,
     ];
 
     /// The fixed number.
@@ -116,6 +165,22 @@ impl Reason {
             Self::TriggerOutOfRange => "trigger_out_of_range",
             Self::WouldTrigger => "would_trigger",
             Self::NoReferencePrice => "no_reference_price",
+            Self::MarketClosed => "market_closed",
+            Self::InstructionsConflict => "instructions_conflict",
+            Self::MarketQuantityOutOfRange => "market_quantity_out_of_range",
+            Self::NotionalTooLarge => "notional_too_large",
+            Self::PriceOutsideBand => "price_outside_band",
+            Self::TooManyOrdersInMarket => "too_many_orders_in_market",
+            Self::TooManyWaitingOrders => "too_many_waiting_orders",
+            Self::PositionTooLarge => "position_too_large",
+            Self::IcebergOutOfRange => "iceberg_out_of_range",
+            Self::TrailOutOfRange => "trail_out_of_range",
+            Self::MinimumOutOfRange => "minimum_out_of_range",
+            Self::AlreadyExpired => "already_expired",
+            Self::UnknownList => "unknown_list",
+            Self::MalformedList => "malformed_list",
+            Self::DuplicateListId => "duplicate_list_id",
+            Self::UnknownGroup => "unknown_group",
         }
     }
 }

@@ -5,10 +5,13 @@ use crate::message::Expiry;
 use crate::order::{Instructions, OrderKind, Side};
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos, Notional, Price, Quantity};
+use crate::wallet::Contingency;
 
 /// How an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
+    /// Taken in; waits for another order of its list to be filled.
+    Pending,
     /// Taken in, nothing filled.
     New,
     /// Partly filled and open.
@@ -86,7 +89,7 @@ pub enum OrderEvent {
     Canceled,
     /// Its rest lapsed.
     Expired(Expiry),
-    /// Its trigger was reached.
+    /// Its trigger was reached, or the order it waited for was filled.
     Triggered,
     /// It would have traded with this order of its own account, and both lost this much instead.
     Prevented(OrderId, Quantity),
@@ -135,4 +138,23 @@ pub struct OrderUpdate {
     pub order: OrderView,
     /// The owner's balances of base and quote after it.
     pub balances: [BalanceView; 2],
+}
+
+/// An order list as its owner sees it, as long as one of its orders is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListView {
+    /// Its number: that of its first order.
+    pub id: OrderId,
+    /// Its owner's name for it, given or generated.
+    pub client_id: ClientOrderId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Where.
+    pub market: MarketId,
+    /// How its orders hang together.
+    pub contingency: Contingency,
+    /// Its orders with their client ids, in the order of the list, final ones included.
+    pub orders: Vec<(OrderId, ClientOrderId)>,
+    /// When it was accepted.
+    pub time: Nanos,
 }

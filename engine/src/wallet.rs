@@ -15,14 +15,15 @@ pub use snapshot::{OpenOrder, WalletSnapshot};
 
 use std::collections::BTreeMap;
 
+use crate::book::share_above;
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::{BASIS_POINTS, MarketSpec, SUPPLY_MAX};
-use crate::message::{BookCommand, CancelRestriction, ToBook};
-use crate::order::{Activation, Instructions, NewOrder, OrderKind, Side, Trail, Trigger};
+use crate::message::{BookCommand, CancelRestriction, Phase, Protection, ToBook};
+use crate::order::{Activation, Distance, Instructions, NewOrder, OrderKind, Side, Trigger};
 use crate::reason::Reason;
 use crate::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity, Rounding};
-use crate::update::{BalanceView, OrderUpdate, OrderView, Status};
+use crate::update::{BalanceView, ListView, OrderUpdate, OrderView, Status};
 use ledger::{Ledger, Posting};
 use orders::{Order, Orders};
 
@@ -121,6 +122,92 @@ pub enum Command {
         /// What to place.
         place: Place,
     },
+    /// Place the orders of a list, all or none of them.
+    PlaceList(PlaceList),
+    /// Cancel a list of orders.
+    CancelList {
+        /// Whose.
+        account: AccountId,
+        /// Where.
+        market: MarketId,
+        /// Which.
+        target: ListRef,
+        /// When.
+        time: Nanos,
+    },
+    /// Cancel all orders in a market that answer to a description.
+    CancelMany {
+        /// Whose; an operator's command may mean everybody's.
+        account: Option<AccountId>,
+        /// Where.
+        market: MarketId,
+        /// Only those of this side.
+        side: Option<Side>,
+        /// Only those with this mark.
+        tag: Option<u64>,
+        /// When.
+        time: Nanos,
+    },
+    /// An operator or a schedule takes a market to another phase.
+    Enter {
+        /// Which market.
+        market: MarketId,
+        /// Which phase.
+        phase: Phase,
+        /// When to go over to continuous trading without being told; zero for never.
+        until: Nanos,
+        /// When.
+        time: Nanos,
+    },
+    /// An operator protects a market by other rules.
+    Protect {
+        /// Which market.
+        market: MarketId,
+        /// How.
+        protection: Protection,
+        /// When.
+        time: Nanos,
+    },
+    /// Time has passed in a market where something is due.
+    Advance {
+        /// Which market.
+        market: MarketId,
+        /// When.
+        time: Nanos,
+    },
+}
+
+/// Orders that hang together, as a user asks for them. All are of one account and market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceList {
+    /// The client's name for the list, or none to have one made.
+    pub client_id: Option<ClientOrderId>,
+    /// How they hang together, and so how many there are and in which order.
+    pub contingency: Contingency,
+    /// The orders.
+    pub places: Vec<Place>,
+}
+
+/// How the orders of a list hang together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contingency {
+    /// Two orders of one side and quantity, a post-only order and one that waits for a trigger, or two
+    /// that wait: when one trades, is triggered or ends, the other lapses.
+    OneCancelsOther,
+    /// A working order that may rest, and one that takes part when the first is filled.
+    OneTriggersOther,
+    /// A working order, and two that hang together like the first kind and take part when it is
+    /// filled.
+    OneTriggersPair,
+}
+
+/// How a user names a list: by number, by his own name, or by both, which must agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListRef {
+    /// Its number: that of its first order.
+    pub id: Option<OrderId>,
+    /// Its owner's name for it.
+    pub client_id: Option<ClientOrderId>,
 }
 
 /// An order as a user asks for it.
@@ -304,6 +391,12 @@ impl Wallet {
             Command::Replace { cancel, allow_failure, place } => {
                 self.submit_replace(cancel, *allow_failure, place, output)
             }
+            Command::PlaceList(_)
+            | Command::CancelList { .. }
+            | Command::CancelMany { .. }
+            | Command::Enter { .. }
+            | Command::Protect { .. }
+            | Command::Advance { .. } => Err(Reason::MarketClosed),
         };
         submitted.unwrap_or_else(Submitted::Rejected)
     }
@@ -323,6 +416,33 @@ impl Wallet {
         let mut views: Vec<OrderView> = wanted.map(|slot| self.view(slot)).collect();
         views.reverse();
         views
+    }
+
+    /// An open list of an account.
+    #[must_use]
+    pub fn list(&self, _account: AccountId, _target: ListRef) -> Option<ListView> {
+        None
+    }
+
+    /// The open lists of an account, the oldest first.
+    #[must_use]
+    pub fn open_lists(&self, _account: AccountId) -> Vec<ListView> {
+        Vec::new()
+    }
+
+    /// The phase of a market, as far as its book has told.
+    #[must_use]
+    pub fn phase(&self, _market: MarketId) -> Phase {
+        Phase::Continuous
+    }
+
+    /// Puts an account into a trade group: the orders of one do not trade with each other where they
+    /// ask for prevention.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownAccount`], or [`Reason::UnknownGroup`] for a group of zero.
+    pub fn change_group(&mut self, _account: AccountId, _group: u32) -> Result<(), Reason> {
+        Ok(())
     }
 
     /// The balances of an account, of every asset of the tenant.
@@ -556,7 +676,11 @@ impl Wallet {
                     Some(Activation::Rise(price) | Activation::Fall(price)) => in_range(price),
                     None => true,
                 };
-                reachable && (1..BASIS_POINTS).contains(&u64::from(trail.delta.0))
+                let distant = match trail.distance {
+                    Distance::Share(share) => (1..BASIS_POINTS).contains(&u64::from(share.0)),
+                    Distance::Ticks(ticks) => in_range(ticks),
+                };
+                reachable && distant
             }
         };
         if fits { Ok(()) } else { Err(Reason::TriggerOutOfRange) }
@@ -574,7 +698,7 @@ impl Wallet {
                 None => Funding { hold: available, quantity: place.quantity, budget: spec.notional_within(available) },
                 Some(trigger) => {
                     let price = trigger_price(trigger, market.last).ok_or(Reason::NoReferencePrice)?;
-                    let price = Trail { delta: SLIPPAGE_MAX, activation: None }.above(price).min(spec.max_price);
+                    let price = share_above(price, SLIPPAGE_MAX).min(spec.max_price);
                     let hold = orders::hold(Side::Buy, price, place.quantity, spec);
                     Funding { hold, quantity: place.quantity, budget: price.times(place.quantity) }
                 }
@@ -642,7 +766,7 @@ impl Wallet {
             quantity: funding.quantity,
             budget: funding.budget,
             time: place.time,
-            instructions: place.instructions,
+            instructions: (!place.instructions.is_plain()).then_some(place.instructions),
         }
     }
 

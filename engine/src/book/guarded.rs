@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::{Book, BookOutput, Node, Sweep, crosses, unlimited};
 use crate::ids::TradeId;
-use crate::message::{BookEvent, Fill};
+use crate::message::{BookEvent, Expiry, Fill};
 use crate::order::{NewOrder, OrderKind, SelfTrade};
 use crate::slab::NONE;
 use crate::units::{Price, Quantity};
@@ -14,7 +14,7 @@ impl Book {
     /// Takes from the other side until the taker is done, bounded, alone, or met by an order of its
     /// own that ends it. Says whether such an order has taken something from it.
     pub(super) fn sweep_guarded(&mut self, order: &NewOrder, sweep: &mut Sweep, output: &mut BookOutput) -> bool {
-        let mode = order.instructions.self_trade;
+        let mode = order.asks().self_trade;
         let makers = order.side.opposite();
         let mut prevented = false;
         // Trades at one price that nothing stands between are one aggregate.
@@ -92,7 +92,7 @@ impl Book {
         let limit = if order.kind.has_limit() { order.limit } else { unlimited(order.side) };
         let levels = self.ladder(order.side.opposite()).iter();
         for level in levels.take_while(|level| crosses(order.side, limit, level.price)) {
-            if order.instructions.self_trade == SelfTrade::Allow {
+            if order.asks().self_trade == SelfTrade::Allow {
                 if each(Some(level.price), level.quantity).is_break() {
                     return;
                 }
@@ -102,7 +102,7 @@ impl Book {
             while slot != NONE {
                 let Node { account, remaining, .. } = self.orders[slot];
                 slot = self.links[slot as usize].next;
-                let met = match order.instructions.self_trade {
+                let met = match order.asks().self_trade {
                     _ if account != order.account => each(Some(level.price), remaining),
                     SelfTrade::Decrement => each(None, remaining),
                     SelfTrade::Allow | SelfTrade::ExpireMaker => ControlFlow::Continue(()),
@@ -119,7 +119,7 @@ impl Book {
     fn lapse(&mut self, slot: u32, output: &mut BookOutput) {
         let Node { id: order, remaining, .. } = self.orders[slot];
         self.take_out(slot, output);
-        output.events.push(BookEvent::Lapsed { order, remaining, after: output.filled() });
+        output.events.push(BookEvent::Lapsed { order, remaining, after: output.filled(), reason: Expiry::SelfTrade });
     }
 
     /// Both orders lose what they would have traded.

@@ -3,7 +3,8 @@
 use super::{Book, Node, WaitingOrder};
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId};
-use crate::order::Side;
+use crate::message::{Phase, Protection};
+use crate::order::{Instructions, NewOrder, Side};
 use crate::slab::NONE;
 use crate::units::{Nanos, Price, Quantity};
 
@@ -20,8 +21,30 @@ pub struct RestingOrder {
     pub price: Price,
     /// Its total quantity, filled part included.
     pub quantity: Quantity,
+    /// What is open of it and displayed.
+    pub remaining: Quantity,
+}
+
+/// What a resting order that is displayed asks for beyond its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecialOrder {
+    /// Its number.
+    pub id: OrderId,
+    /// What it asks for.
+    pub instructions: Instructions,
+    /// What is open of it and not displayed yet.
+    pub reserve: Quantity,
+}
+
+/// A resting order that is not displayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DarkOrder {
+    /// The order. The limit of a pegged one is the bound of its price.
+    pub order: NewOrder,
     /// What is open of it.
     pub remaining: Quantity,
+    /// Counted per market: its age among those that are not displayed.
+    pub sequence: u64,
 }
 
 /// A whole book: two books with equal snapshots behave the same for ever.
@@ -52,6 +75,22 @@ pub struct BookSnapshot {
     pub fired: Vec<OrderId>,
     /// See [`BookSnapshot::fired`].
     pub cascade_time: Nanos,
+    /// What displayed orders ask for, by number.
+    pub special: Vec<SpecialOrder>,
+    /// The resting orders that are not displayed, by age.
+    pub dark: Vec<DarkOrder>,
+    /// How many orders have rested so far without being displayed.
+    pub darkened: u64,
+    /// The orders that wait until another one is filled, by number.
+    pub pending: Vec<NewOrder>,
+    /// The phase of the market.
+    pub phase: Phase,
+    /// When it goes over to continuous trading by itself; zero for never.
+    pub until: Nanos,
+    /// What protects trading.
+    pub protection: Protection,
+    /// The trade groups of accounts, by account.
+    pub groups: Vec<(AccountId, u32)>,
 }
 
 impl Book {
@@ -78,6 +117,7 @@ impl Book {
             received: self.received,
             sent: self.sent,
             digest: self.digest.0,
+            ..BookSnapshot::default()
         }
     }
 

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::ids::OrderId;
 use crate::market::BASIS_POINTS;
-use crate::order::{Activation, NewOrder, Trail, Trigger};
+use crate::order::{Activation, Distance, NewOrder, Trail, Trigger};
 use crate::slab::{Index, Paired, Slab};
-use crate::units::Price;
+use crate::units::{BasisPoints, Price};
 
 /// An order that waits, and how far its trigger has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Triggers {
         self.put(WaitingOrder { order, sequence: self.sequence, stage: Stage::Awaits });
         let slot = self.slot(order.id).expect("just put");
         if let (Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)), Some(last)) =
-            (order.instructions.trigger, last)
+            (order.asks().trigger, last)
             && is_activated(&trail, last)
         {
             self.leave(slot);
@@ -180,7 +180,7 @@ impl Triggers {
     fn reach(&mut self, slot: u32, price: Price) {
         self.leave(slot);
         let waiting = &mut self.orders[slot];
-        let follows = matches!(waiting.order.instructions.trigger, Some(Trigger::TrailRise(_) | Trigger::TrailFall(_)));
+        let follows = matches!(waiting.order.asks().trigger, Some(Trigger::TrailRise(_) | Trigger::TrailFall(_)));
         if follows && waiting.stage == Stage::Awaits {
             self.follow(slot, price);
         } else {
@@ -216,7 +216,7 @@ impl Triggers {
             Threshold::Rise(price) => self.rising.insert((price, sequence), slot),
             Threshold::Fall(price) => self.falling.insert((Reverse(price), sequence), slot),
         };
-        match (self.orders[slot].order.instructions.trigger, stage) {
+        match (self.orders[slot].order.asks().trigger, stage) {
             (Some(Trigger::TrailRise(_)), Stage::Follows(seen)) => {
                 self.lowest.insert((seen, sequence), slot);
             }
@@ -250,7 +250,7 @@ impl WaitingOrder {
     fn threshold(&self) -> Threshold {
         // What begins to follow with the next trade, wherever that is, is reached by any price.
         let any = Threshold::Rise(Price::ZERO);
-        match (self.order.instructions.trigger, self.stage) {
+        match (self.order.asks().trigger, self.stage) {
             (Some(Trigger::Rise(price)), _) => Threshold::Rise(price),
             (Some(Trigger::Fall(price)), _) => Threshold::Fall(price),
             (Some(Trigger::TrailRise(trail)), Stage::Follows(seen)) => Threshold::Rise(trail.above(seen)),
@@ -266,21 +266,39 @@ impl WaitingOrder {
 }
 
 impl Trail {
-    /// The price that is `delta` above another, rounded up.
+    /// The price that is the distance above another, rounded up.
     #[must_use]
     pub fn above(&self, price: Price) -> Price {
-        let basis = u128::from(BASIS_POINTS);
-        let scaled = u128::from(price.0) * (basis + u128::from(self.delta.0));
-        Price(u64::try_from(scaled.div_ceil(basis)).unwrap_or(u64::MAX))
+        match self.distance {
+            Distance::Share(share) => share_above(price, share),
+            Distance::Ticks(ticks) => Price(price.0.saturating_add(ticks.0)),
+        }
     }
 
-    /// The price that is `delta` below another, rounded down.
+    /// The price that is the distance below another, rounded down; zero if there is none.
     #[must_use]
     pub fn below(&self, price: Price) -> Price {
-        let basis = u128::from(BASIS_POINTS);
-        let scaled = u128::from(price.0) * basis.saturating_sub(u128::from(self.delta.0));
-        Price(u64::try_from(scaled / basis).unwrap_or(u64::MAX))
+        match self.distance {
+            Distance::Share(share) => share_below(price, share),
+            Distance::Ticks(ticks) => Price(price.0.saturating_sub(ticks.0)),
+        }
     }
+}
+
+/// The price that is a share above another, rounded up.
+#[must_use]
+pub fn share_above(price: Price, share: BasisPoints) -> Price {
+    let basis = u128::from(BASIS_POINTS);
+    let scaled = u128::from(price.0) * (basis + u128::from(share.0));
+    Price(u64::try_from(scaled.div_ceil(basis)).unwrap_or(u64::MAX))
+}
+
+/// The price that is a share below another, rounded down.
+#[must_use]
+pub fn share_below(price: Price, share: BasisPoints) -> Price {
+    let basis = u128::from(BASIS_POINTS);
+    let scaled = u128::from(price.0) * basis.saturating_sub(u128::from(share.0));
+    Price(u64::try_from(scaled / basis).unwrap_or(u64::MAX))
 }
 
 /// Whether a trailing trigger follows the price from a last price on.

@@ -4,7 +4,7 @@ use super::ledger::{Cause, House, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput, orders};
 use crate::ids::{MarketId, OrderId};
 use crate::market::{BASIS_POINTS, MarketSpec};
-use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Placement, ToWallet};
+use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Phase, Placement, ToWallet};
 use crate::order::{OrderKind, Side};
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos, Quantity, Rounding};
@@ -28,8 +28,16 @@ pub enum SettledResult {
     Canceled(Result<(), Reason>),
     /// Orders were cancelled: those with a `Canceled` update.
     CanceledMany,
-    /// It was nobody's command: triggered orders had their turn.
+    /// It was nobody's command: triggered orders had their turn, or something was due.
     Continued,
+    /// The orders of a list were taken in, or all of them were refused.
+    PlacedList(Result<(), Reason>),
+    /// The market entered another phase.
+    Entered(Phase),
+    /// The market is protected by other rules.
+    Protected,
+    /// Time has passed.
+    Advanced,
     /// An order was reduced, or not.
     Reduced(Result<(), Reason>),
     /// An order was replaced, in part or in whole.
@@ -128,6 +136,10 @@ impl Wallet {
             BookOutcome::ReduceRejected { order, reason } => {
                 Settled { order: *order, result: SettledResult::Reduced(Err(*reason)) }
             }
+            BookOutcome::PlacedList(_) => Settled { order: OrderId(0), result: SettledResult::PlacedList(Ok(())) },
+            BookOutcome::Entered(phase) => Settled { order: OrderId(0), result: SettledResult::Entered(*phase) },
+            BookOutcome::Protected => Settled { order: OrderId(0), result: SettledResult::Protected },
+            BookOutcome::Advanced => Settled { order: OrderId(0), result: SettledResult::Advanced },
             BookOutcome::Continued => Settled { order: OrderId(0), result: SettledResult::Continued },
             BookOutcome::Replaced { old, canceled, new, placement } => {
                 if let Ok(remaining) = canceled {
@@ -225,7 +237,10 @@ impl Wallet {
                     self.lapse(slot, view, Expiry::SelfTrade, time, output);
                 }
             }
-            BookEvent::Triggered { .. } => unreachable!("a part ends where the next begins"),
+            BookEvent::PhaseChanged { .. } => {}
+            BookEvent::Triggered { .. } | BookEvent::Resumed { .. } => {
+                unreachable!("a part ends where the next begins")
+            }
         }
     }
 
@@ -286,8 +301,8 @@ impl Wallet {
                     output.updates.last_mut().expect("just found").balances = balances;
                 }
             }
-            Placement::Resting { remaining } => self.agree(&self.view(self.slot(order)), remaining),
-            Placement::Waiting => {}
+            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => self.agree(&self.view(self.slot(order)), remaining),
+            Placement::Waiting | Placement::Pending => {}
             Placement::Expired { reason, .. } => {
                 let slot = self.slot(order);
                 let view = self.view(slot);
