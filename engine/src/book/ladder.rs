@@ -154,6 +154,19 @@ impl Ladder {
         LevelChange { side: self.side, price, quantity: stored.quantity }
     }
 
+    /// Changes what rests at a level by an order that goes from one quantity to another.
+    pub fn resize(&mut self, level: u32, from: Quantity, to: Quantity) -> LevelChange {
+        let Place { page, bit } = Place::of(level);
+        let stored = &mut self.pages[page as usize].levels[bit as usize];
+        stored.quantity = stored.quantity - from + to;
+        self.shrink(level, Quantity::ZERO)
+    }
+
+    /// The price of a level.
+    pub fn price_of(&self, level: u32) -> Price {
+        self.level(level).price
+    }
+
     /// Takes a quantity off the front of a level, whose first order is then `head`.
     #[inline]
     pub fn take(&mut self, level: u32, quantity: Quantity, head: u32) -> LevelChange {
