@@ -1,5 +1,6 @@
 //! One order book: price-time matching of one market of one tenant.
 
+mod chains;
 mod guarded;
 mod ladder;
 mod snapshot;
@@ -17,8 +18,9 @@ use crate::message::{
 };
 use crate::order::{Instructions, NewOrder, OrderKind, SelfTrade, Side};
 use crate::reason::Reason;
-use crate::slab::{Entry, Index, NONE, Paired, Slab, push_lean};
+use crate::slab::{NONE, Slab, push_lean};
 use crate::units::{Nanos, Notional, Price, Quantity};
+use chains::{Chains, Entry};
 use ladder::Ladder;
 use triggers::Triggers;
 
@@ -37,7 +39,7 @@ pub struct Book {
     orders: Slab<Node>,
     /// By the slots of `orders`.
     links: Vec<Links>,
-    by_id: Index<Paired>,
+    by_id: Chains,
     triggers: Triggers,
     /// The price of the last trade.
     last: Option<Price>,
@@ -130,7 +132,7 @@ impl Book {
             asks: Ladder::new(Side::Sell),
             orders: Slab::default(),
             links: Vec::new(),
-            by_id: Index::default(),
+            by_id: Chains::default(),
             triggers: Triggers::default(),
             last: None,
             trades: 0,
