@@ -1,8 +1,8 @@
 //! One order book: price-time matching of one market of one tenant.
 
-mod chains;
 mod guarded;
 mod ladder;
+mod orders;
 mod snapshot;
 mod triggers;
 
@@ -18,10 +18,10 @@ use crate::message::{
 };
 use crate::order::{Instructions, NewOrder, OrderKind, SelfTrade, Side};
 use crate::reason::Reason;
-use crate::slab::{NONE, Slab, push_lean};
+use crate::slab::NONE;
 use crate::units::{Nanos, Notional, Price, Quantity};
-use chains::{Chains, Entry};
 use ladder::Ladder;
+use orders::{Found, Orders};
 use triggers::Triggers;
 
 /// How many orders one command may trigger. Those left over have their turn with
@@ -36,10 +36,7 @@ pub const CASCADE_MAX: usize = 64;
 pub struct Book {
     bids: Ladder,
     asks: Ladder,
-    orders: Slab<Node>,
-    /// By the slots of `orders`.
-    links: Vec<Links>,
-    by_id: Chains,
+    orders: Orders,
     triggers: Triggers,
     /// The price of the last trade.
     last: Option<Price>,
@@ -62,14 +59,6 @@ struct Node {
     remaining: Quantity,
     account: AccountId,
     level: u32,
-}
-
-/// An order's neighbours at its price. They stand apart from the orders, because a cancel touches
-/// three of them and they are small enough to stay in cache.
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    previous: u32,
-    next: u32,
 }
 
 /// A level of the book after a change, for market data.
@@ -130,9 +119,7 @@ impl Book {
         Self {
             bids: Ladder::new(Side::Buy),
             asks: Ladder::new(Side::Sell),
-            orders: Slab::default(),
-            links: Vec::new(),
-            by_id: Chains::default(),
+            orders: Orders::default(),
             triggers: Triggers::default(),
             last: None,
             trades: 0,
@@ -277,6 +264,39 @@ impl Book {
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        // Most orders are plain ones, and most of those meet nobody.
+        let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
+        if !plain || !order.instructions.is_plain() {
+            return self.place_special(order, output);
+        }
+        let mut remaining = order.quantity;
+        let makers = match order.side {
+            Side::Buy => &self.asks,
+            Side::Sell => &self.bids,
+        };
+        if makers.is_within(order.limit) {
+            remaining = self.take(order, output);
+            if remaining.is_zero() {
+                return Placement::Filled;
+            }
+        }
+        if order.kind == OrderKind::ImmediateOrCancel {
+            return Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel };
+        }
+        self.rest(order, remaining, output)
+    }
+
+    /// Lets a plain order take what it can have. Gives what is left of it.
+    #[inline(never)]
+    fn take(&mut self, order: &NewOrder, output: &mut BookOutput) -> Quantity {
+        let NewOrder { id: taker, account, limit, quantity: remaining, budget, .. } = *order;
+        let mut sweep = Sweep { taker, account, limit, remaining, budget };
+        self.sweep(order.side, &mut sweep, output);
+        sweep.remaining
+    }
+
+    #[inline(never)]
+    fn place_special(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         if let Some(trigger) = &order.instructions.trigger {
             if Triggers::would_fire(trigger, self.last) {
                 return Placement::Rejected(Reason::WouldTrigger);
@@ -284,12 +304,20 @@ impl Book {
             self.triggers.wait(*order, self.last);
             return Placement::Waiting;
         }
-        let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
-        if !plain && let Some(placement) = self.refuse(order) {
+        if let Some(placement) = self.refuse(order) {
             return placement;
         }
         // From here on the order cannot fail.
         self.work(order, output)
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, order: &NewOrder, remaining: Quantity, output: &mut BookOutput) -> Placement {
+        let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
+        let change = self.append(RestingOrder { id, account, side, price, quantity, remaining });
+        output.levels.push(change);
+        self.changes += 1;
+        Placement::Resting { remaining }
     }
 
     /// Gives a triggered order its turn. It was taken in before, so what would refuse a new one
@@ -304,7 +332,6 @@ impl Book {
         }
     }
 
-    #[inline]
     fn work(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         let mut sweep = Sweep {
             taker: order.id,
@@ -338,13 +365,7 @@ impl Book {
             return Placement::Filled;
         }
         match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly => {
-                let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
-                let change = self.append(RestingOrder { id, account, side, price, quantity, remaining });
-                output.levels.push(change);
-                self.changes += 1;
-                Placement::Resting { remaining }
-            }
+            OrderKind::Limit | OrderKind::PostOnly => self.rest(order, remaining, output),
             OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
             OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
             OrderKind::MarketByQuote if spent => Placement::Filled,
@@ -363,21 +384,20 @@ impl Book {
         restriction: CancelRestriction,
         output: &mut BookOutput,
     ) -> Result<Quantity, Reason> {
-        let Some(entry) = self.locate(order) else { return self.cancel_waiting(order, restriction) };
-        let slot = entry.slot;
-        let node = self.orders[slot];
-        let untouched = node.remaining == node.quantity;
+        let Some(found) = self.orders.find(order) else { return self.cancel_waiting(order, restriction) };
+        let Node { quantity, remaining, .. } = self.orders[found.slot];
+        let untouched = remaining == quantity;
         match restriction {
             CancelRestriction::OnlyNew if !untouched => return Err(Reason::CancelRestricted),
             CancelRestriction::OnlyPartiallyFilled if untouched => return Err(Reason::CancelRestricted),
             _ => {}
         }
         // From here on the cancel cannot fail.
-        self.by_id.remove_at(entry);
-        self.unlink(slot, &node, output);
-        Ok(node.remaining)
+        self.take_out(found, output);
+        Ok(remaining)
     }
 
+    #[inline(never)]
     fn cancel_waiting(&mut self, order: OrderId, restriction: CancelRestriction) -> Result<Quantity, Reason> {
         if self.triggers.get(order).is_some() && restriction == CancelRestriction::OnlyPartiallyFilled {
             return Err(Reason::CancelRestricted);
@@ -591,69 +611,43 @@ impl Book {
                     taker_remaining: left,
                 });
                 if maker.remaining.is_zero() {
-                    self.by_id.remove(maker.id.0, head);
-                    self.orders.remove(head);
-                    head = self.links[head as usize].next;
+                    head = self.orders.remove_first(head);
                 }
             }
             output.levels.push(makers.take(slot, taken, head));
             if head != NONE {
-                self.links[head as usize].previous = NONE;
+                self.orders.lead(head);
             }
             self.changes += 1;
         }
     }
 
     /// Puts an order behind all others of its price.
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, order: RestingOrder) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let slot = self.orders.insert(Node {
-            id: order.id,
-            quantity: order.quantity,
-            remaining: order.remaining,
-            account: order.account,
-            level: NONE,
-        });
+        let slot = self.orders.vacant();
         let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
-        self.orders[slot].level = level << 1 | u32::from(order.side == Side::Sell);
-        let links = Links { previous, next: NONE };
-        match self.links.get_mut(slot as usize) {
-            Some(reused) => *reused = links,
-            None => push_lean(&mut self.links, links),
-        }
-        if previous != NONE {
-            self.links[previous as usize].next = slot;
-        }
-        self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
+        let RestingOrder { id, quantity, remaining, account, .. } = order;
+        let level = level << 1 | u32::from(order.side == Side::Sell);
+        self.orders.insert(Node { id, quantity, remaining, account, level }, previous);
         change
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
-        self.locate(order).map(|entry| entry.slot)
+        self.orders.find(order).map(|found| found.slot)
     }
 
-    #[inline]
-    fn locate(&self, order: OrderId) -> Option<Entry> {
-        self.by_id.locate(order.0, |slot| self.orders[slot].id == order)
-    }
-
-    /// Takes an order that the index has forgotten off its level.
-    #[inline]
-    fn unlink(&mut self, slot: u32, node: &Node, output: &mut BookOutput) {
-        let Links { previous, next } = self.links[slot as usize];
-        if previous != NONE {
-            self.links[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.links[next as usize].previous = previous;
-        }
-        let change = self.ladder_of(node).leave(node.level_slot(), node.remaining, previous, next);
+    /// Takes an order off the book, wherever it stands at its price.
+    #[inline(always)]
+    fn take_out(&mut self, found: Found, output: &mut BookOutput) {
+        let node = self.orders[found.slot];
+        let (previous, next) = self.orders.remove(found);
+        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
         output.levels.push(change);
-        self.orders.remove(slot);
         self.changes += 1;
     }
 

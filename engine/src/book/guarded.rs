@@ -75,7 +75,7 @@ impl Book {
                 taker_remaining: sweep.remaining,
             });
             if maker_remaining.is_zero() {
-                self.take_out(slot, output);
+                self.take_out_at(slot, output);
             } else {
                 self.orders[slot].remaining = maker_remaining;
                 let change = self.ladder_of(&maker).shrink(level_slot, quantity);
@@ -101,7 +101,7 @@ impl Book {
             let mut slot = level.head;
             while slot != NONE {
                 let Node { account, remaining, .. } = self.orders[slot];
-                slot = self.links[slot as usize].next;
+                slot = self.orders.next(slot);
                 let met = match order.instructions.self_trade {
                     _ if account != order.account => each(Some(level.price), remaining),
                     SelfTrade::Decrement => each(None, remaining),
@@ -118,7 +118,7 @@ impl Book {
     /// A resting order lapses, because the incoming one is of its account.
     fn lapse(&mut self, slot: u32, output: &mut BookOutput) {
         let Node { id: order, remaining, .. } = self.orders[slot];
-        self.take_out(slot, output);
+        self.take_out_at(slot, output);
         output.events.push(BookEvent::Lapsed { order, remaining, after: output.filled() });
     }
 
@@ -128,7 +128,7 @@ impl Book {
         let maker_remaining = maker.remaining - quantity;
         sweep.remaining -= quantity;
         if maker_remaining.is_zero() {
-            self.take_out(slot, output);
+            self.take_out_at(slot, output);
         } else {
             let change = self.ladder_of(&maker).shrink(maker.level_slot(), quantity);
             output.levels.push(change);
@@ -139,10 +139,8 @@ impl Book {
         output.events.push(BookEvent::Decremented { maker, taker, quantity, maker_remaining, after });
     }
 
-    /// Takes an order off the book, wherever it stands at its price.
-    fn take_out(&mut self, slot: u32, output: &mut BookOutput) {
-        let node = self.orders[slot];
-        self.by_id.remove(node.id.0, slot);
-        self.unlink(slot, &node, output);
+    fn take_out_at(&mut self, slot: u32, output: &mut BookOutput) {
+        let found = self.orders.find(self.orders[slot].id).expect("an order in a slot is in its chain");
+        self.take_out(found, output);
     }
 }
