@@ -263,6 +263,7 @@ impl Book {
     }
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
+    #[inline(always)]
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         // Most orders are plain ones, and most of those meet nobody.
         let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
@@ -275,7 +276,8 @@ impl Book {
             Side::Sell => &self.bids,
         };
         if makers.is_within(order.limit) {
-            remaining = self.take(order, output);
+            let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
+            remaining = self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
             if remaining.is_zero() {
                 return Placement::Filled;
             }
@@ -284,15 +286,6 @@ impl Book {
             return Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel };
         }
         self.rest(order, remaining, output)
-    }
-
-    /// Lets a plain order take what it can have. Gives what is left of it.
-    #[inline(never)]
-    fn take(&mut self, order: &NewOrder, output: &mut BookOutput) -> Quantity {
-        let NewOrder { id: taker, account, limit, quantity: remaining, budget, .. } = *order;
-        let mut sweep = Sweep { taker, account, limit, remaining, budget };
-        self.sweep(order.side, &mut sweep, output);
-        sweep.remaining
     }
 
     #[inline(never)]
@@ -342,7 +335,7 @@ impl Book {
         };
         let mut prevented = false;
         if order.instructions.self_trade == SelfTrade::Allow {
-            self.sweep(order.side, &mut sweep, output);
+            sweep = self.sweep(order.side, sweep, output);
         } else {
             prevented = self.sweep_guarded(order, &mut sweep, output);
         }
@@ -378,6 +371,7 @@ impl Book {
     /// # Errors
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::CancelRestricted`] if it is in
     /// another state than asked for.
+    #[inline(always)]
     pub fn cancel(
         &mut self,
         order: OrderId,
@@ -566,7 +560,8 @@ impl Book {
     ///
     /// The side is data, not a branch: orders of either side come at random, so that a branch would
     /// be guessed wrongly half of the time.
-    fn sweep(&mut self, taker_side: Side, sweep: &mut Sweep, output: &mut BookOutput) {
+    #[inline(never)]
+    fn sweep(&mut self, taker_side: Side, mut sweep: Sweep, output: &mut BookOutput) -> Sweep {
         let makers = match taker_side {
             Side::Buy => &mut self.asks,
             Side::Sell => &mut self.bids,
@@ -585,41 +580,52 @@ impl Book {
             }
             sweep.remaining -= wanted;
             sweep.budget -= price.times(wanted);
-            let mut left = sweep.remaining + wanted;
             self.aggregates += 1;
-            let mut taken = Quantity::ZERO;
-            let mut head = level.head;
+            let mut fill = Fill {
+                trade: TradeId(self.trades),
+                aggregate: self.aggregates,
+                price,
+                quantity: wanted,
+                taker_side,
+                maker: OrderId(0),
+                maker_account: AccountId(0),
+                maker_remaining: Quantity::ZERO,
+                taker: sweep.taker,
+                taker_account: sweep.account,
+                taker_remaining: sweep.remaining + wanted,
+            };
+            let taken = wanted;
+            let (mut head, mut last, mut count) = (level.head, NONE, 0);
+            // As long as orders are filled whole.
             while !wanted.is_zero() {
                 let maker = &mut self.orders[head];
-                let quantity = maker.remaining.min(wanted);
-                maker.remaining -= quantity;
-                wanted -= quantity;
-                left -= quantity;
-                taken += quantity;
-                self.trades += 1;
-                output.fills.push(Fill {
-                    trade: TradeId(self.trades),
-                    aggregate: self.aggregates,
-                    price,
-                    quantity,
-                    taker_side,
-                    maker: maker.id,
-                    maker_account: maker.account,
-                    maker_remaining: maker.remaining,
-                    taker: sweep.taker,
-                    taker_account: sweep.account,
-                    taker_remaining: left,
-                });
-                if maker.remaining.is_zero() {
-                    head = self.orders.remove_first(head);
+                fill.trade.0 += 1;
+                fill.maker = maker.id;
+                fill.maker_account = maker.account;
+                if maker.remaining > wanted {
+                    maker.remaining -= wanted;
+                    fill.quantity = wanted;
+                    fill.maker_remaining = maker.remaining;
+                    fill.taker_remaining = sweep.remaining;
+                    output.fills.push(fill);
+                    break;
                 }
+                fill.quantity = maker.remaining;
+                wanted -= maker.remaining;
+                fill.taker_remaining -= maker.remaining;
+                output.fills.push(fill);
+                last = head;
+                head = self.orders.forget(head);
+                count += 1;
+            }
+            self.trades = fill.trade.0;
+            if last != NONE {
+                self.orders.remove_front(level.head, last, count, head);
             }
             output.levels.push(makers.take(slot, taken, head));
-            if head != NONE {
-                self.orders.lead(head);
-            }
             self.changes += 1;
         }
+        sweep
     }
 
     /// Puts an order behind all others of its price.

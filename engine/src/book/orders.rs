@@ -22,7 +22,7 @@ pub(super) struct Orders {
     links: Vec<Links>,
     /// The first order of each chain.
     heads: Vec<u32>,
-    /// The first free slot; `behind` leads to the others.
+    /// The first free slot; `next` leads to the others.
     free: u32,
     used: usize,
     /// How many orders there may be before the chains become more.
@@ -110,7 +110,7 @@ impl Orders {
         let chain = self.chain(node.id);
         self.nodes[slot as usize] = node;
         let links = &mut self.links[slot as usize];
-        self.free = links.behind;
+        self.free = links.next;
         let behind = std::mem::replace(&mut self.heads[chain], slot);
         *links = Links { previous, next: NONE, behind };
         if previous != NONE {
@@ -122,7 +122,11 @@ impl Orders {
     /// Takes an order out that was just found, and closes the gap. Gives its neighbours at its price.
     #[inline(always)]
     pub fn remove(&mut self, found: Found) -> (u32, u32) {
-        let Links { previous, next, .. } = self.leave_chain(found);
+        let Links { previous, next, behind } = self.links[found.slot as usize];
+        self.unchain(found, behind);
+        self.links[found.slot as usize].next = self.free;
+        self.free = found.slot;
+        self.used = self.used.wrapping_sub(1);
         if previous != NONE {
             self.links[previous as usize].next = next;
         }
@@ -132,34 +136,36 @@ impl Orders {
         (previous, next)
     }
 
-    /// Takes out the first order of a price. Gives the next; whoever becomes the first is told with
-    /// [`Orders::lead`].
+    /// Makes the first order of a price unfindable, to be taken out with [`Orders::remove_front`].
+    /// Gives the next.
     #[inline(always)]
-    pub fn remove_first(&mut self, slot: u32) -> u32 {
+    pub fn forget(&mut self, slot: u32) -> u32 {
+        let Links { next, behind, .. } = self.links[slot as usize];
         let order = self.nodes[slot as usize].id;
         let found = self.search(order, |candidate| candidate == slot).expect("an order in a slot is in its chain");
-        self.leave_chain(found).next
+        self.unchain(found, behind);
+        next
     }
 
-    /// Makes an order the first of its price.
-    #[inline]
-    pub fn lead(&mut self, slot: u32) {
-        self.links[slot as usize].previous = NONE;
+    /// Takes orders out that were forgotten: so many, the first of a price to this one. `head` is
+    /// first then.
+    #[inline(always)]
+    pub fn remove_front(&mut self, first: u32, last: u32, count: usize, head: u32) {
+        self.links[last as usize].next = self.free;
+        self.free = first;
+        self.used = self.used.wrapping_sub(count);
+        if head != NONE {
+            self.links[head as usize].previous = NONE;
+        }
     }
 
     #[inline(always)]
-    fn leave_chain(&mut self, found: Found) -> Links {
-        let links = &mut self.links[found.slot as usize];
-        let left = *links;
-        links.behind = self.free;
-        self.free = found.slot;
+    fn unchain(&mut self, found: Found, behind: u32) {
         if found.before == NONE {
-            self.heads[found.chain] = left.behind;
+            self.heads[found.chain] = behind;
         } else {
-            self.links[found.before as usize].behind = left.behind;
+            self.links[found.before as usize].behind = behind;
         }
-        self.used = self.used.wrapping_sub(1);
-        left
     }
 
     /// The chain of a number.
@@ -256,7 +262,8 @@ mod tests {
                     if step % 2 == 0 {
                         orders.remove(found);
                     } else {
-                        orders.remove_first(found.slot);
+                        assert_eq!(orders.forget(found.slot), NONE);
+                        orders.remove_front(found.slot, found.slot, 1, NONE);
                     }
                     twin.remove(&number);
                 }
