@@ -5,6 +5,7 @@ mod careful;
 mod dark;
 mod ladder;
 mod lists;
+mod orders;
 mod phase;
 mod snapshot;
 mod special;
@@ -22,10 +23,11 @@ use crate::message::{
 };
 use crate::order::{Instructions, NewOrder, OrderKind, Side};
 use crate::reason::Reason;
-use crate::slab::{Entry, Index, NONE, Paired, Slab, push_lean};
+use crate::slab::NONE;
 use crate::units::{Nanos, Notional, Price, Quantity};
 use dark::Dark;
 use ladder::Ladder;
+use orders::{Found, Orders};
 use special::{Ends, Groups, Pending, Specials};
 use triggers::Triggers;
 
@@ -45,10 +47,7 @@ pub const CASCADE_MAX: usize = 64;
 pub struct Book {
     bids: Ladder,
     asks: Ladder,
-    orders: Slab<Node>,
-    /// By the slots of `orders`.
-    links: Vec<Links>,
-    by_id: Index<Paired>,
+    orders: Orders,
     triggers: Triggers,
     /// What displayed orders ask for.
     specials: Specials,
@@ -84,14 +83,6 @@ struct Node {
     account: AccountId,
     /// Its level, whether it has a record among the special ones, and its side.
     level: u32,
-}
-
-/// An order's neighbours at its price. They stand apart from the orders, because a cancel touches
-/// three of them and they are small enough to stay in cache.
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    previous: u32,
-    next: u32,
 }
 
 /// A level of the book after a change, for market data.
@@ -152,9 +143,7 @@ impl Book {
         Self {
             bids: Ladder::new(Side::Buy),
             asks: Ladder::new(Side::Sell),
-            orders: Slab::default(),
-            links: Vec::new(),
-            by_id: Index::default(),
+            orders: Orders::default(),
             triggers: Triggers::default(),
             specials: Specials::default(),
             dark: Dark::default(),
@@ -378,20 +367,31 @@ impl Book {
     }
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
-    #[inline]
+    #[inline(always)]
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        if order.instructions.is_some() || !self.is_plain() {
-            return self.place_special(order, output);
-        }
+        // Most orders are plain ones, and most of those meet nobody.
         let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
-        if !plain && let Some(placement) = self.refuse(order) {
-            return placement;
-        }
-        if order.kind == OrderKind::PostOnlySlide {
+        if !plain || order.instructions.is_some() || !self.is_plain() {
             return self.place_special(order, output);
         }
-        // From here on the order cannot fail.
-        self.work(order, output)
+        let mut remaining = order.quantity;
+        let makers = match order.side {
+            Side::Buy => &self.asks,
+            Side::Sell => &self.bids,
+        };
+        if makers.is_within(order.limit) {
+            let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
+            remaining =
+                self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
+            if remaining.is_zero() {
+                return Placement::Filled;
+            }
+        }
+        if order.kind == OrderKind::ImmediateOrCancel {
+            return Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel };
+        }
+        self.show(order, remaining, false, output);
+        Placement::Resting { remaining }
     }
 
     /// Whether nothing but plain orders rests here, to be matched as they come.
@@ -422,44 +422,10 @@ impl Book {
         Placement::Resting { remaining: order.quantity }
     }
 
-    #[inline]
-    fn work(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        let mut sweep = Sweep {
-            taker: order.id,
-            account: order.account,
-            limit: if order.kind.has_limit() { order.limit } else { unlimited(order.side) },
-            remaining: order.quantity,
-            budget: order.budget,
-        };
-        self.sweep(order.side, &mut sweep, output);
-        let remaining = sweep.remaining;
-        if remaining.is_zero() {
-            return Placement::Filled;
-        }
-        match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly | OrderKind::PostOnlySlide => {
-                self.show(order, remaining, output);
-                Placement::Resting { remaining }
-            }
-            OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
-            OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
-            // The budget ran out: nothing is left of it, or somebody is still there to trade with, so
-            // that all of it that can buy a lot is spent.
-            OrderKind::MarketByQuote
-                if sweep.budget < order.budget
-                    && (sweep.budget.is_zero() || self.best(order.side.opposite()).is_some()) =>
-            {
-                Placement::Filled
-            }
-            OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
-        }
-    }
-
     /// Displays what is left of an order, behind all others of its price.
-    #[inline]
-    fn show(&mut self, order: &NewOrder, remaining: Quantity, output: &mut BookOutput) {
+    #[inline(always)]
+    fn show(&mut self, order: &NewOrder, remaining: Quantity, special: bool, output: &mut BookOutput) {
         let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
-        let special = order.instructions.is_some_and(|asks| Specials::needed(&asks));
         let change = self.append(RestingOrder { id, account, side, price, quantity, remaining }, special);
         output.levels.push(change);
         self.changes += 1;
@@ -479,28 +445,28 @@ impl Book {
     /// # Errors
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::CancelRestricted`] if it is in
     /// another state than asked for.
+    #[inline(always)]
     pub fn cancel(
         &mut self,
         order: OrderId,
         restriction: CancelRestriction,
         output: &mut BookOutput,
     ) -> Result<Quantity, Reason> {
-        let Some(entry) = self.locate(order) else { return self.cancel_special(order, restriction, output) };
-        let slot = entry.slot;
-        let node = self.orders[slot];
+        let Some(found) = self.orders.find(order) else { return self.cancel_special(order, restriction, output) };
+        let node = &self.orders[found.slot];
         if node.is_special() {
             return self.cancel_special(order, restriction, output);
         }
-        let untouched = node.remaining == node.quantity;
+        let Node { quantity, remaining, .. } = *node;
+        let untouched = remaining == quantity;
         match restriction {
             CancelRestriction::OnlyNew if !untouched => return Err(Reason::CancelRestricted),
             CancelRestriction::OnlyPartiallyFilled if untouched => return Err(Reason::CancelRestricted),
             _ => {}
         }
         // From here on the cancel cannot fail.
-        self.by_id.remove_at(entry);
-        self.unlink(slot, &node, output);
-        Ok(node.remaining)
+        self.take_out(found, output);
+        Ok(remaining)
     }
 
     /// Lowers an order's total quantity; it keeps its place.
@@ -532,18 +498,12 @@ impl Book {
         Ok(())
     }
 
-    /// The checks that only the book can make, before anything is written, of a plain order in a plain
-    /// book.
-    #[inline(never)]
-    fn refuse(&self, order: &NewOrder) -> Option<Placement> {
-        self.refuse_carefully(order, false)
-    }
-
     /// Takes from the other side until the taker is done, bounded or alone.
     ///
     /// The side is data, not a branch: orders of either side come at random, so that a branch would
     /// be guessed wrongly half of the time.
-    fn sweep(&mut self, taker_side: Side, sweep: &mut Sweep, output: &mut BookOutput) {
+    #[inline(never)]
+    fn sweep(&mut self, taker_side: Side, mut sweep: Sweep, output: &mut BookOutput) -> Sweep {
         let makers = match taker_side {
             Side::Buy => &mut self.asks,
             Side::Sell => &mut self.bids,
@@ -562,95 +522,80 @@ impl Book {
             }
             sweep.remaining -= wanted;
             sweep.budget -= price.times(wanted);
-            let mut left = sweep.remaining + wanted;
             self.aggregates += 1;
-            let mut taken = Quantity::ZERO;
-            let mut head = level.head;
+            let mut fill = Fill {
+                trade: TradeId(self.trades),
+                aggregate: self.aggregates,
+                price,
+                quantity: wanted,
+                taker_side,
+                maker: OrderId(0),
+                maker_account: AccountId(0),
+                maker_remaining: Quantity::ZERO,
+                taker: sweep.taker,
+                taker_account: sweep.account,
+                taker_remaining: sweep.remaining + wanted,
+            };
+            let taken = wanted;
+            let (mut head, mut last, mut count) = (level.head, NONE, 0);
+            // As long as orders are filled whole.
             while !wanted.is_zero() {
                 let maker = &mut self.orders[head];
-                let quantity = maker.remaining.min(wanted);
-                maker.remaining -= quantity;
-                wanted -= quantity;
-                left -= quantity;
-                taken += quantity;
-                self.trades += 1;
-                output.fills.push(Fill {
-                    trade: TradeId(self.trades),
-                    aggregate: self.aggregates,
-                    price,
-                    quantity,
-                    taker_side,
-                    maker: maker.id,
-                    maker_account: maker.account,
-                    maker_remaining: maker.remaining,
-                    taker: sweep.taker,
-                    taker_account: sweep.account,
-                    taker_remaining: left,
-                });
-                if maker.remaining.is_zero() {
-                    self.by_id.remove(maker.id.0, head);
-                    self.orders.remove(head);
-                    head = self.links[head as usize].next;
+                fill.trade.0 += 1;
+                fill.maker = maker.id;
+                fill.maker_account = maker.account;
+                if maker.remaining > wanted {
+                    maker.remaining -= wanted;
+                    fill.quantity = wanted;
+                    fill.maker_remaining = maker.remaining;
+                    fill.taker_remaining = sweep.remaining;
+                    output.fills.push(fill);
+                    break;
                 }
+                fill.quantity = maker.remaining;
+                wanted -= maker.remaining;
+                fill.taker_remaining -= maker.remaining;
+                output.fills.push(fill);
+                last = head;
+                head = self.orders.forget(head);
+                count += 1;
+            }
+            self.trades = fill.trade.0;
+            if last != NONE {
+                self.orders.remove_front(level.head, last, count, head);
             }
             output.levels.push(makers.take(slot, taken, head));
-            if head != NONE {
-                self.links[head as usize].previous = NONE;
-            }
             self.changes += 1;
         }
+        sweep
     }
 
     /// Puts an order behind all others of its price.
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, order: RestingOrder, special: bool) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let slot = self.orders.insert(Node {
-            id: order.id,
-            quantity: order.quantity,
-            remaining: order.remaining,
-            account: order.account,
-            level: NONE,
-        });
+        let slot = self.orders.vacant();
         let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
-        self.orders[slot].level = level << 2 | u32::from(special) << 1 | u32::from(order.side == Side::Sell);
-        let links = Links { previous, next: NONE };
-        match self.links.get_mut(slot as usize) {
-            Some(reused) => *reused = links,
-            None => push_lean(&mut self.links, links),
-        }
-        if previous != NONE {
-            self.links[previous as usize].next = slot;
-        }
-        self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
+        let RestingOrder { id, quantity, remaining, account, .. } = order;
+        let level = level << 2 | u32::from(special) << 1 | u32::from(order.side == Side::Sell);
+        self.orders.insert(Node { id, quantity, remaining, account, level }, previous);
         change
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
-        self.locate(order).map(|entry| entry.slot)
+        self.orders.find(order).map(|found| found.slot)
     }
 
-    #[inline]
-    fn locate(&self, order: OrderId) -> Option<Entry> {
-        self.by_id.locate(order.0, |slot| self.orders[slot].id == order)
-    }
-
-    /// Takes an order that the index has forgotten off its level.
-    #[inline]
-    fn unlink(&mut self, slot: u32, node: &Node, output: &mut BookOutput) {
-        let Links { previous, next } = self.links[slot as usize];
-        if previous != NONE {
-            self.links[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.links[next as usize].previous = previous;
-        }
-        let change = self.ladder_of(node).leave(node.level_slot(), node.remaining, previous, next);
+    /// Takes an order off the book, wherever it stands at its price.
+    #[inline(always)]
+    fn take_out(&mut self, found: Found, output: &mut BookOutput) {
+        let node = self.orders[found.slot];
+        let (previous, next) = self.orders.remove(found);
+        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
         output.levels.push(change);
-        self.orders.remove(slot);
         self.changes += 1;
     }
 

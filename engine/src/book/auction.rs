@@ -216,7 +216,7 @@ impl Book {
                 let mut slot = levels.next().map_or(NONE, |level| level.head);
                 while slot != NONE {
                     let node = &self.orders[slot];
-                    slot = self.links[slot as usize].next;
+                    slot = self.orders.next(slot);
                     let reserve = if node.is_special() { self.reserve(node.id) } else { Quantity::ZERO };
                     let open = node.remaining + reserve;
                     take(Participant { order: node.id, account: node.account, open, displayed: true });
@@ -241,11 +241,10 @@ impl Book {
             }
             return;
         }
-        let Some(entry) = self.locate(order) else { return };
+        let Some(entry) = self.orders.find(order) else { return };
         let node = self.orders[entry.slot];
         if open.is_zero() {
-            self.by_id.remove_at(entry);
-            self.unlink(entry.slot, &node, output);
+            self.take_out(entry, output);
             if let Some(special) = self.specials.remove(order) {
                 self.resting_ended(order, &special.instructions, true, output);
             }

@@ -386,8 +386,9 @@ impl Book {
             }
             Place::Displayed { slot, special, .. } => {
                 let node = self.orders[slot];
-                self.by_id.remove(node.id.0, slot);
-                self.unlink(slot, &node, output);
+                if let Some(found) = self.orders.find(node.id) {
+                    self.take_out(found, output);
+                }
                 if special {
                     self.show_next_part(&node, met.price, traded, output);
                 }
@@ -490,7 +491,7 @@ impl Book {
         let mut slot = head;
         while slot != NONE {
             let node = &self.orders[slot];
-            slot = self.links[slot as usize].next;
+            slot = self.orders.next(slot);
             let mut open = node.remaining;
             if node.is_special()
                 && let Some(special) = self.specials.get(node.id)

@@ -71,7 +71,7 @@ impl Book {
         if Specials::needed(&asks) {
             self.specials.insert(SpecialOrder { id: order.id, instructions: asks, reserve });
         }
-        self.show(order, shown, output);
+        self.show(order, shown, Specials::needed(&asks), output);
     }
 
     /// Displays the next part of an iceberg, behind the others of its price; without one, the order has
@@ -163,10 +163,9 @@ impl Book {
 
     /// Takes an order away from wherever it stands. Gives what was open of it and what it asked for.
     fn take_away(&mut self, order: OrderId, output: &mut BookOutput) -> Option<(Quantity, Instructions)> {
-        let (remaining, asks) = if let Some(entry) = self.locate(order) {
+        let (remaining, asks) = if let Some(entry) = self.orders.find(order) {
             let node = self.orders[entry.slot];
-            self.by_id.remove_at(entry);
-            self.unlink(entry.slot, &node, output);
+            self.take_out(entry, output);
             let special = if node.is_special() { self.specials.remove(order) } else { None };
             let reserve = special.map_or(Quantity::ZERO, |special| special.reserve);
             (node.remaining + reserve, special.map(|special| special.instructions).unwrap_or_default())

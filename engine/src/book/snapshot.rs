@@ -134,7 +134,7 @@ impl Book {
             let mut slot = level.head;
             std::iter::from_fn(move || {
                 let node: &Node = (slot != NONE).then(|| &self.orders[slot])?;
-                slot = self.links[slot as usize].next;
+                slot = self.orders.next(slot);
                 Some(RestingOrder {
                     id: node.id,
                     account: node.account,
