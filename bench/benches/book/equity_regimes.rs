@@ -26,7 +26,7 @@
 
 use crate::workload::{Command, Draw, Side, Workload};
 
-const SEED: u64 = 23;
+const SEED: u64 = 12;
 const START_MID: f64 = 33_504.0;
 const DISTANCE_MAX: usize = 800;
 const EXPONENT: f64 = 2.23;
