@@ -25,10 +25,9 @@ mod workload;
 use orderbook_rs::OrderBook;
 use pricelevel::{Id, MatchResult, OrderUpdate, TimeInForce};
 
-use engines::{Engine, Lobster, Matchcore, Outcome, Rialto};
-use measure::{Contender, Lacks, compare};
-use plain_ladder::PlainLadder;
-use suite::{Asked, items};
+use engines::{Engine, Outcome};
+use measure::Contender;
+use suite::{Asked, LADDER, RIALTO, Scale, contenders, print_tables};
 use workload::{Command, Side, Workload};
 
 /// orderbook-rs: results are returned with the call, which spares it a listener. Its own way to move an
@@ -115,20 +114,15 @@ fn tell(taker: u32, result: &MatchResult, outcome: &mut Outcome) {
 
 fn main() {
     let asked = Asked::new();
-    let smoke = asked.has("--smoke");
-    let commands = asked.number("--commands").unwrap_or(if smoke { 10_000 } else { 1_000_000 });
-    let rounds = asked.number("--rounds").unwrap_or(if smoke { 1 } else { 5 });
-    let contenders = [
-        Contender::new::<Rialto>("Rialto"),
-        Contender::new::<Rialto<true>>("Rialto, moves by Replace"),
-        Contender::new::<PlainLadder>("plain ladder"),
-        Contender::new::<Matchcore>("matchcore 0.4.0"),
-        Contender::new::<Lobster>("lobster 0.7.0").lacking(Lacks::Changes),
-        Contender::new::<OrderbookRs>("orderbook-rs 0.15.3"),
-    ];
-    for item in items(if smoke { 50 } else { 1 }).iter().filter(|item| asked.wants(&item.name)) {
-        let workload = item.make(commands);
-        let comparison = compare(&workload, &contenders, rounds);
-        println!("{}\n{}\n", comparison.table(&["plain ladder", "matchcore 0.4.0"]), comparison.json());
-    }
+    let scale = if asked.has("--smoke") { Scale::SMALL } else { Scale { rounds: 5, ..Scale::QUOTED } };
+    let everybody = |workload: &Workload| {
+        let mut everybody = contenders(workload);
+        everybody.push(Contender::new::<OrderbookRs>("orderbook-rs 0.15.3"));
+        everybody
+    };
+    print_tables(&asked, scale.asked(&asked), everybody, |item, comparison| {
+        for name in [RIALTO, LADDER] {
+            assert!(comparison.agrees(name) || asked.has("--engine"), "{name} on {}", item.name);
+        }
+    });
 }
