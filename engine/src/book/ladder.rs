@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::LevelChange;
 use crate::order::Side;
-use crate::slab::{NONE, push_lean};
+use crate::slab::NONE;
 use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 6;
@@ -240,7 +240,12 @@ impl Ladder {
             (page.number, page.occupied) = (number, 0);
             return slot;
         }
-        push_lean(&mut self.pages, Page { number, occupied: 0, levels: [EMPTY; PAGE_LEVELS] });
+        // A page is a kilobyte and most sides of a quiet market need one: it begins with one.
+        let pages = self.pages.len();
+        if pages == self.pages.capacity() {
+            self.pages.reserve_exact((pages / 8).max(pages.clamp(1, 8)));
+        }
+        self.pages.push(Page { number, occupied: 0, levels: [EMPTY; PAGE_LEVELS] });
         u32::try_from(self.pages.len() - 1).expect("fewer pages than orders")
     }
 }
