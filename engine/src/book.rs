@@ -4,6 +4,7 @@ mod guarded;
 mod ladder;
 mod snapshot;
 mod triggers;
+mod view;
 
 pub use snapshot::{BookSnapshot, RestingOrder};
 pub use triggers::{Stage, WaitingOrder};

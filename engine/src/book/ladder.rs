@@ -106,6 +106,15 @@ impl Ladder {
         (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, self.level(self.best)))
     }
 
+    /// The level of a price, if anything rests there.
+    pub fn at(&self, price: Price) -> Option<Level> {
+        let key = price.0 ^ self.mask;
+        let page = *self.by_number.get(&(key >> PAGE_BITS))?;
+        let bit = key as u32 % PAGE_LEVELS as u32;
+        let occupied = self.pages[page as usize].occupied & (1 << bit) != 0;
+        occupied.then(|| self.level(Place { page, bit }.level()))
+    }
+
     /// The levels, best first.
     pub fn iter(&self) -> impl Iterator<Item = Level> {
         self.by_number.values().flat_map(move |page| {
@@ -187,8 +196,9 @@ impl Ladder {
         change
     }
 
+    /// A level by its name.
     #[inline]
-    fn level(&self, level: u32) -> Level {
+    pub fn level(&self, level: u32) -> Level {
         let Place { page, bit } = Place::of(level);
         let page = &self.pages[page as usize];
         let Stored { quantity, head, .. } = page.levels[bit as usize];
