@@ -115,6 +115,22 @@ impl BookOutput {
         self.events.clear();
     }
 
+    /// Takes the buffers of an answer back that has been dealt with, so that the next answer needs
+    /// no new ones. An empty answer has buffers too: every one of them should come back.
+    ///
+    /// Fills and events that this output holds already stay, and so do their own buffers.
+    pub fn recycle(&mut self, answer: ToWallet) {
+        let ToWallet { mut fills, mut events, .. } = answer;
+        if self.fills.is_empty() && fills.capacity() > self.fills.capacity() {
+            fills.clear();
+            self.fills = fills;
+        }
+        if self.events.is_empty() && events.capacity() > self.events.capacity() {
+            events.clear();
+            self.events = events;
+        }
+    }
+
     /// How many trades there are.
     fn filled(&self) -> u32 {
         u32::try_from(self.fills.len()).expect("fewer trades than orders can rest")

@@ -143,7 +143,7 @@ fn new_order(id: u32, first: u32, side: Side, kind: OrderKind, price: u32, quant
         quantity: Quantity(quantity.into()),
         budget: Notional(u64::MAX),
         time: Nanos(id.into()),
-        instructions: Instructions::default(),
+        instructions: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::LevelChange;
 use crate::order::Side;
-use crate::slab::{NONE, push_lean};
+use crate::slab::NONE;
 use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 6;
@@ -95,6 +95,15 @@ impl Ladder {
         self.best_key <= limit.0 ^ self.mask && self.best != NONE
     }
 
+    /// The level of a price, if anything rests there.
+    pub fn at(&self, price: Price) -> Option<Level> {
+        let key = price.0 ^ self.mask;
+        let page = *self.by_number.get(&(key >> PAGE_BITS))?;
+        let bit = key as u32 % PAGE_LEVELS as u32;
+        let occupied = self.pages[page as usize].occupied & (1 << bit) != 0;
+        occupied.then(|| self.level(level_at(page, bit)))
+    }
+
     /// The levels, best first.
     pub fn iter(&self) -> impl Iterator<Item = Level> {
         self.by_number.values().flat_map(move |page| {
@@ -178,6 +187,7 @@ impl Ladder {
         change
     }
 
+    /// A level by its name.
     #[inline]
     fn level(&self, level: u32) -> Level {
         let Stored { quantity, head, .. } = self.levels[level as usize];
@@ -246,7 +256,11 @@ impl Ladder {
             self.pages[slot as usize] = page;
             return slot;
         }
-        push_lean(&mut self.pages, page);
+        // A page is a kilobyte and most sides of a quiet market need one: it begins with one.
+        if self.pages.len() == self.pages.capacity() {
+            self.pages.reserve_exact((self.pages.len() / 8).max(1));
+        }
+        self.pages.push(page);
         if self.levels.len() == self.levels.capacity() {
             self.levels.reserve_exact((self.levels.len() / 8).next_multiple_of(PAGE_LEVELS).max(PAGE_LEVELS));
         }
