@@ -199,7 +199,7 @@ impl Orders {
     fn lengthen(&mut self) {
         let blocks = (self.heads.len() / BLOCK * 3).div_ceil(2).max(1);
         let old = std::mem::replace(&mut self.heads, vec![NONE; blocks * BLOCK]);
-        self.most = self.heads.len() * 3 / 4;
+        self.most = self.heads.len() / 2;
         for head in old {
             let mut slot = head;
             while slot != NONE {
