@@ -106,17 +106,6 @@ impl BookOutput {
     }
 }
 
-/// The likely result of an auction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Indicative {
-    /// The price.
-    pub price: Price,
-    /// What would trade.
-    pub volume: Quantity,
-    /// What would be left at the price: bids where positive, asks where negative.
-    pub imbalance: i64,
-}
-
 /// How a taker is bounded while it sweeps the other side.
 struct Sweep {
     taker: OrderId,
@@ -435,47 +424,6 @@ impl Book {
     /// The levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Quantity)> + '_ {
         self.ladder(side).iter().map(|level| (level.price, level.quantity))
-    }
-
-    /// Whether something is due at this time.
-    #[must_use]
-    pub fn is_due(&self, _time: Nanos) -> bool {
-        false
-    }
-
-    /// When something is due next.
-    #[must_use]
-    pub fn next_due(&self) -> Option<Nanos> {
-        None
-    }
-
-    /// Carries out what is due.
-    pub fn catch_up(&mut self, _time: Nanos, _output: &mut BookOutput) -> Option<ToWallet> {
-        None
-    }
-
-    /// The phase of the market.
-    #[must_use]
-    pub fn phase(&self) -> crate::message::Phase {
-        crate::message::Phase::Continuous
-    }
-
-    /// When the market goes over to continuous trading by itself; zero for never.
-    #[must_use]
-    pub fn until(&self) -> Nanos {
-        Nanos::ZERO
-    }
-
-    /// What protects trading.
-    #[must_use]
-    pub fn protection(&self) -> crate::message::Protection {
-        crate::message::Protection::default()
-    }
-
-    /// The likely result of an auction.
-    #[must_use]
-    pub fn indicative(&self) -> Option<Indicative> {
-        None
     }
 
     /// What is open of an order, if it rests or waits here.
