@@ -301,7 +301,9 @@ impl Wallet {
                     output.updates.last_mut().expect("just found").balances = balances;
                 }
             }
-            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => self.agree(&self.view(self.slot(order)), remaining),
+            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
+                self.agree(&self.view(self.slot(order)), remaining)
+            }
             Placement::Waiting | Placement::Pending => {}
             Placement::Expired { reason, .. } => {
                 let slot = self.slot(order);
