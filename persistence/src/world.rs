@@ -472,7 +472,8 @@ impl Tenant {
                 found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
             }
         }
-        let open: usize = self.markets.iter().map(|market| market.book.len() + market.book.waiting()).sum();
+        let open_in = |book: &Book| book.len() + book.undisplayed() + book.waiting() + book.pending();
+        let open: usize = self.markets.iter().map(|market| open_in(&market.book)).sum();
         if quiet && open != snapshot.orders.len() {
             found.push(Imbalance::OpenOrders { books: open, wallet: snapshot.orders.len() });
         }

@@ -61,6 +61,8 @@ pub(super) enum WireStage {
     Awaits,
     Follows(u64),
     Fired,
+    // Since version 3.
+    Activated,
 }
 
 #[derive(Encode, Decode)]
@@ -198,6 +200,7 @@ impl From<Stage> for WireStage {
             Stage::Awaits => Self::Awaits,
             Stage::Follows(seen) => Self::Follows(seen.0),
             Stage::Fired => Self::Fired,
+            Stage::Activated => Self::Activated,
         }
     }
 }
@@ -208,6 +211,7 @@ impl From<WireStage> for Stage {
             WireStage::Awaits => Self::Awaits,
             WireStage::Follows(seen) => Self::Follows(Price(seen)),
             WireStage::Fired => Self::Fired,
+            WireStage::Activated => Self::Activated,
         }
     }
 }

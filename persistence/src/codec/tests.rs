@@ -391,9 +391,10 @@ impl Random {
         BookSnapshot {
             waiting: self.some(|random| {
                 sequence += 1 + random.below(3);
-                let stage = match random.below(3) {
+                let stage = match random.below(4) {
                     0 => Stage::Awaits,
-                    1 => Stage::Follows(Price(random.wide())),
+                    1 => Stage::Activated,
+                    2 => Stage::Follows(Price(random.wide())),
                     _ => Stage::Fired,
                 };
                 // What version 2 holds is not written again.
