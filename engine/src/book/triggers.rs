@@ -90,8 +90,7 @@ impl Triggers {
         self.sequence += 1;
         self.put(WaitingOrder { order, sequence: self.sequence, stage: Stage::Awaits });
         let slot = self.slot(order.id).expect("just put");
-        if let (Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)), Some(last)) =
-            (order.asks().trigger, last)
+        if let (Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)), Some(last)) = (order.asks().trigger, last)
             && is_activated(&trail, last)
         {
             self.leave(slot);
