@@ -11,9 +11,9 @@ use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
 use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, Nanos};
+use rialto_engine::units::{Amount, Nanos, Quantity};
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, House, ListRef, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
+use rialto_engine::wallet::{Entry, House, ListRef, OpenOrder, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
 
 use crate::record::Record;
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
@@ -459,16 +459,18 @@ impl Tenant {
         let quiet = self.markets.iter().all(Market::is_quiet);
         for order in &snapshot.orders {
             let market = &self.markets[usize::from(order.market.0)];
-            let remaining = order.progress.map_or(order.quantity, |progress| progress.open(order.quantity));
-            let needed = order.needed(remaining, &market.spec);
-            let holds = order.progress.map_or(needed, |progress| progress.held);
-            held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += holds;
-            // A hold may lack the fraction of a unit that earlier fills were rounded up by.
-            let in_book = market.book.remaining(order.id);
-            // One that waits to buy at the market's price holds what that may be, not what it says.
-            let exact = order.kind.has_limit() || order.side == Side::Sell;
-            let off = exact && (holds > needed || holds.0 < needed.0 - 1);
-            if quiet && (in_book != Some(remaining) || off) {
+            let open = Open::of(order, &market.spec);
+            held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += open.holds;
+            // Partners hold together: whichever takes part needs what they hold. They are looked at once.
+            let link = order.progress.and_then(|progress| progress.instructions.link);
+            let partner = link.and_then(|link| link.partner);
+            let partner = partner.and_then(|id| snapshot.orders.binary_search_by_key(&id, |order| order.id).ok());
+            let partner = partner.map(|place| &snapshot.orders[place]);
+            let off = match partner {
+                None => open.is_off(),
+                Some(partner) => partner.id > order.id && open.beside(&Open::of(partner, &market.spec)).is_off(),
+            };
+            if quiet && (market.book.remaining(order.id) != Some(open.remaining) || off) {
                 found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
             }
         }
@@ -490,6 +492,41 @@ impl Tenant {
                 }
             }
         }
+    }
+}
+
+/// What is open of an order, what it needs for that, and what it holds.
+struct Open {
+    remaining: Quantity,
+    needed: Amount,
+    holds: Amount,
+    /// Whether the one says exactly what the other is. One that buys at the market's price holds what
+    /// that may be, not what it says.
+    exact: bool,
+}
+
+impl Open {
+    fn of(order: &OpenOrder, spec: &MarketSpec) -> Self {
+        let remaining =
+            order.progress.map_or(order.quantity, |progress| order.quantity - progress.executed - progress.prevented);
+        let needed = order.needed(remaining, spec);
+        let holds = order.progress.map_or(needed, |progress| progress.held);
+        Self { remaining, needed, holds, exact: order.kind.has_limit() || order.side == Side::Sell }
+    }
+
+    /// The order with another, of which only one will take part.
+    fn beside(&self, other: &Self) -> Self {
+        Self {
+            remaining: self.remaining,
+            needed: self.needed.max(other.needed),
+            holds: self.holds + other.holds,
+            exact: self.exact && other.exact,
+        }
+    }
+
+    /// A hold may lack the fraction of a unit that earlier fills were rounded up by.
+    fn is_off(&self) -> bool {
+        self.exact && (self.holds > self.needed || self.holds.0 < self.needed.0 - 1)
     }
 }
 

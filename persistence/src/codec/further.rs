@@ -5,23 +5,29 @@ use std::io::{self, Write};
 
 use bincode::{Decode, Encode};
 use rialto_engine::book::{BookSnapshot, DarkOrder, SpecialOrder, WaitingOrder};
-use rialto_engine::ids::{AccountId, OrderId};
+use rialto_engine::ids::{AccountId, MarketId, OrderId};
 use rialto_engine::order::NewOrder;
-use rialto_engine::units::{Nanos, Quantity};
-use rialto_engine::wallet::{OpenOrder, WalletSnapshot};
+use rialto_engine::units::{Amount, Nanos, Quantity};
+use rialto_engine::update::ListView;
+use rialto_engine::wallet::{OpenOrder, Progress, WalletSnapshot};
 
 use super::instructions::{WireInstructions, WireInstructionsV2};
 use super::market::{WireFilters, WireProtection};
 use super::message::WireAskingOrder;
 use super::more::WireStage;
 use super::snapshot::Output;
-use super::{CodecError, PHASES, number_of, value_of};
+use super::{CONTINGENCIES, CodecError, PHASES, WireClientId, number_of, value_of};
 use crate::snapshot::{MarketSnapshot, WorldSnapshot};
 use crate::world::{Market, Tenant};
 
 #[derive(Encode, Decode)]
 pub(super) struct WireTenantFurther {
     orders: Vec<WireOrderFurther>,
+    lists: Vec<WireList>,
+    /// Per account.
+    groups: Vec<u32>,
+    /// Per market.
+    phases: Vec<u8>,
     markets: Vec<WireMarketFurther>,
 }
 
@@ -32,6 +38,19 @@ struct WireOrderFurther {
     instructions: WireInstructionsV2,
     triggered: u64,
     prevented: u64,
+    activated: u64,
+    claim: i128,
+}
+
+#[derive(Encode, Decode)]
+struct WireList {
+    id: u64,
+    client_id: WireClientId,
+    account: u32,
+    market: u16,
+    contingency: u8,
+    orders: Vec<(u64, WireClientId)>,
+    time: u64,
 }
 
 #[derive(Encode, Decode)]
@@ -82,6 +101,10 @@ impl<W: Write> Output<'_, W> {
         let count = tenant.wallet.sorted_orders().filter(asks_further).count();
         let orders = tenant.wallet.sorted_orders().filter(asks_further);
         self.all(count, orders, |output, order| output.put(WireOrderFurther::from(&order)))?;
+        let WalletSnapshot { lists, groups, phases, .. } = tenant.wallet.summary();
+        self.all(lists.len(), &lists, |output, list| output.put(WireList::from(list)))?;
+        self.put(groups)?;
+        self.all(phases.len(), phases, |output, phase| output.put(number_of(&PHASES, &phase)))?;
         self.all(tenant.markets.len(), &tenant.markets, Self::market_further)
     }
 
@@ -104,7 +127,14 @@ impl<W: Write> Output<'_, W> {
 
 /// Whether version 2 does not hold what an open order asks for.
 fn asks_further(order: &OpenOrder) -> bool {
-    order.progress.is_some_and(|progress| WireInstructions::of(&progress.instructions).is_none())
+    order.progress.is_some_and(|progress| is_further(&progress))
+}
+
+/// Whether version 2 does not hold all that an order has beyond version 1.
+pub(super) fn is_further(progress: &Progress) -> bool {
+    WireInstructions::of(&progress.instructions).is_none()
+        || progress.activated != Nanos::ZERO
+        || !progress.claim.is_zero()
 }
 
 /// Whether version 2 does not hold a waiting order.
@@ -116,6 +146,10 @@ fn waits_further(waiting: &WaitingOrder) -> bool {
 pub(super) fn add_to(tenants: Vec<WireTenantFurther>, world: &mut WorldSnapshot) -> Result<(), CodecError> {
     for (tenant, further) in world.tenants.iter_mut().zip(tenants) {
         add_to_orders(further.orders, &mut tenant.wallet)?;
+        tenant.wallet.lists = further.lists.into_iter().map(ListView::try_from).collect::<Result<_, _>>()?;
+        tenant.wallet.groups = further.groups;
+        let phase = |number| value_of(&PHASES, number, "phase");
+        tenant.wallet.phases = further.phases.into_iter().map(phase).collect::<Result<_, _>>()?;
         for (market, further) in tenant.markets.iter_mut().zip(further.markets) {
             further.add_to(market)?;
         }
@@ -132,6 +166,8 @@ fn add_to_orders(further: Vec<WireOrderFurther>, wallet: &mut WalletSnapshot) ->
         progress.instructions = further.instructions.try_into()?;
         progress.triggered = Nanos(further.triggered);
         progress.prevented = Quantity(further.prevented);
+        progress.activated = Nanos(further.activated);
+        progress.claim = Amount(further.claim);
     }
     Ok(())
 }
@@ -169,7 +205,38 @@ impl From<&OpenOrder> for WireOrderFurther {
             instructions: (&progress.instructions).into(),
             triggered: progress.triggered.0,
             prevented: progress.prevented.0,
+            activated: progress.activated.0,
+            claim: progress.claim.0,
         }
+    }
+}
+
+impl From<&ListView> for WireList {
+    fn from(list: &ListView) -> Self {
+        Self {
+            id: list.id.0,
+            client_id: WireClientId(list.client_id),
+            account: list.account.0,
+            market: list.market.0,
+            contingency: number_of(&CONTINGENCIES, &list.contingency),
+            orders: list.orders.iter().map(|(order, client_id)| (order.0, WireClientId(*client_id))).collect(),
+            time: list.time.0,
+        }
+    }
+}
+
+impl TryFrom<WireList> for ListView {
+    type Error = CodecError;
+    fn try_from(list: WireList) -> Result<Self, CodecError> {
+        Ok(Self {
+            id: OrderId(list.id),
+            client_id: list.client_id.0,
+            account: AccountId(list.account),
+            market: MarketId(list.market),
+            contingency: value_of(&CONTINGENCIES, list.contingency, "contingency")?,
+            orders: list.orders.into_iter().map(|(order, client_id)| (OrderId(order), client_id.0)).collect(),
+            time: Nanos(list.time),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use rialto_engine::order::{Instructions, NewOrder};
 use rialto_engine::units::{Nanos, Price, Quantity};
 use rialto_engine::wallet::{OpenOrder, WalletSnapshot};
 
+use super::further::is_further;
 use super::instructions::WireInstructions;
 use super::message::{WireNewOrder, WirePlacement};
 use super::{CodecError, EXPIRIES, PHASES, number_of, value_of};
@@ -111,7 +112,7 @@ impl WireOrderMore {
     fn of(order: &OpenOrder) -> Option<Self> {
         let progress = order.progress?;
         let plain = progress.instructions.is_plain() && progress.prevented.is_zero();
-        if plain {
+        if plain || is_further(&progress) {
             return None;
         }
         Some(Self {
