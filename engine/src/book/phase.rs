@@ -38,6 +38,12 @@ impl Book {
         self.state.phase
     }
 
+    /// When the market goes over to continuous trading by itself; zero for never.
+    #[must_use]
+    pub fn until(&self) -> Nanos {
+        self.state.until
+    }
+
     /// What protects trading, with the static reference of the moment.
     #[must_use]
     pub fn protection(&self) -> Protection {
