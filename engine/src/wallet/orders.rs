@@ -387,15 +387,20 @@ impl Orders {
     }
 
     /// The order as its owner sees it.
-    pub fn view(&self, slot: u32, spec: &MarketSpec) -> OrderView {
+    pub fn view(&self, slot: u32) -> OrderView {
         let order = &self.orders[slot];
-        let standing = self.standing(slot, spec);
-        let terms = self.terms(slot);
+        let (executed, prevented, notional, updated, terms) = match order.standing {
+            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, &NO_TERMS),
+            standing => {
+                let standing = &self.standings[standing];
+                (standing.executed, standing.prevented, standing.notional, standing.updated, self.terms(slot))
+            }
+        };
         let status = if terms.is_pending() {
             Status::Pending
-        } else if standing.executed.is_zero() {
+        } else if executed.is_zero() {
             Status::New
-        } else if standing.executed < order.quantity {
+        } else if executed < order.quantity {
             Status::PartiallyFilled
         } else {
             Status::Filled
@@ -410,14 +415,14 @@ impl Orders {
             price: order.price,
             quantity: order.quantity,
             budget: terms.budget,
-            executed: standing.executed,
-            notional: standing.notional,
+            executed,
+            notional,
             status,
             time: order.time,
-            updated: standing.updated,
+            updated,
             instructions: terms.instructions,
             triggered: terms.triggered,
-            prevented: standing.prevented,
+            prevented,
         }
     }
 
