@@ -108,6 +108,8 @@ impl CheckedBook {
             OrderKind::Limit | OrderKind::ImmediateOrCancel | OrderKind::FillOrKill | OrderKind::PostOnly => {
                 (budget, within(price, max_price) && within(quantity, max_quantity))
             }
+            // Not offered here: where it would rest is not in the report.
+            OrderKind::PostOnlySlide => return Err(Error::Invalid),
         };
         if unused != 0 || order.reserved != 0 {
             return Err(Error::Invalid);
