@@ -669,7 +669,7 @@ impl Wallet {
     }
 
     fn view(&self, slot: u32) -> OrderView {
-        self.orders.view(slot, self.spec(self.orders.get(slot).market))
+        self.orders.view(slot)
     }
 
     fn paid_from(&self, place: &Place) -> BalanceView {
