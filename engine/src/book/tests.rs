@@ -8,7 +8,7 @@
 //! 110`, `when fall 90`, `trail rise 500`, `trail fall 500 after rise 120`, in basis points).
 
 use super::*;
-use crate::order::{Activation, Distance, Trail, Trigger};
+use crate::order::{Activation, Distance, SelfTrade, Trail, Trigger};
 use crate::units::{BasisPoints, Nanos};
 
 fn check(scenario: &str, expected: &str) {
