@@ -270,8 +270,8 @@ impl Generator {
         let reference = PegReference::ALL[self.random.below(3) as usize];
         let offset = match self.random.below(8) {
             0..3 => 0,
-            3 => i64::MIN,
-            4 => i64::MAX,
+            3 => -(1 << 40),
+            4 => 1 << 40,
             far => i64::try_from(self.random.below(far)).expect("small") - 2,
         };
         Peg { reference, offset }

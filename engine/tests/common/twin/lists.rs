@@ -25,10 +25,14 @@ impl Twin {
             self.pending.push(*order);
         }
         self.pending.sort_by_key(|pending| pending.id);
-        let mut placements = Vec::new();
-        for order in orders {
-            let placement = if is_pending(order) { Placement::Pending } else { self.accept(order, done) };
-            placements.push((order.id, placement));
+        let mut placements: Vec<_> = orders.iter().map(|order| (order.id, Placement::Pending)).collect();
+        // So are those that wait for a price: the one that trades at once may end them.
+        for waits in [true, false] {
+            for (order, (_, placement)) in orders.iter().zip(&mut placements) {
+                if !is_pending(order) && order.asks().trigger.is_some() == waits {
+                    *placement = self.accept(order, done);
+                }
+            }
         }
         placements
     }

@@ -2,7 +2,7 @@
 
 use rialto_engine::book::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder, Stage, WaitingOrder};
 use rialto_engine::ids::OrderId;
-use rialto_engine::order::{Display, Instructions, NewOrder, Side};
+use rialto_engine::order::{Display, Instructions, Lifetime, NewOrder, Side};
 use rialto_engine::units::{Price, Quantity};
 
 use super::Twin;
@@ -185,7 +185,14 @@ impl Twin {
         });
         let special = displayed().filter_map(|resting| {
             let instructions = resting.order.instructions?;
-            Some(SpecialOrder { id: resting.order.id, instructions, reserve: resting.reserve })
+            let is_iceberg = matches!(instructions.display, Display::Iceberg(_));
+            let lasts = instructions.lifetime == Lifetime::UntilCancelled;
+            // Others ask for nothing while they rest.
+            (is_iceberg || !lasts || instructions.link.is_some()).then_some(SpecialOrder {
+                id: resting.order.id,
+                instructions,
+                reserve: resting.reserve,
+            })
         });
         let mut special: Vec<SpecialOrder> = special.collect();
         special.sort_by_key(|special| special.id);
@@ -195,7 +202,11 @@ impl Twin {
             sequence: dark.sequence,
         });
         let waits = self.waiting.iter().map(|waiting| (waiting, waiting.seen.map_or(Stage::Awaits, Stage::Follows)));
-        let waits = waits.chain(self.fired.iter().map(|fired| (fired, Stage::Fired)));
+        let stage = |fired: &Waiting| {
+            let released = fired.order.asks().link.is_some_and(|link| link.after.is_some());
+            if released { Stage::Activated } else { Stage::Fired }
+        };
+        let waits = waits.chain(self.fired.iter().map(|fired| (fired, stage(fired))));
         let mut waiting: Vec<WaitingOrder> =
             waits.map(|(of, stage)| WaitingOrder { order: of.order, sequence: of.age, stage }).collect();
         waiting.sort_by_key(|waiting| waiting.sequence);
