@@ -50,6 +50,13 @@ pub struct Waiting {
     pub seen: Option<Price>,
 }
 
+impl Waiting {
+    /// Whether it waits for its turn because the order that it waited for was filled.
+    pub fn is_released(&self) -> bool {
+        self.order.asks().link.is_some_and(|link| link.after.is_some())
+    }
+}
+
 /// What a resting order still asks for: it does not wait for anything any more.
 pub fn at_rest(order: &NewOrder) -> NewOrder {
     let mut asks = order.asks();
@@ -195,7 +202,8 @@ impl Twin {
             sequence: dark.sequence,
         });
         let waits = self.waiting.iter().map(|waiting| (waiting, waiting.seen.map_or(Stage::Awaits, Stage::Follows)));
-        let waits = waits.chain(self.fired.iter().map(|fired| (fired, Stage::Fired)));
+        let stage = |fired: &Waiting| if fired.is_released() { Stage::Activated } else { Stage::Fired };
+        let waits = waits.chain(self.fired.iter().map(|fired| (fired, stage(fired))));
         let mut waiting: Vec<WaitingOrder> =
             waits.map(|(of, stage)| WaitingOrder { order: of.order, sequence: of.age, stage }).collect();
         waiting.sort_by_key(|waiting| waiting.sequence);
