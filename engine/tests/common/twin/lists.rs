@@ -19,18 +19,18 @@ impl Twin {
         if let Some(reason) = refusal {
             return orders.iter().map(|order| (order.id, Placement::Rejected(reason))).collect();
         }
-        // Those that wait for another one are there before it has its turn.
+        // Those that wait are there before one of them has its turn.
         for order in orders.iter().filter(|order| is_pending(order)) {
             self.note(order);
             self.pending.push(*order);
         }
         self.pending.sort_by_key(|pending| pending.id);
-        let mut placements: Vec<_> = orders.iter().map(|order| (order.id, Placement::Pending)).collect();
-        // So are those that wait for a price: the one that trades at once may end them.
+        let mut placements: Vec<(OrderId, Placement)> =
+            orders.iter().map(|order| (order.id, Placement::Pending)).collect();
         for waits in [true, false] {
-            for (order, (_, placement)) in orders.iter().zip(&mut placements) {
+            for (order, placement) in orders.iter().zip(&mut placements) {
                 if !is_pending(order) && order.asks().trigger.is_some() == waits {
-                    *placement = self.accept(order, done);
+                    placement.1 = self.accept(order, done);
                 }
             }
         }

@@ -50,6 +50,13 @@ pub struct Waiting {
     pub seen: Option<Price>,
 }
 
+impl Waiting {
+    /// Whether it waits for its turn because the order that it waited for was filled.
+    pub fn is_released(&self) -> bool {
+        self.order.asks().link.is_some_and(|link| link.after.is_some())
+    }
+}
+
 /// What a resting order still asks for: it does not wait for anything any more.
 pub fn at_rest(order: &NewOrder) -> NewOrder {
     let mut asks = order.asks();
@@ -186,13 +193,10 @@ impl Twin {
         let special = displayed().filter_map(|resting| {
             let instructions = resting.order.instructions?;
             let is_iceberg = matches!(instructions.display, Display::Iceberg(_));
-            let lasts = instructions.lifetime == Lifetime::UntilCancelled;
-            // Others ask for nothing while they rest.
-            (is_iceberg || !lasts || instructions.link.is_some()).then_some(SpecialOrder {
-                id: resting.order.id,
-                instructions,
-                reserve: resting.reserve,
-            })
+            let ends = instructions.lifetime != Lifetime::UntilCancelled;
+            // Others ask for nothing more once they rest.
+            let asks_on = is_iceberg || ends || instructions.link.is_some();
+            asks_on.then_some(SpecialOrder { id: resting.order.id, instructions, reserve: resting.reserve })
         });
         let mut special: Vec<SpecialOrder> = special.collect();
         special.sort_by_key(|special| special.id);
@@ -202,10 +206,7 @@ impl Twin {
             sequence: dark.sequence,
         });
         let waits = self.waiting.iter().map(|waiting| (waiting, waiting.seen.map_or(Stage::Awaits, Stage::Follows)));
-        let stage = |fired: &Waiting| {
-            let released = fired.order.asks().link.is_some_and(|link| link.after.is_some());
-            if released { Stage::Activated } else { Stage::Fired }
-        };
+        let stage = |fired: &Waiting| if fired.is_released() { Stage::Activated } else { Stage::Fired };
         let waits = waits.chain(self.fired.iter().map(|fired| (fired, stage(fired))));
         let mut waiting: Vec<WaitingOrder> =
             waits.map(|(of, stage)| WaitingOrder { order: of.order, sequence: of.age, stage }).collect();
