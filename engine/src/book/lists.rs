@@ -105,10 +105,10 @@ impl Book {
         }
     }
 
-    /// An order trades, is triggered or ends: the one that it is linked with lapses.
+    /// An order trades or is triggered: the one that it is linked with lapses, and takes nothing along.
     pub(super) fn partner_took_part(&mut self, link: &Link, output: &mut BookOutput) {
         if let Some(partner) = link.partner {
-            self.lapse(partner, Expiry::Contingency, output);
+            self.lapse_alone(partner, Expiry::Contingency, output);
         }
     }
 
@@ -144,13 +144,19 @@ impl Book {
 
     /// An order lapses, wherever it stands; nothing happens if it is gone already.
     pub(super) fn lapse(&mut self, order: OrderId, reason: Expiry, output: &mut BookOutput) {
-        let Some((remaining, asks)) = self.take_away(order, output) else { return };
-        let after = output.filled();
-        output.events.push(BookEvent::Lapsed { order, remaining, after, reason });
+        let Some(asks) = self.lapse_alone(order, reason, output) else { return };
         if let Some(link) = asks.link {
             let follows = if reason == Expiry::ListCanceled { reason } else { Expiry::Contingency };
             self.linked_ended(order, &link, false, follows, output);
         }
+    }
+
+    /// An order lapses, and those of its list stay. Gives what it asked for.
+    fn lapse_alone(&mut self, order: OrderId, reason: Expiry, output: &mut BookOutput) -> Option<Instructions> {
+        let (remaining, asks) = self.take_away(order, output)?;
+        let after = output.filled();
+        output.events.push(BookEvent::Lapsed { order, remaining, after, reason });
+        Some(asks)
     }
 
     /// An order of a list was cancelled by its owner, and so are the others.
