@@ -234,10 +234,13 @@ reasons! {
          alice buy 4 @ 10 as a
          alice buy 4 @ 10
          // Of a pair one will buy.
-         alice oco : buy 3 @ 9 as b : buy 3 @ 90 when rise 80
+         alice oco : buy 2 @ 9 as b : buy 2 @ 90 when rise 80
+         alice buy 1 @ 8 as c
          alice buy 1 @ 10
+         alice cancel c
+         alice buy 2 @ 10
          bob sell 2 @ 10
-         alice buy 1 @ 10
+         alice buy 2 @ 10
          alice cancel b
          alice buy market 4
          // By quote amount it is bounded by the room that is left, of which there is three.
@@ -252,24 +255,27 @@ reasons! {
             alice: rejected position_too_large
             alice a: new, 0/4 new
             alice: rejected position_too_large
-            alice b: new, 0/3 new
-            alice #4: new, 0/3 waiting
+            alice b: new, 0/2 new
+            alice #4: new, 0/2 waiting
+            alice c: new, 0/1 new
             alice: rejected position_too_large
-            bob #5: new, 0/2 new
+            alice c: canceled, 0/1 canceled
+            alice: rejected position_too_large
+            bob #6: new, 0/2 new
             alice a: trade 1 2 @ 10 maker fee 0 BTC, 2/4 partial
-            bob #5: trade 1 2 @ 10 taker fee 0 USD, 2/2 filled
+            bob #6: trade 1 2 @ 10 taker fee 0 USD, 2/2 filled
             alice: rejected position_too_large
-            alice b: canceled, 0/3 canceled
-            alice #4: canceled, 0/3 canceled
+            alice b: canceled, 0/2 canceled
+            alice #4: canceled, 0/2 canceled
             alice: rejected position_too_large
-            bob #6: new, 0/20 new
-            alice #7: new, 0/0 new
-            bob #6: trade 2 3 @ 20 maker fee 0 USD, 3/20 partial
-            alice #7: trade 2 3 @ 20 taker fee 0 BTC, 3/3 filled
+            bob #7: new, 0/20 new
+            alice #8: new, 0/0 new
+            bob #7: trade 2 3 @ 20 maker fee 0 USD, 3/20 partial
+            alice #8: trade 2 3 @ 20 taker fee 0 BTC, 3/3 filled
             alice: 7 + 1 held BTC, 900 + 20 held USD
             alice a: reduced, 2/3 partial
             alice: rejected position_too_large
-            alice #8: new, 0/1 new
+            alice #9: new, 0/1 new
             alice: rejected position_too_large";
 
     iceberg_out_of_range IcebergOutOfRange:
