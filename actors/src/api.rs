@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rialto_engine::ids::{AccountId, MarketId, TenantId};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
-use rialto_engine::update::{BalanceView, OrderUpdate, OrderView};
-use rialto_engine::wallet::{Command, OrderRef, Settled};
+use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
+use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
 
 use crate::market_data::MarketEvent;
-use crate::permits::Permit;
+use crate::permits::{Permit, Priority};
 
 /// Where an answer goes: a slot of an edge worker. Slots are reused, generations are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,14 +37,20 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether the request has room reserved, so that load never refuses it: cancels and
-    /// reductions, which only ever free money.
+    /// What the request may take when much is under way. Cancels and reductions only ever free
+    /// money, so that load refuses them last; an operator's commands have room of their own.
     #[must_use]
-    pub fn is_reserved(&self) -> bool {
-        matches!(
-            self,
-            Self::Command { command: Command::Cancel(_) | Command::CancelAll { .. } | Command::Reduce { .. }, .. }
-        )
+    pub fn priority(&self) -> Priority {
+        let Self::Command { command, .. } = self else { return Priority::Ordinary };
+        match command {
+            Command::Place(_) | Command::Replace { .. } | Command::PlaceList(_) => Priority::Ordinary,
+            Command::Cancel(_)
+            | Command::CancelAll { .. }
+            | Command::CancelList { .. }
+            | Command::CancelMany { .. }
+            | Command::Reduce { .. } => Priority::Reserved,
+            Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
+        }
     }
 }
 
@@ -72,6 +78,18 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
+    /// A list of which an order is open. One that is final is found in the read store.
+    List {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        target: ListRef,
+    },
+    /// The lists of an account of which an order is open, in all markets.
+    Lists {
+        /// Whose.
+        account: AccountId,
+    },
 }
 
 /// An answer.
@@ -87,6 +105,10 @@ pub enum Reply {
     Orders(Vec<OrderView>),
     /// The balances by asset number.
     Balances(Vec<BalanceView>),
+    /// The list, if an order of it is open.
+    List(Option<ListView>),
+    /// The open lists, the oldest first.
+    Lists(Vec<ListView>),
 }
 
 /// What one durable input lets out to users.

@@ -38,6 +38,12 @@ impl Book {
         self.state.phase
     }
 
+    /// When the market goes over to continuous trading by itself; zero for never.
+    #[must_use]
+    pub fn until(&self) -> Nanos {
+        self.state.until
+    }
+
     /// What protects trading, with the static reference of the moment.
     #[must_use]
     pub fn protection(&self) -> Protection {
@@ -91,7 +97,7 @@ impl Book {
 
     /// Enters a phase. Where a book may not be crossed in it, the auction is carried out first.
     pub(super) fn enter(&mut self, phase: Phase, until: Nanos, output: &mut BookOutput) {
-        self.state.until = until;
+        self.state.until = if phase == Phase::Continuous { Nanos::ZERO } else { until };
         if phase == self.state.phase {
             return;
         }

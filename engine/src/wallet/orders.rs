@@ -268,15 +268,21 @@ impl Orders {
     }
 
     pub fn find_by_client_id(&self, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
-        self.by_client_id.get(key(account, client_id), |slot| {
-            let order = &self.orders[slot];
-            order.account == account && order.client_id == *client_id
-        })
+        self.find_by_key(key(account, client_id), account, client_id)
     }
 
     /// Whether a client order id is open or was closed within the window.
     pub fn is_used(&self, account: AccountId, client_id: &ClientOrderId) -> bool {
-        self.find_by_client_id(account, client_id).is_some() || self.closed.contains(key(account, client_id))
+        let key = key(account, client_id);
+        self.find_by_key(key, account, client_id).is_some() || self.closed.contains(key)
+    }
+
+    #[inline]
+    fn find_by_key(&self, key: u64, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
+        self.by_client_id.get(key, |slot| {
+            let order = &self.orders[slot];
+            order.account == account && order.client_id == *client_id
+        })
     }
 
     /// The account's open orders, the latest first.
