@@ -277,7 +277,8 @@ impl Book {
         };
         if makers.is_within(order.limit) {
             let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
-            remaining = self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
+            remaining =
+                self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
             if remaining.is_zero() {
                 return Placement::Filled;
             }

@@ -226,13 +226,8 @@ impl std::ops::IndexMut<u32> for Orders {
 }
 
 /// What stands in a slot that never held an order.
-const VACANT: Node = Node {
-    id: OrderId(0),
-    quantity: Quantity::ZERO,
-    remaining: Quantity::ZERO,
-    account: AccountId(0),
-    level: NONE,
-};
+const VACANT: Node =
+    Node { id: OrderId(0), quantity: Quantity::ZERO, remaining: Quantity::ZERO, account: AccountId(0), level: NONE };
 
 #[cfg(test)]
 mod tests {
