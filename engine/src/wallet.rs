@@ -700,10 +700,25 @@ fn trigger_price(trigger: Trigger, last: Option<Price>) -> Option<Price> {
     }
 }
 
+/// Written from the last digit backwards and without an allocation, since every order that its client
+/// does not name needs one.
 fn generated_client_id(id: OrderId) -> ClientOrderId {
+    let mut text = [0; GENERATED_PREFIX.len() + DIGITS_MAX];
+    let (mut start, mut rest) = (text.len(), id.0);
+    while rest > 0 || start == text.len() {
+        start -= 1;
+        text[start] = b"0123456789"[(rest % 10) as usize];
+        rest /= 10;
+    }
+    start -= GENERATED_PREFIX.len();
+    text[start..start + GENERATED_PREFIX.len()].copy_from_slice(GENERATED_PREFIX.as_bytes());
     // At most 7 + 20 characters of the allowed alphabet.
-    ClientOrderId::new(&format!("{GENERATED_PREFIX}{id}")).expect("a prefix and a number are a valid client order id")
+    let text = std::str::from_utf8(&text[start..]).expect("a prefix and digits are ASCII");
+    ClientOrderId::new(text).expect("a prefix and a number are a valid client order id")
 }
+
+/// The most digits that a number of 64 bits has.
+const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests;
