@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::message::Phase;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
-use rialto_engine::update::{BalanceView, OrderUpdate, OrderView};
-use rialto_engine::wallet::{Command, OrderRef, Settled};
+use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
+use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
 
 use crate::market_data::MarketEvent;
 use crate::permits::Permit;
@@ -43,7 +44,17 @@ impl Request {
     pub fn is_reserved(&self) -> bool {
         matches!(
             self,
-            Self::Command { command: Command::Cancel(_) | Command::CancelAll { .. } | Command::Reduce { .. }, .. }
+            Self::Command {
+                command: Command::Cancel(_)
+                    | Command::CancelAll { .. }
+                    | Command::CancelList { .. }
+                    | Command::CancelMany { .. }
+                    | Command::Reduce { .. }
+                    | Command::Enter { .. }
+                    | Command::Protect { .. }
+                    | Command::Advance { .. },
+                ..
+            }
         )
     }
 }
@@ -72,6 +83,23 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
+    /// An open list.
+    List {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        target: ListRef,
+    },
+    /// The open lists of an account.
+    OpenLists {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The phases of a tenant's markets.
+    Phases {
+        /// How many markets there are.
+        markets: u16,
+    },
 }
 
 /// An answer.
@@ -87,6 +115,12 @@ pub enum Reply {
     Orders(Vec<OrderView>),
     /// The balances by asset number.
     Balances(Vec<BalanceView>),
+    /// The list, if it is open.
+    List(Option<ListView>),
+    /// The open lists, the oldest first.
+    Lists(Vec<ListView>),
+    /// The phases by market number.
+    Phases(Vec<Phase>),
 }
 
 /// What one durable input lets out to users.
@@ -98,6 +132,8 @@ pub struct Release {
     pub answer: Option<(ReplyToken, Reply)>,
     /// What owners of orders are told, in order: the one who asked and those he traded with.
     pub updates: Vec<OrderUpdate>,
+    /// The lists of the orders in `updates`.
+    pub lists: Vec<ListView>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.

@@ -333,7 +333,11 @@ impl TenantMetrics {
                 failed(reason);
             }
             SettledResult::Canceled(Ok(())) | SettledResult::CanceledMany => counters.canceled.increment(1),
-            SettledResult::Continued => {}
+            SettledResult::Continued
+            | SettledResult::Entered(_)
+            | SettledResult::Protected
+            | SettledResult::Advanced
+            | SettledResult::PlacedList(_) => {}
             SettledResult::Reduced(Ok(())) => counters.reduced.increment(1),
             SettledResult::Canceled(Err(reason)) | SettledResult::Reduced(Err(reason)) => failed(reason),
             SettledResult::Replaced { canceled, placed, .. } => {

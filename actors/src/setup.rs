@@ -1,7 +1,7 @@
 //! What an operator wants to be open, and the records that bring it about.
 
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
-use rialto_engine::market::{MarketDefinition, MarketSpec, Step};
+use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::wallet::WalletLimits;
 use rialto_persistence::record::Record;
@@ -52,6 +52,8 @@ pub struct MarketSetup {
     pub maker_fee: BasisPoints,
     /// Fee of the incoming side.
     pub taker_fee: BasisPoints,
+    /// What it allows.
+    pub filters: MarketFilters,
 }
 
 /// A user to have an account.
@@ -61,6 +63,8 @@ pub struct UserSetup {
     pub name: String,
     /// Deposits made once, however often the exchange starts: asset name and minor units.
     pub balances: Vec<(String, Amount)>,
+    /// The trade group of the user's account; zero for none.
+    pub trade_group: u32,
 }
 
 /// The next record that brings a partition closer to a setup, or `None` when it is there.
@@ -141,6 +145,7 @@ fn definition_of(tenant: &Tenant, market: &MarketSetup) -> Result<MarketDefiniti
         min_notional: market.min_notional,
         maker_fee: market.maker_fee,
         taker_fee: market.taker_fee,
+        filters: market.filters,
     };
     // Refused here, before it is journaled.
     MarketSpec::open(&definition).map_err(|error| error.to_string())?;

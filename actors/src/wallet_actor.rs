@@ -161,6 +161,11 @@ impl WalletActor {
                     }
                     Query::OpenOrders { account, market } => Reply::Orders(self.wallet.open_orders(account, market)),
                     Query::Balances { account } => Reply::Balances(self.wallet.balances(account)),
+                    Query::List { account, target } => Reply::List(self.wallet.list(account, target)),
+                    Query::OpenLists { account } => Reply::Lists(self.wallet.open_lists(account)),
+                    Query::Phases { markets } => {
+                        Reply::Phases((0..markets).map(|market| self.wallet.phase(MarketId(market))).collect())
+                    }
                 };
                 turn.releases.push(self.release(Some(reply), envelope, Vec::new()));
             }
@@ -194,7 +199,7 @@ impl WalletActor {
         updates: Vec<rialto_engine::update::OrderUpdate>,
     ) -> Arc<Release> {
         let Envelope { token, permit, stamps } = envelope;
-        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit })
+        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit })
     }
 
     /// One receipt covers all answers that one book gave in a row.
@@ -259,5 +264,11 @@ fn stamp_command(command: &mut Command, now: Nanos) {
             cancel.time = now;
             place.time = now;
         }
+        Command::PlaceList(list) => list.places.iter_mut().for_each(|place| place.time = now),
+        Command::CancelList { time, .. }
+        | Command::CancelMany { time, .. }
+        | Command::Enter { time, .. }
+        | Command::Protect { time, .. }
+        | Command::Advance { time, .. } => *time = now,
     }
 }

@@ -163,6 +163,7 @@ impl From<WireDefinition> for MarketDefinition {
             min_notional: Amount(market.min_notional),
             maker_fee: BasisPoints(market.maker_fee),
             taker_fee: BasisPoints(market.taker_fee),
+            filters: Default::default(),
         }
     }
 }

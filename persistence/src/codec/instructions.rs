@@ -1,7 +1,7 @@
 //! What an order asks for beyond its kind.
 
 use bincode::{Decode, Encode};
-use rialto_engine::order::{Activation, Instructions, SelfTrade, Trail, Trigger};
+use rialto_engine::order::{Activation, Distance, Instructions, SelfTrade, Trail, Trigger};
 use rialto_engine::units::{BasisPoints, Price};
 
 use super::{CodecError, number_of, value_of};
@@ -38,7 +38,10 @@ enum WireActivation {
 impl From<&Instructions> for WireInstructions {
     fn from(instructions: &Instructions) -> Self {
         let trail = |trail: Trail| WireTrail {
-            delta: trail.delta.0,
+            delta: match trail.distance {
+                Distance::Share(share) => share.0,
+                Distance::Ticks(_) => 0,
+            },
             activation: trail.activation.map(|activation| match activation {
                 Activation::Rise(price) => WireActivation::Rise(price.0),
                 Activation::Fall(price) => WireActivation::Fall(price.0),
@@ -58,7 +61,7 @@ impl TryFrom<WireInstructions> for Instructions {
     type Error = CodecError;
     fn try_from(instructions: WireInstructions) -> Result<Self, CodecError> {
         let trail = |trail: WireTrail| Trail {
-            delta: BasisPoints(trail.delta),
+            distance: Distance::Share(BasisPoints(trail.delta)),
             activation: trail.activation.map(|activation| match activation {
                 WireActivation::Rise(price) => Activation::Rise(Price(price)),
                 WireActivation::Fall(price) => Activation::Fall(Price(price)),
@@ -70,6 +73,10 @@ impl TryFrom<WireInstructions> for Instructions {
             WireTrigger::TrailRise(it) => Trigger::TrailRise(trail(it)),
             WireTrigger::TrailFall(it) => Trigger::TrailFall(trail(it)),
         });
-        Ok(Self { self_trade: value_of(&SELF_TRADES, instructions.self_trade, "self-trade mode")?, trigger })
+        Ok(Self {
+            self_trade: value_of(&SELF_TRADES, instructions.self_trade, "self-trade mode")?,
+            trigger,
+            ..Self::default()
+        })
     }
 }

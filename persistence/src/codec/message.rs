@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 use rialto_engine::ids::{AccountId, OrderId, TradeId};
 use rialto_engine::message::{BookCommand, BookOutcome, Fill, Placement, ToBook, ToWallet};
-use rialto_engine::order::{Instructions, NewOrder};
+use rialto_engine::order::NewOrder;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
@@ -101,6 +101,7 @@ impl From<&ToBook> for WireToBook {
                     new: new.into(),
                 }
             }
+            _ => WireBookCommand::CancelMany(Vec::new()),
         };
         Self { number: message.number, time: message.time.0, command }
     }
@@ -160,7 +161,7 @@ impl TryFrom<WireNewOrder> for NewOrder {
             quantity: Quantity(order.quantity),
             budget: Notional(order.budget),
             time: Nanos(order.time),
-            instructions: Instructions::default(),
+            instructions: None,
         })
     }
 }
@@ -184,7 +185,11 @@ impl From<&ToWallet> for WireToWallet {
             BookOutcome::ReduceRejected { order, reason } => {
                 WireOutcome::ReduceRejected { order: order.0, reason: reason.number() }
             }
-            BookOutcome::Continued => WireOutcome::Continued,
+            BookOutcome::Continued
+            | BookOutcome::PlacedList(_)
+            | BookOutcome::Entered(_)
+            | BookOutcome::Protected
+            | BookOutcome::Advanced => WireOutcome::Continued,
             BookOutcome::Replaced { old, canceled, new, placement } => WireOutcome::Replaced {
                 old: old.0,
                 canceled: canceled.map(|remaining| remaining.0).map_err(Reason::number),
@@ -282,7 +287,8 @@ impl From<&Placement> for WirePlacement {
                 Self::Expired { remaining: remaining.0, reason: number_of(&EXPIRIES, reason) }
             }
             Placement::Rejected(reason) => Self::Rejected(reason.number()),
-            Placement::Waiting => Self::Waiting,
+            Placement::Waiting | Placement::Pending => Self::Waiting,
+            Placement::Slid { remaining, .. } => Self::Resting { remaining: remaining.0 },
         }
     }
 }

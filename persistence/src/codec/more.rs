@@ -131,8 +131,8 @@ impl WireMarketMore {
     fn of(market: &Market) -> Self {
         let BookSnapshot { last, sequence, waiting, fired, cascade_time, .. } = market.book.summary();
         let asks_more = |command: &BookCommand| match command {
-            BookCommand::Place(new) | BookCommand::Replace { new, .. } if !new.instructions.is_plain() => {
-                Some(WireInstructions::from(&new.instructions))
+            BookCommand::Place(new) | BookCommand::Replace { new, .. } if !new.asks().is_plain() => {
+                Some(WireInstructions::from(&new.asks()))
             }
             _ => None,
         };
@@ -164,7 +164,7 @@ impl WireMarketMore {
             else {
                 return Err(CodecError(format!("message {number} places no order")));
             };
-            new.instructions = instructions.try_into()?;
+            new.instructions = Some(instructions.try_into()?);
         }
         for (number, events) in self.to_wallet {
             let answer = market.to_wallet.iter_mut().find(|answer| answer.number == number);
@@ -179,7 +179,7 @@ impl From<&WaitingOrder> for WireWaiting {
     fn from(waiting: &WaitingOrder) -> Self {
         Self {
             order: (&waiting.order).into(),
-            instructions: (&waiting.order.instructions).into(),
+            instructions: (&waiting.order.asks()).into(),
             sequence: waiting.sequence,
             stage: match waiting.stage {
                 Stage::Awaits => WireStage::Awaits,
@@ -195,7 +195,7 @@ impl TryFrom<WireWaiting> for WaitingOrder {
     fn try_from(waiting: WireWaiting) -> Result<Self, CodecError> {
         let instructions = Instructions::try_from(waiting.instructions)?;
         Ok(Self {
-            order: NewOrder { instructions, ..waiting.order.try_into()? },
+            order: NewOrder { instructions: Some(instructions), ..waiting.order.try_into()? },
             sequence: waiting.sequence,
             stage: match waiting.stage {
                 WireStage::Awaits => Stage::Awaits,
@@ -209,7 +209,7 @@ impl TryFrom<WireWaiting> for WaitingOrder {
 impl From<&BookEvent> for WireEvent {
     fn from(event: &BookEvent) -> Self {
         match *event {
-            BookEvent::Lapsed { order, remaining, after } => {
+            BookEvent::Lapsed { order, remaining, after, .. } => {
                 Self::Lapsed { order: order.0, remaining: remaining.0, after }
             }
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, after } => Self::Decremented {
@@ -222,6 +222,9 @@ impl From<&BookEvent> for WireEvent {
             BookEvent::Triggered { order, placement, fills } => {
                 Self::Triggered { order: order.0, placement: (&placement).into(), fills }
             }
+            BookEvent::PhaseChanged { .. } | BookEvent::Resumed { .. } => {
+                Self::Lapsed { order: 0, remaining: 0, after: 0 }
+            }
         }
     }
 }
@@ -230,9 +233,12 @@ impl TryFrom<WireEvent> for BookEvent {
     type Error = CodecError;
     fn try_from(event: WireEvent) -> Result<Self, CodecError> {
         Ok(match event {
-            WireEvent::Lapsed { order, remaining, after } => {
-                Self::Lapsed { order: OrderId(order), remaining: Quantity(remaining), after }
-            }
+            WireEvent::Lapsed { order, remaining, after } => Self::Lapsed {
+                order: OrderId(order),
+                remaining: Quantity(remaining),
+                after,
+                reason: rialto_engine::message::Expiry::SelfTrade,
+            },
             WireEvent::Decremented { maker, taker, quantity, maker_remaining, after } => Self::Decremented {
                 maker: OrderId(maker),
                 taker: OrderId(taker),

@@ -182,6 +182,7 @@ impl From<&Command> for WireCommand {
                     Self::ReplaceWith { cancel, allow_failure, place: place.into(), with }
                 }
             }
+            _ => Self::CancelAll { account: 0, market: 0, time: 0 },
         }
     }
 }

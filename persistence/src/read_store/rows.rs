@@ -143,7 +143,7 @@ pub fn client_id_hash(account: AccountId, market: MarketId, client_id: &ClientOr
 /// What of an order is not in its key.
 pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
     let status = match order.status {
-        Status::New => 0,
+        Status::New | Status::Pending => 0,
         Status::PartiallyFilled => 1,
         Status::Filled => 2,
         Status::Canceled => 3,
@@ -155,7 +155,7 @@ pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
         OrderKind::Limit => 0,
         OrderKind::ImmediateOrCancel => 1,
         OrderKind::FillOrKill => 2,
-        OrderKind::PostOnly => 3,
+        OrderKind::PostOnly | OrderKind::PostOnlySlide => 3,
         OrderKind::Market => 4,
         OrderKind::MarketByQuote => 5,
     };
@@ -194,7 +194,13 @@ fn put_instructions(out: &mut Vec<u8>, instructions: &Instructions) {
         None => {}
         Some(Trigger::Rise(price) | Trigger::Fall(price)) => put_number(out, price.0),
         Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)) => {
-            put_number(out, u64::from(trail.delta.0));
+            put_number(
+                out,
+                match trail.distance {
+                    rialto_engine::order::Distance::Share(share) => u64::from(share.0),
+                    rialto_engine::order::Distance::Ticks(_) => 0,
+                },
+            );
             match trail.activation {
                 None => out.push(0),
                 Some(Activation::Rise(price)) => {
@@ -221,7 +227,7 @@ fn instructions(row: &mut Row<'_>) -> Option<Instructions> {
             2 => Some(Activation::Fall(Price(row.number()?))),
             _ => return None,
         };
-        Some(Trail { delta, activation })
+        Some(Trail { distance: rialto_engine::order::Distance::Share(delta), activation })
     };
     let trigger = match flags >> 4 {
         0 => None,
@@ -231,7 +237,7 @@ fn instructions(row: &mut Row<'_>) -> Option<Instructions> {
         4 => Some(Trigger::TrailFall(trail(row)?)),
         _ => return None,
     };
-    Some(Instructions { self_trade, trigger })
+    Some(Instructions { self_trade, trigger, ..Instructions::default() })
 }
 
 /// An order from its row and key.
