@@ -37,5 +37,6 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         min_notional: Amount(0),
         maker_fee: BasisPoints(10),
         taker_fee: BasisPoints(20),
+        filters: Default::default(),
     }
 }

@@ -2,17 +2,21 @@
 //!
 //! Requests of REST and of the WebSocket API become the same commands, and their answers the same
 //! JSON. A request is read by the file of its name ([`place`], [`cancel`], [`replace`],
-//! [`amend`]), a new order in three steps: [`fields`] sorts the parameters, [`order_type`] says
-//! what belongs to each type, and [`new_order`] makes the engine's order of it. [`contingent`] knows
-//! orders that wait for a price, [`prevention`] what an order lost to its own account. [`answer`]
-//! tells what became of a command. Everything is one pass over the parameters and one over the answer,
+//! [`amend`]), a new order in four steps: [`fields`] sorts the parameters by the names of [`field`],
+//! [`order_type`] says what belongs to each type, [`instructions`] what else may be asked for, and
+//! [`new_order`] makes the engine's order of it. [`contingent`] knows orders that wait for a price,
+//! [`prevention`] what an order lost to its own account, [`day`] when a day ends. [`answer`] tells
+//! what became of a command. Everything is one pass over the parameters and one over the answer,
 //! into a buffer that is reused: this is the way of every order.
 
 pub mod amend;
 pub mod answer;
 pub mod cancel;
 pub mod contingent;
+pub mod day;
+mod field;
 mod fields;
+pub mod instructions;
 pub mod names;
 mod new_order;
 mod order_type;
@@ -44,6 +48,8 @@ pub struct OrderRequest<'a> {
     pub params: &'a Params<'a>,
     /// In which unit the reply's times are.
     pub unit: TimeUnit,
+    /// When it came.
+    pub now: Nanos,
 }
 
 /// Reads a request: one function for each kind.
@@ -114,6 +120,19 @@ pub struct Placing {
     pub detail: Detail,
     /// Whether it is a market order, which has a lot size filter of its own.
     pub market: bool,
+}
+
+impl Detail {
+    /// The detail of a `newOrderRespType`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "ACK" => Some(Self::Ack),
+            "RESULT" => Some(Self::Result),
+            "FULL" => Some(Self::Full),
+            _ => None,
+        }
+    }
 }
 
 /// How much of a placed order the reply tells.

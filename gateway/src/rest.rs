@@ -31,6 +31,7 @@ use crate::keys::{ApiKey, Identity};
 use crate::market_api::{self, MarketMethod};
 use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, place, replace};
 use crate::params::Params;
+use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::limit::Usage;
 use crate::rate_limits::weight::Weight;
@@ -156,8 +157,10 @@ impl Call<'_> {
             (&Method::GET, "ping") => Ok(b"{}".to_vec()),
             (&Method::GET, "time") => Ok(format!("{{\"serverTime\":{}}}", unit.count(self.now)).into_bytes()),
             (&Method::GET, "exchangeInfo") => {
+                let tenant = self.public()?;
+                let phases = phases::of(worker, tenant).await;
                 let mut out = Vec::with_capacity(4_096);
-                exchange_info::write(&mut out, &worker.gateway, self.public()?, params, self.now)?;
+                exchange_info::write(&mut out, &worker.gateway, tenant, &phases, params, self.now)?;
                 Ok(out)
             }
             (&Method::POST, "order") => self.command(place::parse).await,
@@ -219,7 +222,7 @@ impl Call<'_> {
     }
 
     fn order_request(&self, identity: Identity) -> OrderRequest<'_> {
-        OrderRequest { gateway: &self.worker.gateway, identity, params: &self.params, unit: self.unit }
+        OrderRequest { gateway: &self.worker.gateway, identity, params: &self.params, unit: self.unit, now: self.now }
     }
 
     fn inquiry(&self) -> Result<Inquiry<'_>, ApiError> {

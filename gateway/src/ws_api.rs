@@ -27,6 +27,7 @@ use crate::keys::Identity;
 use crate::market_api::{self, MarketMethod};
 use crate::orders::{self, OrderRequest, Parse, Pending, amend, answer, cancel, place, replace};
 use crate::params::Params;
+use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::weight::Weight;
 use crate::user_stream::Subscription;
@@ -138,6 +139,7 @@ impl SocketWaiter {
 /// What must be waited for.
 #[derive(Clone, Copy)]
 enum Query {
+    ExchangeInfo,
     Market(MarketMethod),
     Own(OwnQuery),
 }
@@ -226,7 +228,7 @@ impl Session {
         now: Nanos,
     ) -> Result<(), ApiError> {
         let gateway = &*self.worker.gateway;
-        let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit })?;
+        let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit, now })?;
         let (command, pending) = orders::admit(gateway, command, pending, now)?;
         let waiter = SocketWaiter { session: Rc::clone(self), asker, pending };
         let request = Request::Command { command, deadline };
@@ -248,6 +250,7 @@ impl Session {
 
     fn take_other(self: &Rc<Self>, asker: Asker, method: &str, params: Params<'_>, now: Nanos) {
         let query = match method {
+            "exchangeInfo" => Some(Query::ExchangeInfo),
             "order.status" => Some(Query::Own(OwnQuery::Order)),
             "openOrders.status" => Some(Query::Own(OwnQuery::OpenOrders)),
             "allOrders" => Some(Query::Own(OwnQuery::AllOrders)),
@@ -277,11 +280,6 @@ impl Session {
         match method {
             "ping" => Ok(b"{}".to_vec()),
             "time" => Ok(format!("{{\"serverTime\":{}}}", unit.count(now)).into_bytes()),
-            "exchangeInfo" => {
-                let mut out = Vec::with_capacity(2_048);
-                exchange_info::write(&mut out, gateway, gateway.tenancy.public(self.tenant_or_own())?, params, now)?;
-                Ok(out)
-            }
             "session.logon" => self.log_on(params, now),
             "session.status" => Ok(self.status(now)),
             "session.logout" => {
@@ -297,7 +295,7 @@ impl Session {
                 });
                 Ok(out)
             }
-            "order.test" => place::test(&OrderRequest { gateway, identity: signed()?, params, unit }),
+            "order.test" => place::test(&OrderRequest { gateway, identity: signed()?, params, unit, now }),
             "account.commission" => inquiry()?.commission(),
             "account.rateLimits.orders" => Ok(inquiry()?.order_limits()),
             "userDataStream.subscribe" => {
@@ -335,7 +333,7 @@ impl Session {
     fn query(self: &Rc<Self>, asker: Asker, query: Query, params: Params<'_>, now: Nanos) -> Result<(), ApiError> {
         params.check()?;
         let identity = match query {
-            Query::Market(_) => None,
+            Query::ExchangeInfo | Query::Market(_) => None,
             Query::Own(_) => Some(self.authorize(&params, now)?.identity),
         };
         let session = Rc::clone(self);
@@ -358,6 +356,13 @@ impl Session {
     ) -> Result<Vec<u8>, ApiError> {
         let (worker, unit) = (&*self.worker, self.options.unit);
         match query {
+            Query::ExchangeInfo => {
+                let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
+                let phases = phases::of(worker, tenant).await;
+                let mut out = Vec::with_capacity(4_096);
+                exchange_info::write(&mut out, &worker.gateway, tenant, &phases, params, now)?;
+                Ok(out)
+            }
             Query::Market(method) => {
                 let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
                 let called = market_api::call(&worker.gateway.exchange, tenant, method, params, unit);
