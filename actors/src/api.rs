@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, MarketId, OrderId, TenantId};
 use rialto_engine::message::Phase;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
@@ -134,6 +134,8 @@ pub struct Release {
     pub updates: Vec<OrderUpdate>,
     /// The lists of the orders in `updates`.
     pub lists: Vec<ListView>,
+    /// Those of them of which an order is still open.
+    pub open_lists: Vec<OrderId>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.

@@ -485,7 +485,7 @@ impl Observer for Leftovers<'_> {
         if !updates.is_empty() {
             let updates = updates.to_vec();
             let release =
-                Release { tenant, answer: None, updates, lists: Vec::new(), stamps: Stamps::default(), permit: None };
+                Release { tenant, answer: None, updates, lists: Vec::new(), open_lists: Vec::new(), stamps: Stamps::default(), permit: None };
             self.releases.push(Arc::new(release));
         }
     }

@@ -199,7 +199,7 @@ impl WalletActor {
         updates: Vec<rialto_engine::update::OrderUpdate>,
     ) -> Arc<Release> {
         let Envelope { token, permit, stamps } = envelope;
-        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit })
+        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), open_lists: Vec::new(), stamps, permit })
     }
 
     /// One receipt covers all answers that one book gave in a row.

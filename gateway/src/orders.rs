@@ -17,8 +17,10 @@ pub mod day;
 mod field;
 mod fields;
 pub mod instructions;
+pub mod list_report;
 pub mod names;
 mod new_order;
+pub mod order_list;
 mod order_type;
 pub mod place;
 pub mod prevention;
@@ -90,8 +92,20 @@ pub enum PendingKind {
         /// The client's name for the cancel.
         id: Option<ClientOrderId>,
     },
-    /// To cancel all of a market.
+    /// To cancel all of a market, or many.
     CancelAll,
+    /// To place a list of orders.
+    PlaceList {
+        /// What its reply needs to know.
+        placing: Placing,
+        /// How many orders.
+        orders: u32,
+    },
+    /// To cancel one.
+    CancelList {
+        /// The client's name for the cancel.
+        id: Option<ClientOrderId>,
+    },
     /// To replace one.
     Replace {
         /// The new order.
@@ -147,20 +161,25 @@ pub enum Detail {
 }
 
 impl Pending {
-    /// Whether there is to be a new order.
+    /// How many new orders there are to be.
     #[must_use]
-    pub const fn places(&self) -> bool {
-        matches!(self.asked, PendingKind::Place(_) | PendingKind::Replace { .. })
+    pub const fn places(&self) -> u32 {
+        match self.asked {
+            PendingKind::Place(_) | PendingKind::Replace { .. } => 1,
+            PendingKind::PlaceList { orders, .. } => orders,
+            _ => 0,
+        }
     }
 
     /// The client's name for a cancel, which the report of the cancelled order carries.
     #[must_use]
     pub const fn cancel_id(&self) -> Option<ClientOrderId> {
         match self.asked {
-            PendingKind::Cancel { id } | PendingKind::Replace { id, .. } | PendingKind::CancelOverLimit { id, .. } => {
-                id
-            }
-            PendingKind::Place(_) | PendingKind::CancelAll | PendingKind::Amend => None,
+            PendingKind::Cancel { id }
+            | PendingKind::CancelList { id }
+            | PendingKind::Replace { id, .. }
+            | PendingKind::CancelOverLimit { id, .. } => id,
+            PendingKind::Place(_) | PendingKind::PlaceList { .. } | PendingKind::CancelAll | PendingKind::Amend => None,
         }
     }
 }
@@ -169,16 +188,16 @@ impl Pending {
 /// in the dialect, unless nothing was tried.
 pub fn withdraw(gateway: &Gateway, pending: &Pending, error: &ApiError, now: Nanos) {
     let never_was = match pending.asked {
-        PendingKind::Place(_) => error.code != ApiError::outcome_unknown().code,
+        PendingKind::Place(_) | PendingKind::PlaceList { .. } => error.code != ApiError::outcome_unknown().code,
         PendingKind::Replace { .. } => error.code == ApiError::busy().code,
         _ => false,
     };
     if never_was {
-        gateway.rate_limits.give_back(pending.identity, 1, now);
+        gateway.rate_limits.give_back(pending.identity, pending.places(), now);
     }
 }
 
-/// Counts the new order of a command, if it has one, against its owner's limits. A replacement
+/// Counts the new orders of a command, if it has some, against its owner's limits. A replacement
 /// that finds no room still cancels, if its owner wants that.
 ///
 /// # Errors
@@ -189,10 +208,12 @@ pub fn admit(
     pending: Pending,
     now: Nanos,
 ) -> Result<(Command, Pending), ApiError> {
-    if !pending.places() {
+    let orders = pending.places();
+    if orders == 0 {
         return Ok((command, pending));
     }
-    let Err(exceeded) = gateway.rate_limits.take_order(pending.identity, now) else { return Ok((command, pending)) };
+    let taken = gateway.rate_limits.take_orders(pending.identity, orders, now);
+    let Err(exceeded) = taken else { return Ok((command, pending)) };
     match (command, pending.asked) {
         (Command::Replace { cancel, .. }, PendingKind::Replace { id, cancel_over_limit: true, .. }) => {
             let asked = PendingKind::CancelOverLimit { id, exceeded };

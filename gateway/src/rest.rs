@@ -208,7 +208,7 @@ impl Call<'_> {
         let Signed { identity, deadline } = self.signed()?;
         let gateway = &self.worker.gateway;
         let (command, pending) = parse(&self.order_request(identity))?;
-        if pending.places() {
+        if pending.places() > 0 {
             self.told.orders_of.set(Some(identity));
         }
         let (command, pending) = orders::admit(gateway, command, pending, self.now)?;

@@ -1,7 +1,7 @@
 //! What configurations are read, and what is said of those that are not.
 
 use rialto_engine::market::Step;
-use rialto_engine::units::{BasisPoints, Price, Quantity};
+use rialto_engine::units::BasisPoints;
 
 use super::market::{MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT};
 use super::*;

@@ -1,8 +1,8 @@
 //! A new order as its parameters have it, before it is the engine's.
 
 use rialto_engine::ids::{AccountId, ClientOrderId};
-use rialto_engine::order::{Instructions, Side};
-use rialto_engine::units::Nanos;
+use rialto_engine::order::{Activation, Instructions, Side, Trigger};
+use rialto_engine::units::{Nanos, Price};
 use rialto_engine::wallet::Place;
 
 use super::field::Field;
@@ -44,6 +44,17 @@ impl<'a> NewOrder<'a> {
             Some(name) => Detail::named(name).ok_or_else(|| ApiError::invalid_parameter("newOrderRespType"))?,
         };
         Ok(Self { market, client_id, side, terms, instructions, detail })
+    }
+
+    /// At which price it begins to take part, as far as it says.
+    pub fn activation(&self) -> Option<Price> {
+        match self.instructions.trigger {
+            None => Some(self.terms.price).filter(|price| !price.is_zero()),
+            Some(Trigger::Rise(price) | Trigger::Fall(price)) => Some(price),
+            Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)) => {
+                trail.activation.map(|(Activation::Rise(price) | Activation::Fall(price))| price)
+            }
+        }
     }
 
     /// What its reply needs to know.

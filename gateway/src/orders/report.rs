@@ -118,6 +118,12 @@ impl Report<'_> {
         Ok(())
     }
 
+    /// The last state of an order, if anything happened to it.
+    #[must_use]
+    pub fn last(&self, order: OrderId) -> Option<&OrderView> {
+        self.updates.iter().rev().map(|update| &update.order).find(|view| view.id == order)
+    }
+
     /// The last state of an order, or the one that an event left.
     fn view(&self, order: OrderId, event: Option<OrderEvent>) -> Result<&OrderView, ApiError> {
         let mut updates = self.updates.iter().rev();
