@@ -1,8 +1,9 @@
-# Rialto: two commands for everybody, two more for those who build it.
+# Rialto: two commands for everybody, three more for those who build it.
 #
 #   make run     build, and start the demo exchange
 #   make test    install what the tests need, and run all of them
 #   make check   formatting, lints, dependency rules
+#   make c       the order book as a C library: see engine/c/README.md
 #   make bench   the figures: book against its peers, the whole path, the wire
 
 CARGO ?= cargo
@@ -10,7 +11,7 @@ VENV := target/venv
 DENY := target/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: run test check bench
+.PHONY: run test check c bench
 
 run:
 	$(CARGO) build --release --package rialto-gateway
@@ -25,6 +26,9 @@ check: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
 	$(DENY) check --hide-inclusion-graph bans licenses sources
+
+c:
+	$(CARGO) build --release --package rialto-engine-c
 
 bench:
 	$(CARGO) bench --package rialto-bench

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, MarketId, OrderId, TenantId};
-use rialto_engine::message::Phase;
+use rialto_engine::ids::{AccountId, MarketId, TenantId};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
 
 use crate::market_data::MarketEvent;
-use crate::permits::Permit;
+use crate::permits::{Permit, Priority};
 
 /// Where an answer goes: a slot of an edge worker. Slots are reused, generations are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,24 +37,20 @@ pub enum Request {
 }
 
 impl Request {
-    /// Whether the request has room reserved, so that load never refuses it: cancels and
-    /// reductions, which only ever free money.
+    /// What the request may take when much is under way. Cancels and reductions only ever free
+    /// money, so that load refuses them last; an operator's commands have room of their own.
     #[must_use]
-    pub fn is_reserved(&self) -> bool {
-        matches!(
-            self,
-            Self::Command {
-                command: Command::Cancel(_)
-                    | Command::CancelAll { .. }
-                    | Command::CancelList { .. }
-                    | Command::CancelMany { .. }
-                    | Command::Reduce { .. }
-                    | Command::Enter { .. }
-                    | Command::Protect { .. }
-                    | Command::Advance { .. },
-                ..
-            }
-        )
+    pub fn priority(&self) -> Priority {
+        let Self::Command { command, .. } = self else { return Priority::Ordinary };
+        match command {
+            Command::Place(_) | Command::Replace { .. } | Command::PlaceList(_) => Priority::Ordinary,
+            Command::Cancel(_)
+            | Command::CancelAll { .. }
+            | Command::CancelList { .. }
+            | Command::CancelMany { .. }
+            | Command::Reduce { .. } => Priority::Reserved,
+            Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
+        }
     }
 }
 
@@ -83,22 +78,17 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
-    /// An open list.
+    /// A list of which an order is open. One that is final is found in the read store.
     List {
         /// Whose.
         account: AccountId,
         /// Which.
         target: ListRef,
     },
-    /// The open lists of an account.
-    OpenLists {
+    /// The lists of an account of which an order is open, in all markets.
+    Lists {
         /// Whose.
         account: AccountId,
-    },
-    /// The phases of a tenant's markets.
-    Phases {
-        /// How many markets there are.
-        markets: u16,
     },
 }
 
@@ -115,12 +105,10 @@ pub enum Reply {
     Orders(Vec<OrderView>),
     /// The balances by asset number.
     Balances(Vec<BalanceView>),
-    /// The list, if it is open.
+    /// The list, if an order of it is open.
     List(Option<ListView>),
     /// The open lists, the oldest first.
     Lists(Vec<ListView>),
-    /// The phases by market number.
-    Phases(Vec<Phase>),
 }
 
 /// What one durable input lets out to users.
@@ -132,10 +120,6 @@ pub struct Release {
     pub answer: Option<(ReplyToken, Reply)>,
     /// What owners of orders are told, in order: the one who asked and those he traded with.
     pub updates: Vec<OrderUpdate>,
-    /// The lists of the orders in `updates`.
-    pub lists: Vec<ListView>,
-    /// Those of them of which an order is still open.
-    pub open_lists: Vec<OrderId>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.

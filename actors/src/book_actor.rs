@@ -1,25 +1,35 @@
 //! The actor that owns the order book of one market of one tenant.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
-use rialto_engine::book::{Book, BookOutput};
+use rialto_engine::book::{Book, BookOutput, LevelChange};
 use rialto_engine::ids::{MarketId, TenantId};
-use rialto_engine::message::ToBook;
+use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::order::Side;
+use rialto_engine::units::Nanos;
+use rialto_engine::wallet::Command;
 use rialto_persistence::record::Record;
+use rialto_persistence::world::step_before;
 
+use crate::api::Request;
 use crate::clock;
 use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
-use crate::market_data::{MarketNews, MarketRelease, MarketSeed};
+use crate::market_data::{MarketNews, MarketRelease, MarketSeed, MarketState};
 use crate::metrics::MarketMetrics;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
 use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
 
-/// The most steps of a cascade in one turn. Their answers have no permit, so there must be few.
-const TURN_CASCADES: usize = 4;
+/// The most steps in one turn that no message asks for: those of a cascade, and what is due. Their
+/// answers have no permit, so there must be few.
+const TURN_STEPS: usize = 4;
+/// How long a book that waits for a time sleeps at most before it looks at the clock, which may be set.
+const ALARM_MAX: Duration = Duration::from_millis(100);
+/// And at least.
+const ALARM_MIN: Duration = Duration::from_millis(1);
 
 /// What a book is fed, by the one wallet of its tenant.
 #[derive(Debug)]
@@ -50,10 +60,18 @@ pub struct BookActor {
     metrics: MarketMetrics,
     output: BookOutput,
     outgoing: Vec<WalletMessage>,
+    /// A message that waits until what was due before it has been carried out.
+    held: Option<Box<BookMessage>>,
+    /// What market data was told last.
+    state: MarketState,
     /// What the last turn took.
     room: Room,
     /// A [`Proceed`] is on its way to this actor.
     told_to_proceed: bool,
+    /// This actor will look at the clock.
+    alarm_set: bool,
+    /// The wallet was asked to send word that time has passed, and has not yet.
+    advancing: bool,
     failed: bool,
 }
 
@@ -73,7 +91,8 @@ impl BookActor {
     ) -> Self {
         let output = BookOutput::default();
         let outgoing = Vec::new();
-        Self {
+        let state = MarketState::of(&book);
+        let actor = Self {
             tenant,
             market,
             book,
@@ -84,10 +103,16 @@ impl BookActor {
             metrics,
             output,
             outgoing,
+            held: None,
+            state,
             room: Room::default(),
             told_to_proceed: false,
+            alarm_set: false,
+            advancing: false,
             failed: false,
-        }
+        };
+        actor.show_metrics();
+        actor
     }
 
     /// Takes what is there, up to a cap; then the journal gets the receipt, and only then the
@@ -95,42 +120,46 @@ impl BookActor {
     fn turn(&mut self) {
         let mut turn = Turn::with_room(self.room);
         let stamp = clock::monotonic();
-        let mut taken = false;
+        let mut last_time = None;
         let mut steps = 0;
         for _ in 0..TURN_MESSAGES {
             self.output.clear();
-            let (answer, mut envelope) = if self.book.is_cascading() {
-                // Triggered orders come before the next command, and leave room for the neighbours.
-                // The wallet may share this thread: to wait for it here would be to wait for ever.
-                if steps == TURN_CASCADES || !self.wallet.has_spare_room() {
-                    break;
+            let mut next = None;
+            if !self.book.is_cascading() {
+                let message = self.held.take().map_or_else(|| self.feed.next_message(), |held| Some(*held));
+                let Some(message) = message else { break };
+                if self.book.is_due(message.message.time) {
+                    self.held = Some(Box::new(message));
+                } else {
+                    next = Some(message);
                 }
-                steps += 1;
-                (self.book.proceed(&mut self.output), Envelope::default())
-            } else {
-                let Some(BookMessage { message, envelope }) = self.feed.next_message() else {
-                    break;
-                };
-                (self.book.receive(&message, &mut self.output), envelope)
+            }
+            let (answer, mut envelope) = match next {
+                Some(BookMessage { message, envelope }) => {
+                    if matches!(message.command, BookCommand::Advance) {
+                        self.advancing = false;
+                    }
+                    (self.book.receive(&message, &mut self.output), envelope)
+                }
+                None => {
+                    // What comes before the next message leaves room for the neighbours. The wallet may
+                    // share this thread: to wait for it here would be to wait for ever.
+                    if steps == TURN_STEPS || !self.wallet.has_spare_room() {
+                        break;
+                    }
+                    steps += 1;
+                    let next = self.held.as_ref().map(|held| held.message.time);
+                    (step_before(&mut self.book, next, &mut self.output), Envelope::default())
+                }
             };
             let Some(answer) = answer else { continue };
-            taken = true;
+            last_time = Some(answer.time);
             envelope.stamps.matched = stamp;
-            if !self.output.levels.is_empty() {
-                turn.market.push(MarketNews::Release(MarketRelease {
-                    tenant: self.tenant,
-                    market: self.market,
-                    time: answer.time,
-                    fills: answer.fills.clone(),
-                    levels: std::mem::take(&mut self.output.levels),
-                    changes: self.book.changes(),
-                }));
-            }
+            self.publish(&answer, &mut turn);
             self.outgoing.push(WalletMessage::Answer(self.market, answer, envelope));
         }
-        if !taken {
-            return;
-        }
+        let Some(last_time) = last_time else { return };
+        self.publish_auction(last_time, &mut turn);
         turn.record(&Record::BookReceived {
             tenant: self.tenant,
             market: self.market,
@@ -138,8 +167,7 @@ impl BookActor {
             digest: self.book.digest().0,
         });
         self.room = turn.room();
-        let touch = |side| self.book.best(side).map(|(price, _)| price.0);
-        self.metrics.stands(self.book.len(), touch(Side::Buy), touch(Side::Sell));
+        self.show_metrics();
         if self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
@@ -151,15 +179,96 @@ impl BookActor {
         }
     }
 
+    /// Lets the public know what came of one answer. Orders that are not displayed trade without
+    /// a level that changes.
+    fn publish(&mut self, answer: &ToWallet, turn: &mut Turn) {
+        self.metrics.answered(answer, self.state.phase);
+        let (phase, until) = (self.book.phase(), self.book.until());
+        let entered = (phase, until) != (self.state.phase, self.state.until);
+        if entered {
+            self.state = MarketState { phase, until, indicative: None };
+        }
+        if answer.fills.is_empty() && self.output.levels.is_empty() && !entered {
+            return;
+        }
+        let state = entered.then_some(self.state);
+        let (fills, levels) = (answer.fills.clone(), std::mem::take(&mut self.output.levels));
+        turn.market.push(MarketNews::Release(self.release(answer.time, fills, levels, state)));
+    }
+
+    /// Lets the public know what the auction would come to. To find out takes a look at every price,
+    /// and so it is done once a turn.
+    fn publish_auction(&mut self, time: Nanos, turn: &mut Turn) {
+        let indicative = self.book.indicative();
+        if indicative == self.state.indicative {
+            return;
+        }
+        self.state.indicative = indicative;
+        match turn.market.last_mut() {
+            Some(MarketNews::Release(release)) => release.state = Some(self.state),
+            _ => {
+                let release = self.release(time, Vec::new(), Vec::new(), Some(self.state));
+                turn.market.push(MarketNews::Release(release));
+            }
+        }
+    }
+
+    fn release(
+        &self,
+        time: Nanos,
+        fills: Vec<Fill>,
+        levels: Vec<LevelChange>,
+        state: Option<MarketState>,
+    ) -> MarketRelease {
+        let (tenant, market, changes) = (self.tenant, self.market, self.book.changes());
+        MarketRelease { tenant, market, time, fills, levels, changes, state }
+    }
+
+    fn show_metrics(&self) {
+        let touch = |side| self.book.best(side).map(|(price, _)| price.0);
+        self.metrics.stands(self.book.len(), touch(Side::Buy), touch(Side::Sell), self.book.phase());
+    }
+
     fn proceed(&mut self, context: &mut Context<Self>) {
         if self.failed {
             return;
         }
         self.guarded(Self::turn);
-        if !self.failed && self.book.is_cascading() && !self.told_to_proceed {
+        if !self.failed && (self.book.is_cascading() || self.held.is_some()) && !self.told_to_proceed {
             self.told_to_proceed = true;
             context.notify(Proceed);
         }
+        self.set_alarm(context);
+    }
+
+    /// Makes this actor look at the clock when something is due, if anything will be. The clock is no
+    /// input of the book: what it says makes the wallet send word, which is journaled like a command.
+    fn set_alarm(&mut self, context: &mut Context<Self>) {
+        if self.failed || self.alarm_set {
+            return;
+        }
+        let Some(due) = self.book.next_due() else { return };
+        let left = Duration::from_nanos(due.0.saturating_sub(clock::wall().0));
+        let wait = if self.advancing { ALARM_MAX } else { left.clamp(ALARM_MIN, ALARM_MAX) };
+        self.alarm_set = true;
+        context.run_later(wait, |actor, context| {
+            actor.alarm_set = false;
+            if !actor.failed {
+                actor.advance();
+                actor.set_alarm(context);
+            }
+        });
+    }
+
+    /// Asks the wallet to send word that time has passed, if that matters here. One such wish is under
+    /// way at most, and it takes no permit: a wallet without room is asked again later.
+    fn advance(&mut self) {
+        if self.advancing || !self.book.is_due(clock::wall()) || !self.wallet.has_spare_room() {
+            return;
+        }
+        let command = Command::Advance { market: self.market, time: Nanos::ZERO };
+        let request = Request::Command { command, deadline: Nanos(u64::MAX) };
+        self.advancing = self.wallet.try_send(WalletMessage::Request(request, Envelope::default())).is_ok();
     }
 
     fn show(&self) {
@@ -186,10 +295,11 @@ impl Actor for BookActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         Self::add_stream(self.feed.signal(), context);
+        self.set_alarm(context);
     }
 }
 
-/// A cascade was cut off by its bound and goes on, whether commands wait or not.
+/// What comes before the next message was cut off by its bound and goes on, whether messages wait or not.
 #[derive(Debug)]
 struct Proceed;
 
@@ -210,6 +320,7 @@ impl StreamHandler<FeedReady> for BookActor {
     fn handle(&mut self, FeedReady: FeedReady, context: &mut Self::Context) {
         if self.failed {
             // Whatever still comes is dropped, and with it its permit; the edge answers.
+            self.held = None;
             while self.feed.next_message().is_some() {}
             return;
         }

@@ -9,6 +9,8 @@ use actix::Addr;
 use crossbeam_channel::{Receiver, Sender, select};
 use metrics::{Counter, counter, gauge};
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::units::Nanos;
+use rialto_engine::wallet::Command;
 use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::world::World;
 
@@ -22,6 +24,7 @@ use crate::market_data::{MarketData, MarketSeed, MarketSources};
 use crate::metrics as own_metrics;
 use crate::partition::{Running, Stalled, Surroundings, recover};
 use crate::permits::Permits;
+use crate::schedule::{self, Scheduler};
 use crate::wallet_actor::{Drill, Envelope, WalletActor, WalletMessage};
 
 /// How the exchange runs.
@@ -116,6 +119,9 @@ struct Inner {
     market_data: MarketData,
     failures: Sender<Failure>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
+    scheduler: Mutex<Option<schedule::Running>>,
+    /// How often the partition was rebuilt.
+    rebuilds: AtomicU64,
     busy: Counter,
 }
 
@@ -180,6 +186,8 @@ impl Exchange {
             market_data,
             failures,
             supervisor: Mutex::new(None),
+            scheduler: Mutex::new(None),
+            rebuilds: AtomicU64::new(0),
             busy: counter!("rialto_busy_total"),
         });
         gauge!("rialto_ready").set(1.0);
@@ -195,7 +203,13 @@ impl Exchange {
         let thread = thread.spawn(move || supervisor.run(running));
         let thread = thread.map_err(|error| StartError(format!("the supervisor cannot be started: {error}")))?;
         *lock(&inner.supervisor) = Some(thread);
-        Ok((Self { inner }, worker_feeds))
+        let exchange = Self { inner };
+        if let Some(scheduler) = Scheduler::of(&exchange, setup) {
+            let started = scheduler.start();
+            let started = started.map_err(|error| StartError(format!("the scheduler cannot be started: {error}")))?;
+            *lock(&exchange.inner.scheduler) = Some(started);
+        }
+        Ok((exchange, worker_feeds))
     }
 
     /// Who is who.
@@ -211,15 +225,33 @@ impl Exchange {
     /// # Errors
     /// If every permit is in use, or the partition does not run.
     pub fn submit(&self, tenant: TenantId, request: Request, token: ReplyToken, received: u64) -> Result<(), Refused> {
+        self.hand_over(tenant, request, Some(token), received)
+    }
+
+    /// Hands a command to its tenant's wallet whose answer nobody waits for.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(crate) fn command(&self, tenant: TenantId, command: Command) -> Result<(), Refused> {
+        self.hand_over(tenant, Request::Command { command, deadline: Nanos(u64::MAX) }, None, 0)
+    }
+
+    fn hand_over(
+        &self,
+        tenant: TenantId,
+        request: Request,
+        token: Option<ReplyToken>,
+        received: u64,
+    ) -> Result<(), Refused> {
         let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
         let gates = gates.as_ref().ok_or(Refused::Unavailable)?;
         let wallet = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
-        let Some(permit) = self.inner.permits.acquire(request.is_reserved()) else {
+        let Some(permit) = self.inner.permits.acquire(request.priority()) else {
             self.inner.busy.increment(1);
             return Err(Refused::Busy);
         };
         let stamps = Stamps { received, ..Stamps::default() };
-        let envelope = Envelope { token: Some(token), permit: Some(permit), stamps };
+        let envelope = Envelope { token, permit: Some(permit), stamps };
         // Sized from the permits: full means that the actor is gone.
         wallet.try_send(WalletMessage::Request(request, envelope)).map_err(|_| Refused::Unavailable)
     }
@@ -247,6 +279,11 @@ impl Exchange {
     #[must_use]
     pub fn status(&self) -> Status {
         lock(&self.inner.status).clone()
+    }
+
+    /// How often the partition was rebuilt since this process began.
+    pub(crate) fn rebuilds(&self) -> u64 {
+        self.inner.rebuilds.load(Ordering::Acquire)
     }
 
     /// Publishes what is only worth knowing when somebody looks.
@@ -278,6 +315,10 @@ impl Exchange {
 
     /// Refuses what still comes, finishes what is under way, leaves a snapshot, and ends.
     pub fn shutdown(&self) {
+        let scheduler = lock(&self.inner.scheduler).take();
+        if let Some(scheduler) = scheduler {
+            scheduler.stop();
+        }
         self.inner.failures.send(Failure::Shutdown).ok();
         let supervisor = lock(&self.inner.supervisor).take();
         if let Some(supervisor) = supervisor {
@@ -408,6 +449,7 @@ impl Supervisor {
         let running = owned.run(&self.surroundings)?;
         *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
         *lock(&self.inner.status) = Status::Ready;
+        self.inner.rebuilds.fetch_add(1, Ordering::Release);
         gauge!("rialto_ready").set(1.0);
         Ok(running)
     }

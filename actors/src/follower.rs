@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rialto_engine::ids::{MarketId, TenantId};
-use rialto_engine::update::OrderUpdate;
+use rialto_engine::update::{ListView, OrderUpdate};
 use rialto_engine::wallet::{Entry, Settled};
 use rialto_persistence::journal::JournalReader;
 use rialto_persistence::read_store::{Batch, ReadStore};
@@ -142,6 +142,13 @@ impl Observer for Rows<'_> {
             for fill in matched.fills {
                 batch.fill(tenant, market, matched.time, fill);
             }
+        }
+    }
+
+    fn listed(&mut self, tenant: TenantId, list: &ListView) {
+        let have = self.have;
+        if let Some(batch) = self.batch.as_mut().filter(|_| self.position > have) {
+            batch.list(tenant, list);
         }
     }
 

@@ -17,6 +17,7 @@ pub mod market_data;
 pub mod metrics;
 pub mod partition;
 pub mod permits;
+pub mod schedule;
 pub mod setup;
 pub mod turn;
 pub mod wallet_actor;

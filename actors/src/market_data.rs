@@ -15,6 +15,9 @@
 //! **Best prices** are told after every batch the actor takes: at low load after every command,
 //! under load not more often than it can.
 //!
+//! **State.** The phase of a market and the likely result of its auction are told whenever they change,
+//! and to whoever begins to listen.
+//!
 //! **History.** A market's past is read from the read store once, by a thread that may wait for
 //! the disk. Trades are numbered without gaps, so that the past and the trades of this process are
 //! joined exactly, however far the store has come.
@@ -39,9 +42,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use rialto_engine::book::{Book, LevelChange};
+use rialto_engine::book::{Book, Indicative, LevelChange};
 use rialto_engine::ids::{MarketId, TenantId};
-use rialto_engine::message::Fill;
+use rialto_engine::message::{Fill, Phase};
 use rialto_engine::order::Side;
 use rialto_engine::units::Nanos;
 use rialto_persistence::kline::Interval;
@@ -87,6 +90,28 @@ pub struct MarketRelease {
     pub levels: Vec<LevelChange>,
     /// The book's change counter behind it: the update id.
     pub changes: u64,
+    /// The state of the market behind it, if it is another one.
+    pub state: Option<MarketState>,
+}
+
+/// The phase of a market, and what its auction would come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MarketState {
+    /// The phase.
+    pub phase: Phase,
+    /// When it goes over to continuous trading by itself; zero for never.
+    pub until: Nanos,
+    /// What the auction would come to now; `None` where nothing would trade, and where no orders are
+    /// collected for one.
+    pub indicative: Option<Indicative>,
+}
+
+impl MarketState {
+    /// The state of a book's market.
+    #[must_use]
+    pub fn of(book: &Book) -> Self {
+        Self { phase: book.phase(), until: book.until(), indicative: book.indicative() }
+    }
 }
 
 /// A book as it stands when market data begins.
@@ -102,6 +127,10 @@ pub struct MarketSeed {
     pub asks: Vec<Level>,
     /// Its change counter.
     pub changes: u64,
+    /// The last trade's number.
+    pub trades: u64,
+    /// The state of the market.
+    pub state: MarketState,
 }
 
 impl MarketSeed {
@@ -109,7 +138,15 @@ impl MarketSeed {
     #[must_use]
     pub fn of(tenant: TenantId, market: MarketId, book: &Book) -> Self {
         let side = |side| book.levels(side).collect();
-        Self { tenant, market, bids: side(Side::Buy), asks: side(Side::Sell), changes: book.changes() }
+        Self {
+            tenant,
+            market,
+            bids: side(Side::Buy),
+            asks: side(Side::Sell),
+            changes: book.changes(),
+            trades: book.trades(),
+            state: MarketState::of(book),
+        }
     }
 }
 
@@ -172,6 +209,8 @@ pub enum Content {
     Rolling(RollingWindow, Statistics),
     /// A candlestick.
     Kline(KlineUpdate),
+    /// Another phase, or another likely result of the auction.
+    State(MarketState),
 }
 
 /// How many levels a partial depth has.
@@ -193,6 +232,7 @@ impl Content {
             Self::AveragePrice(_) => Topic::AveragePrice,
             Self::Rolling(window, _) => Topic::Rolling(*window),
             Self::Kline(update) => update.topic(),
+            Self::State(_) => Topic::State,
         }
     }
 }
@@ -246,6 +286,7 @@ enum Query {
     Trades { tenant: TenantId, market: MarketId, limit: usize, answer: oneshot::Sender<Vec<MarketTrade>> },
     Tickers(TickersQuery),
     Kline { tenant: TenantId, market: MarketId, interval: Interval, answer: oneshot::Sender<Option<KlineUpdate>> },
+    States { tenant: TenantId, answer: oneshot::Sender<Vec<MarketState>> },
     Past { request: PastRequest, past: Option<Box<history::Past>> },
     Reset { seeds: Vec<MarketSeed>, done: Sender<()> },
     Drill,
@@ -387,6 +428,24 @@ impl MarketData {
         interval: Interval,
     ) -> Result<Option<KlineUpdate>, QueryError> {
         self.ask(|answer| Query::Kline { tenant, market, interval, answer }).await
+    }
+
+    /// The states of all markets of a tenant, by number.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn states(&self, tenant: TenantId) -> Result<Vec<MarketState>, QueryError> {
+        self.ask(|answer| Query::States { tenant, answer }).await
+    }
+
+    /// The same for a thread that may wait.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub(crate) fn states_blocking(&self, tenant: TenantId) -> Result<Vec<MarketState>, QueryError> {
+        let (answer, waits) = oneshot::channel();
+        self.shared.queries.try_send(Query::States { tenant, answer }).map_err(|_| QueryError::Busy)?;
+        waits.blocking_recv().map_err(|_| QueryError::Unavailable)
     }
 
     /// Brings the books to what they are after their partition was rebuilt: a command may have been

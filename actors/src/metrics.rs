@@ -12,7 +12,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use rialto_engine::ids::MarketId;
+use rialto_engine::message::{BookEvent, BookOutcome, Phase, ToWallet};
 use rialto_engine::reason::Reason;
+use rialto_engine::update::{OrderEvent, OrderUpdate};
 use rialto_engine::wallet::{Command, SettledResult};
 
 use crate::api::Stamps;
@@ -146,7 +148,10 @@ pub fn render() -> String {
 fn describe() {
     describe_counter!("rialto_orders_total", "Orders by outcome.");
     describe_counter!("rialto_rejects_total", "Refused commands by reason.");
-    describe_counter!("rialto_commands_total", "Cancels, reductions and replacements carried out, by kind.");
+    describe_counter!(
+        "rialto_commands_total",
+        "Cancels, reductions, replacements, lists and operators' commands carried out, by kind."
+    );
     describe_counter!("rialto_trades_total", "Trades settled.");
     describe_counter!("rialto_journal_bytes_total", "Bytes appended to the journal.");
     describe_gauge!("rialto_journal_last_seq", "The last durable record.");
@@ -159,6 +164,13 @@ fn describe() {
     describe_gauge!("rialto_book_orders", "Resting orders.");
     describe_gauge!("rialto_book_best_bid_ticks", "Best bid.");
     describe_gauge!("rialto_book_best_ask_ticks", "Best ask.");
+    describe_gauge!(
+        "rialto_market_phase",
+        "0 before the opening, 1 auction, 2 continuous, 3 halted, 4 cancels only, 5 closed."
+    );
+    describe_counter!("rialto_auctions_total", "Times an auction ended, whether anything traded in it or not.");
+    describe_counter!("rialto_interruptions_total", "Times a band was reached and trading went over to an auction.");
+    describe_counter!("rialto_resumed_turns_total", "Turns of resting orders that are not displayed.");
     describe_gauge!("rialto_permits_in_use", "Commands under way.");
     describe_counter!("rialto_busy_total", "Requests refused because every permit was in use.");
     describe_counter!("rialto_actor_restarts_total", "Times the partition was rebuilt from its journal.");
@@ -271,15 +283,21 @@ struct OrderCounters {
     canceled: Counter,
     reduced: Counter,
     replaced: Counter,
+    listed: Counter,
+    operated: Counter,
     trades: Counter,
 }
 
-/// The gauges of a market.
+/// The gauges and counters of a market's book.
 #[derive(Clone)]
 pub struct MarketMetrics {
     orders: Gauge,
     best_bid: Gauge,
     best_ask: Gauge,
+    phase: Gauge,
+    auctions: Counter,
+    interruptions: Counter,
+    resumed: Counter,
 }
 
 impl TenantMetrics {
@@ -294,6 +312,8 @@ impl TenantMetrics {
             canceled: commands(pair, "cancel"),
             reduced: commands(pair, "reduce"),
             replaced: commands(pair, "replace"),
+            listed: commands(pair, "list"),
+            operated: commands(pair, "operate"),
             trades: counter!("rialto_trades_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned()),
         };
         let rejected = |reason: &Reason| counter!("rialto_rejects_total", "tenant" => tenant.name.clone(), "code" => reason.name());
@@ -310,17 +330,20 @@ impl TenantMetrics {
         }
     }
 
-    /// A wallet refused a command: an order that never came to be, if it was to be one.
+    /// A wallet refused a command: the orders that never came to be, if it was to bring any.
     pub fn refused(&self, command: &Command) {
-        if let Command::Place(place) | Command::Replace { place, .. } = command
-            && let Some(counters) = self.markets.get(usize::from(place.market.0))
-        {
-            counters.rejected.increment(1);
+        let places = match command {
+            Command::Place(place) | Command::Replace { place, .. } => std::slice::from_ref(place),
+            Command::PlaceList(list) => list.places.as_slice(),
+            _ => &[],
+        };
+        if let Some(counters) = places.first().and_then(|place| self.markets.get(usize::from(place.market.0))) {
+            counters.rejected.increment(places.len() as u64);
         }
     }
 
-    /// A book's answer was settled.
-    pub fn settled(&self, market: MarketId, result: &SettledResult, fills: usize) {
+    /// A book's answer was settled, and owners were told this.
+    pub fn settled(&self, market: MarketId, result: &SettledResult, fills: usize, updates: &[OrderUpdate]) {
         let counters = &self.markets[usize::from(market.0)];
         if fills > 0 {
             counters.trades.increment(fills as u64);
@@ -332,12 +355,19 @@ impl TenantMetrics {
                 counters.rejected.increment(1);
                 failed(reason);
             }
+            SettledResult::PlacedList(placed) => {
+                let count = |is_one: fn(&OrderEvent) -> bool| {
+                    updates.iter().filter(|update| is_one(&update.event)).count() as u64
+                };
+                counters.accepted.increment(count(|event| matches!(event, OrderEvent::New)));
+                counters.rejected.increment(count(|event| matches!(event, OrderEvent::Rejected(_))));
+                placed.iter().for_each(|()| counters.listed.increment(1));
+                placed.as_ref().err().into_iter().for_each(failed);
+            }
             SettledResult::Canceled(Ok(())) | SettledResult::CanceledMany => counters.canceled.increment(1),
-            SettledResult::Continued
-            | SettledResult::Entered(_)
-            | SettledResult::Protected
-            | SettledResult::Advanced
-            | SettledResult::PlacedList(_) => {}
+            SettledResult::Entered(_) | SettledResult::Protected => counters.operated.increment(1),
+            // Nobody asked for these.
+            SettledResult::Continued | SettledResult::Advanced => {}
             SettledResult::Reduced(Ok(())) => counters.reduced.increment(1),
             SettledResult::Canceled(Err(reason)) | SettledResult::Reduced(Err(reason)) => failed(reason),
             SettledResult::Replaced { canceled, placed, .. } => {
@@ -359,6 +389,28 @@ impl TenantMetrics {
 }
 
 impl MarketMetrics {
+    /// What a book answered, in this phase before.
+    pub fn answered(&self, answer: &ToWallet, mut phase: Phase) {
+        let mut enters = |next: Phase| {
+            let carried_out = std::mem::replace(&mut phase, next).may_be_crossed() && !next.may_be_crossed();
+            self.auctions.increment(u64::from(carried_out));
+        };
+        if let BookOutcome::Entered(next) = answer.outcome {
+            enters(next);
+        }
+        for event in &answer.events {
+            match *event {
+                BookEvent::PhaseChanged { phase: next, .. } => {
+                    enters(next);
+                    // By itself a market goes over to an auction for one reason only.
+                    self.interruptions.increment(u64::from(next == Phase::Auction));
+                }
+                BookEvent::Resumed { .. } => self.resumed.increment(1),
+                BookEvent::Lapsed { .. } | BookEvent::Decremented { .. } | BookEvent::Triggered { .. } => {}
+            }
+        }
+    }
+
     /// Resolves the handles of every market of a tenant.
     #[must_use]
     pub fn of(tenant: &TenantEntry) -> Vec<Self> {
@@ -368,13 +420,18 @@ impl MarketMetrics {
                 orders: gauge!("rialto_book_orders", &labels),
                 best_bid: gauge!("rialto_book_best_bid_ticks", &labels),
                 best_ask: gauge!("rialto_book_best_ask_ticks", &labels),
+                phase: gauge!("rialto_market_phase", &labels),
+                auctions: counter!("rialto_auctions_total", &labels),
+                interruptions: counter!("rialto_interruptions_total", &labels),
+                resumed: counter!("rialto_resumed_turns_total", &labels),
             }
         };
         tenant.markets.iter().map(|market| gauges(&market.symbol)).collect()
     }
 
     /// How the book stands after a turn.
-    pub fn stands(&self, orders: usize, best_bid: Option<u64>, best_ask: Option<u64>) {
+    pub fn stands(&self, orders: usize, best_bid: Option<u64>, best_ask: Option<u64>, phase: Phase) {
+        self.phase.set(f64::from(phase as u8));
         self.orders.set(lossy(orders as u64));
         self.best_bid.set(best_bid.map_or(f64::NAN, lossy));
         self.best_ask.set(best_ask.map_or(f64::NAN, lossy));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr};
 use crossbeam_channel::Sender;
 use rialto_engine::ids::{MarketId, TenantId};
-use rialto_engine::update::OrderUpdate;
+use rialto_engine::update::{ListView, OrderUpdate};
 use rialto_engine::wallet::{Entry, Settled};
 use rialto_persistence::codec::encode_record;
 use rialto_persistence::frame::{Epoch, Group, Position};
@@ -231,6 +231,9 @@ impl Recovered {
                 .apply(position, &record, &mut scratch, &mut observer)
                 .map_err(|error| StartError(error.to_string()))?;
             push(&mut group, &record, self.journal.as_mut())?;
+            while let Some(record) = self.world.deliver(&mut scratch, &mut observer) {
+                push(&mut group, &record, self.journal.as_mut())?;
+            }
         }
         let Leftovers { releases, market, .. } = observer;
         self.journal.append(&mut group).map_err(failed)?;
@@ -313,7 +316,8 @@ impl Owned {
             let (wallet_feed, wallet_queue) = sparse_feed(2 * surroundings.permits);
             let mut books = Vec::new();
             for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(market_metrics) {
-                let (book_feed, book_queue) = sparse_feed(surroundings.permits);
+                // One message beyond the permits says that time has passed.
+                let (book_feed, book_queue) = sparse_feed(surroundings.permits + 1);
                 let market_id = MarketId(number);
                 let home = (id.0 as usize + usize::from(number)) % engines;
                 crews[home].books.push(BookActor::new(
@@ -477,15 +481,19 @@ impl Observer for Leftovers<'_> {
             fills: matched.fills.to_vec(),
             levels: matched.levels.to_vec(),
             changes: matched.changes,
+            state: None,
         }));
+    }
+
+    fn listed(&mut self, tenant: TenantId, list: &ListView) {
+        self.rows.listed(tenant, list);
     }
 
     fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], settled: Option<&Settled>) {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            let release =
-                Release { tenant, answer: None, updates, lists: Vec::new(), open_lists: Vec::new(), stamps: Stamps::default(), permit: None };
+            let release = Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None };
             self.releases.push(Arc::new(release));
         }
     }

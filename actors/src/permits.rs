@@ -6,41 +6,66 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// What a request may take when much is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// One of the permits for everything.
+    Ordinary,
+    /// If none is left, one of those kept for what only frees money.
+    Reserved,
+    /// If none of either is left, one of those kept for operators, who must not be refused for load.
+    Operator,
+}
+
+/// What is kept for operators: far more than they have under way at once.
+const OPERATOR_PERMITS: usize = 64;
+
 /// The permits of a partition.
 #[derive(Debug)]
 pub struct Permits {
-    orders: AtomicUsize,
-    reserved: AtomicUsize,
+    pools: [Pool; 3],
+}
+
+/// Permits of one kind.
+#[derive(Debug)]
+struct Pool {
+    used: AtomicUsize,
     capacity: usize,
-    reserve: usize,
 }
 
 impl Permits {
-    /// `capacity` for everything, and `reserve` more for what must never be refused for load.
+    /// `capacity` for everything, `reserve` more for what must never be refused for load, and a few more
+    /// for operators.
     #[must_use]
     pub fn new(capacity: usize, reserve: usize) -> Arc<Self> {
-        Arc::new(Self { orders: AtomicUsize::new(0), reserved: AtomicUsize::new(0), capacity, reserve })
+        let pool = |capacity| Pool { used: AtomicUsize::new(0), capacity };
+        Arc::new(Self { pools: [capacity, reserve, OPERATOR_PERMITS].map(pool) })
     }
 
-    /// A permit, or `None` if all are in use. A reserved request that finds no ordinary permit
-    /// takes one of the reserve.
-    pub fn acquire(self: &Arc<Self>, reserved: bool) -> Option<Permit> {
-        if take(&self.orders, self.capacity) {
-            return Some(Permit { permits: Arc::clone(self), reserved: false });
-        }
-        (reserved && take(&self.reserved, self.reserve)).then(|| Permit { permits: Arc::clone(self), reserved: true })
+    /// A permit, or `None` if all that the request may take are in use.
+    pub fn acquire(self: &Arc<Self>, priority: Priority) -> Option<Permit> {
+        let mut allowed = self.pools.iter().take(1 + priority as usize);
+        let pool = allowed.position(Pool::take)?;
+        Some(Permit { permits: Arc::clone(self), pool })
     }
 
     /// How many are in use.
     #[must_use]
     pub fn in_use(&self) -> usize {
-        self.orders.load(Ordering::Relaxed) + self.reserved.load(Ordering::Relaxed)
+        self.pools.iter().map(|pool| pool.used.load(Ordering::Relaxed)).sum()
     }
 
     /// The most that can be in use at once.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.capacity + self.reserve
+        self.pools.iter().map(|pool| pool.capacity).sum()
+    }
+}
+
+impl Pool {
+    fn take(&self) -> bool {
+        let next = |used: usize| (used < self.capacity).then_some(used + 1);
+        self.used.fetch_update(Ordering::Acquire, Ordering::Relaxed, next).is_ok()
     }
 }
 
@@ -48,19 +73,13 @@ impl Permits {
 #[derive(Debug)]
 pub struct Permit {
     permits: Arc<Permits>,
-    reserved: bool,
+    pool: usize,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let counter = if self.reserved { &self.permits.reserved } else { &self.permits.orders };
-        counter.fetch_sub(1, Ordering::Release);
+        self.permits.pools[self.pool].used.fetch_sub(1, Ordering::Release);
     }
-}
-
-fn take(counter: &AtomicUsize, capacity: usize) -> bool {
-    let next = |used: usize| (used < capacity).then_some(used + 1);
-    counter.fetch_update(Ordering::Acquire, Ordering::Relaxed, next).is_ok()
 }
 
 #[cfg(test)]
@@ -68,17 +87,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_request_gets_through_when_all_others_are_refused() {
+    fn a_reserved_request_gets_through_when_all_others_are_refused_and_an_operator_after_it() {
         let permits = Permits::new(2, 1);
-        let held = [permits.acquire(false), permits.acquire(true)];
+        let held = [permits.acquire(Priority::Ordinary), permits.acquire(Priority::Reserved)];
         assert!(held.iter().all(Option::is_some));
-        assert!(permits.acquire(false).is_none());
-        let reserved = permits.acquire(true);
+        assert!(permits.acquire(Priority::Ordinary).is_none());
+        let reserved = permits.acquire(Priority::Reserved);
         assert!(reserved.is_some());
-        assert!(permits.acquire(true).is_none());
+        assert!(permits.acquire(Priority::Reserved).is_none());
+        let operators: Vec<_> = (0..OPERATOR_PERMITS).map(|_| permits.acquire(Priority::Operator)).collect();
+        assert!(operators.iter().all(Option::is_some));
+        assert!(permits.acquire(Priority::Operator).is_none());
+        assert_eq!(permits.in_use(), permits.total());
         drop(held);
-        assert!(permits.acquire(false).is_some());
-        drop(reserved);
+        assert!(permits.acquire(Priority::Ordinary).is_some());
+        drop((reserved, operators));
         assert_eq!(permits.in_use(), 0);
     }
 }

@@ -2,10 +2,13 @@
 
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
+use rialto_engine::message::Protection;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
-use rialto_engine::wallet::WalletLimits;
+use rialto_engine::wallet::{Command, WalletLimits};
 use rialto_persistence::record::Record;
-use rialto_persistence::world::{Tenant, World};
+use rialto_persistence::world::{Market, Tenant, World};
+
+use crate::schedule::{PhaseChange, UtcOffset};
 
 /// What an operator wants to be open: applied at start, through the journal, once.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,8 @@ pub struct TenantSetup {
     pub markets: Vec<MarketSetup>,
     /// Its users.
     pub users: Vec<UserSetup>,
+    /// Its clock, by which the schedules of its markets are read.
+    pub utc_offset: UtcOffset,
 }
 
 /// A market to be open.
@@ -54,6 +59,11 @@ pub struct MarketSetup {
     pub taker_fee: BasisPoints,
     /// What it allows.
     pub filters: MarketFilters,
+    /// What protects trading. A reference is given along when the rest differs from what there is: it
+    /// moves with every auction.
+    pub protection: Protection,
+    /// When it enters which phase; empty for a market that is open for ever.
+    pub schedule: Vec<PhaseChange>,
 }
 
 /// A user to have an account.
@@ -63,11 +73,12 @@ pub struct UserSetup {
     pub name: String,
     /// Deposits made once, however often the exchange starts: asset name and minor units.
     pub balances: Vec<(String, Amount)>,
-    /// The trade group of the user's account; zero for none.
-    pub trade_group: u32,
+    /// The user's trade group; zero keeps whatever it is.
+    pub group: u32,
 }
 
-/// The next record that brings a partition closer to a setup, or `None` when it is there.
+/// The next record that brings a partition closer to a setup, or `None` when it is there. Nothing may
+/// be under way between wallets and books.
 ///
 /// # Errors
 /// What the setup asks that cannot be: an unknown asset, a changed scale, tick or lot.
@@ -103,7 +114,11 @@ fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nano
         let definition = definition_of(tenant, market).map_err(|error| format!("market {}: {error}", market.symbol))?;
         match tenant.markets.iter().zip(0..).find(|(open, _)| open.symbol == market.symbol) {
             None => return Ok(Some(Record::OpenMarket { tenant: id, symbol: market.symbol.clone(), definition })),
-            Some((open, _)) if open.definition == definition => {}
+            Some((open, number)) if open.definition == definition => {
+                if let Some(command) = protect(open, MarketId(number), market.protection, now) {
+                    return Ok(Some(Record::Command { tenant: id, command }));
+                }
+            }
             Some((open, number)) => {
                 let fixed = |market: &MarketDefinition| (market.base, market.quote, market.tick, market.lot);
                 if fixed(&open.definition) != fixed(&definition) {
@@ -118,6 +133,9 @@ fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nano
         let Some((_, number)) = found else {
             return Ok(Some(Record::OpenAccount { tenant: id, name: user.name.clone() }));
         };
+        if user.group != 0 && tenant.wallet.group(AccountId(number)) != user.group {
+            return Ok(Some(Record::ChangeGroup { tenant: id, account: AccountId(number), group: user.group }));
+        }
         for (asset, amount) in &user.balances {
             let key = format!("config:{}:{asset}", user.name);
             if amount.0 > 0 && !tenant.wallet.has_deposit(&key) {
@@ -128,6 +146,12 @@ fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nano
         }
     }
     Ok(None)
+}
+
+/// The command that brings a book's protection about, if it is another one.
+fn protect(open: &Market, market: MarketId, protection: Protection, time: Nanos) -> Option<Command> {
+    let rules = |it: Protection| (it.static_band, it.dynamic_band, it.interruption);
+    (rules(open.book.protection()) != rules(protection)).then_some(Command::Protect { market, protection, time })
 }
 
 fn definition_of(tenant: &Tenant, market: &MarketSetup) -> Result<MarketDefinition, String> {

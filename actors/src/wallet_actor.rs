@@ -162,10 +162,7 @@ impl WalletActor {
                     Query::OpenOrders { account, market } => Reply::Orders(self.wallet.open_orders(account, market)),
                     Query::Balances { account } => Reply::Balances(self.wallet.balances(account)),
                     Query::List { account, target } => Reply::List(self.wallet.list(account, target)),
-                    Query::OpenLists { account } => Reply::Lists(self.wallet.open_lists(account)),
-                    Query::Phases { markets } => {
-                        Reply::Phases((0..markets).map(|market| self.wallet.phase(MarketId(market))).collect())
-                    }
+                    Query::Lists { account } => Reply::Lists(self.wallet.open_lists(account)),
                 };
                 turn.releases.push(self.release(Some(reply), envelope, Vec::new()));
             }
@@ -182,8 +179,8 @@ impl WalletActor {
         };
         self.unwritten = Some(market);
         envelope.stamps.settled = stamp;
-        self.metrics.settled(market, &settled.result, message.fills.len());
         let updates = std::mem::take(&mut self.output.updates);
+        self.metrics.settled(market, &settled.result, message.fills.len(), &updates);
         turn.releases.push(self.release(Some(Reply::Settled(settled)), envelope, updates));
     }
 
@@ -199,7 +196,7 @@ impl WalletActor {
         updates: Vec<rialto_engine::update::OrderUpdate>,
     ) -> Arc<Release> {
         let Envelope { token, permit, stamps } = envelope;
-        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), open_lists: Vec::new(), stamps, permit })
+        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit })
     }
 
     /// One receipt covers all answers that one book gave in a row.
@@ -259,16 +256,17 @@ fn stamp_command(command: &mut Command, now: Nanos) {
     match command {
         Command::Place(place) => place.time = now,
         Command::Cancel(cancel) => cancel.time = now,
-        Command::CancelAll { time, .. } | Command::Reduce { time, .. } => *time = now,
-        Command::Replace { cancel, place, .. } => {
-            cancel.time = now;
-            place.time = now;
-        }
-        Command::PlaceList(list) => list.places.iter_mut().for_each(|place| place.time = now),
-        Command::CancelList { time, .. }
+        Command::CancelAll { time, .. }
+        | Command::Reduce { time, .. }
+        | Command::CancelList { time, .. }
         | Command::CancelMany { time, .. }
         | Command::Enter { time, .. }
         | Command::Protect { time, .. }
         | Command::Advance { time, .. } => *time = now,
+        Command::PlaceList(list) => list.places.iter_mut().for_each(|place| place.time = now),
+        Command::Replace { cancel, place, .. } => {
+            cancel.time = now;
+            place.time = now;
+        }
     }
 }

@@ -6,7 +6,7 @@ mod support;
 use rialto_actors::api::{Reply, Request};
 use rialto_actors::exchange::{Status, Storage};
 use rialto_engine::book::CASCADE_MAX;
-use rialto_engine::order::{Instructions, SelfTrade, Side, Trigger};
+use rialto_engine::order::{Instructions, Side, Trigger};
 use rialto_engine::units::Price;
 use rialto_engine::wallet::{Command, SettledResult};
 use rialto_persistence::journal::Journal as _;
@@ -25,7 +25,7 @@ fn stop(account: u32, name: &str, threshold: u64, limit: u64) -> Request {
         unreachable!("a place is a command")
     };
     let trigger = Some(Trigger::Fall(Price(threshold)));
-    let instructions = Instructions { self_trade: SelfTrade::Allow, trigger };
+    let instructions = Instructions { trigger, ..Instructions::default() };
     Request::Command { command: Command::Place(rialto_engine::wallet::Place { instructions, ..place }), deadline }
 }
 

@@ -1,44 +1,66 @@
 //! One order book: price-time matching of one market of one tenant.
 
-mod guarded;
+mod auction;
+mod careful;
+mod dark;
 mod ladder;
+mod lists;
+mod orders;
+mod phase;
 mod snapshot;
+mod special;
 mod triggers;
+mod view;
 
+pub use auction::Indicative;
 pub use snapshot::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder};
 pub use triggers::{Stage, WaitingOrder, share_above, share_below};
-
-use std::ops::ControlFlow;
 
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId, TradeId};
 use crate::message::{
-    BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Placement, ToBook, ToWallet,
+    BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Phase, Placement, ToBook, ToWallet,
 };
-use crate::order::{Instructions, NewOrder, OrderKind, SelfTrade, Side};
+use crate::order::{Instructions, NewOrder, OrderKind, Side};
 use crate::reason::Reason;
-use crate::slab::{Entry, Index, NONE, Paired, Slab, push_lean};
+use crate::slab::NONE;
 use crate::units::{Nanos, Notional, Price, Quantity};
+use dark::Dark;
 use ladder::Ladder;
+use orders::{Found, Orders};
+use special::{Ends, Groups, Pending, Specials};
 use triggers::Triggers;
 
-/// How many orders one command may trigger. Those left over have their turn with
+/// How many orders may have a turn because of one command. Those left over have theirs with
 /// [`Book::proceed`], before any other command.
 pub const CASCADE_MAX: usize = 64;
 
 /// An order book. Prices are ticks, quantities are lots.
 ///
-/// Three invariants hold after every command: the best bid is below the best ask; within a price,
-/// orders stand in the order in which they came; no resting order is empty.
+/// Three invariants hold after every command: the best bid is below the best ask, except in phases
+/// that collect orders; within a price, orders stand in the order in which they came; no resting
+/// order is empty. What orders, phases and auctions mean is written in `docs/order-rules.md`.
+///
+/// Plain orders in a plain book take the short way: one limit, one queue, nothing else to ask. All
+/// others are matched by the rules in full, in the files beside this one.
 #[derive(Clone, Debug)]
 pub struct Book {
     bids: Ladder,
     asks: Ladder,
-    orders: Slab<Node>,
-    /// By the slots of `orders`.
-    links: Vec<Links>,
-    by_id: Index<Paired>,
+    orders: Orders,
     triggers: Triggers,
+    /// What displayed orders ask for.
+    specials: Specials,
+    /// Resting orders that are not displayed.
+    dark: Dark,
+    /// Orders that wait until another is filled.
+    pending: Pending,
+    ends: Ends,
+    groups: Groups,
+    state: phase::State,
+    /// At which changes of the displayed and the other orders it was last found that none of those not
+    /// displayed can trade.
+    settled: Option<(u64, u64)>,
     /// The price of the last trade.
     last: Option<Price>,
     trades: u64,
@@ -59,15 +81,8 @@ struct Node {
     quantity: Quantity,
     remaining: Quantity,
     account: AccountId,
+    /// Its level, whether it has a record among the special ones, and its side.
     level: u32,
-}
-
-/// An order's neighbours at its price. They stand apart from the orders, because a cancel touches
-/// three of them and they are small enough to stay in cache.
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    previous: u32,
-    next: u32,
 }
 
 /// A level of the book after a change, for market data.
@@ -100,6 +115,22 @@ impl BookOutput {
         self.events.clear();
     }
 
+    /// Takes the buffers of an answer back that has been dealt with, so that the next answer needs
+    /// no new ones. An empty answer has buffers too: every one of them should come back.
+    ///
+    /// Fills and events that this output holds already stay, and so do their own buffers.
+    pub fn recycle(&mut self, answer: ToWallet) {
+        let ToWallet { mut fills, mut events, .. } = answer;
+        if self.fills.is_empty() && fills.capacity() > self.fills.capacity() {
+            fills.clear();
+            self.fills = fills;
+        }
+        if self.events.is_empty() && events.capacity() > self.events.capacity() {
+            events.clear();
+            self.events = events;
+        }
+    }
+
     /// How many trades there are.
     fn filled(&self) -> u32 {
         u32::try_from(self.fills.len()).expect("fewer trades than orders can rest")
@@ -128,10 +159,15 @@ impl Book {
         Self {
             bids: Ladder::new(Side::Buy),
             asks: Ladder::new(Side::Sell),
-            orders: Slab::default(),
-            links: Vec::new(),
-            by_id: Index::default(),
+            orders: Orders::default(),
             triggers: Triggers::default(),
+            specials: Specials::default(),
+            dark: Dark::default(),
+            pending: Pending::default(),
+            ends: Ends::default(),
+            groups: Groups::default(),
+            state: phase::State::default(),
+            settled: None,
             last: None,
             trades: 0,
             aggregates: 0,
@@ -157,21 +193,25 @@ impl Book {
         }
         assert_eq!(message.number, self.received + 1, "a message from the wallet is missing");
         assert!(!self.is_cascading(), "triggered orders have their turn before the next command");
+        assert!(!self.is_due(message.time), "what is due comes before the next command");
         self.received = message.number;
+        self.state.now = message.time;
         let outcome = self.execute(&message.command, output);
-        self.cascade(0, message.time, output);
+        // An auction's price is shown when its market enters trading, and once.
+        let shown = if matches!(outcome, BookOutcome::Entered(_)) { output.fills.len() } else { 0 };
+        self.cascade(shown, message.time, output);
         Some(self.answer(message.time, outcome, output))
     }
 
-    /// Whether orders were triggered that had no turn yet.
+    /// Whether orders are to have a turn that had none yet.
     #[must_use]
     #[inline]
     pub fn is_cascading(&self) -> bool {
-        self.triggers.has_fired()
+        self.state.phase == Phase::Continuous && (self.triggers.has_fired() || self.may_resume())
     }
 
-    /// Gives triggered orders that were left over their turn, up to [`CASCADE_MAX`] of them, and
-    /// tells of it. `None` if there are none.
+    /// Gives orders that were left over their turn, up to [`CASCADE_MAX`] of them, and tells of it.
+    /// `None` if there are none.
     ///
     /// `time` is that of the command that began the cascade.
     pub fn proceed(&mut self, output: &mut BookOutput) -> Option<ToWallet> {
@@ -179,6 +219,7 @@ impl Book {
             return None;
         }
         let time = self.cascade_time;
+        self.state.now = time;
         self.cascade(0, time, output);
         Some(self.answer(time, BookOutcome::Continued, output))
     }
@@ -205,20 +246,75 @@ impl Book {
         }
     }
 
-    /// Lets the market's trades since the fill numbered `from` fire orders, and gives those that
-    /// were fired their turn, as far as the bound allows.
+    /// Lets the market's trades since the fill numbered `from` fire orders, and gives those that were
+    /// fired, and those that are not displayed and can trade now, their turn, as far as the bound allows.
     fn cascade(&mut self, from: usize, time: Nanos, output: &mut BookOutput) {
         let mut printed = self.print(from, output);
+        if self.triggers.is_empty() && self.dark.is_empty() {
+            return;
+        }
         for _ in 0..CASCADE_MAX {
-            let Some(order) = self.triggers.next_fired() else { return };
+            if self.state.phase != Phase::Continuous {
+                break;
+            }
+            self.dark.reprice(self.touch());
             let event = output.events.len();
-            output.events.push(BookEvent::Triggered { order: order.id, placement: Placement::Filled, fills: 0 });
-            let placement = self.take_part(&order, output);
-            let fills = output.filled() - u32::try_from(printed).unwrap_or(0);
-            output.events[event] = BookEvent::Triggered { order: order.id, placement, fills };
+            if let Some(fired) = self.triggers.next_fired() {
+                let order = fired.order.id;
+                output.events.push(BookEvent::Triggered { order, placement: Placement::Filled, fills: 0 });
+                let placement = self.take_fired(&fired, output);
+                let fills = output.filled() - u32::try_from(printed).unwrap_or(0);
+                output.events[event] = BookEvent::Triggered { order, placement, fills };
+            } else if self.may_resume()
+                && let Some((order, price)) = self.find_resumable()
+            {
+                output.events.push(BookEvent::Resumed { order, placement: Placement::Filled, fills: 0 });
+                let placement = self.resume(order, price, output);
+                let fills = output.filled() - u32::try_from(printed).unwrap_or(0);
+                output.events[event] = BookEvent::Resumed { order, placement, fills };
+            } else {
+                self.settled = Some(self.changed());
+                return;
+            }
             printed = self.print(printed, output);
         }
         self.cascade_time = time;
+        if self.state.phase == Phase::Continuous {
+            self.dark.reprice(self.touch());
+            self.settle_if_nothing_resumes();
+        }
+    }
+
+    /// An order that was fired has its turn, or waits for its own price now.
+    fn take_fired(&mut self, fired: &WaitingOrder, output: &mut BookOutput) -> Placement {
+        let asks = fired.order.asks();
+        let awaits = asks.trigger.filter(|_| fired.stage == Stage::Activated);
+        if awaits.is_some_and(|trigger| !Triggers::would_fire(&trigger, self.last)) {
+            return self.wait(&fired.order);
+        }
+        if asks.trigger.is_some()
+            && let Some(link) = asks.link
+        {
+            self.partner_took_part(&link, output);
+        }
+        let instructions = Some(Instructions { trigger: None, ..asks });
+        self.take_part(&NewOrder { instructions, ..fired.order }, output)
+    }
+
+    /// Whether orders that are not displayed may be able to trade, as far as is known.
+    #[inline]
+    fn may_resume(&self) -> bool {
+        !self.dark.is_empty() && self.settled != Some(self.changed())
+    }
+
+    fn changed(&self) -> (u64, u64) {
+        (self.changes, self.dark.version())
+    }
+
+    fn settle_if_nothing_resumes(&mut self) {
+        if self.find_resumable().is_none() {
+            self.settled = Some(self.changed());
+        }
     }
 
     /// Shows the prices of new trades to the orders that wait. Returns how many trades there are.
@@ -226,7 +322,7 @@ impl Book {
         let fills = &output.fills[from..];
         if let Some(last) = fills.last() {
             self.last = Some(last.price);
-            if !self.triggers.is_empty() {
+            if !self.triggers.is_empty() && self.state.phase == Phase::Continuous {
                 let mut printed = None;
                 for fill in fills {
                     if printed != Some(fill.price) {
@@ -258,6 +354,9 @@ impl Book {
                 Ok(()) => BookOutcome::Reduced { order: *order, quantity: *quantity },
                 Err(reason) => BookOutcome::ReduceRejected { order: *order, reason },
             },
+            BookCommand::Replace { old, new, .. } if !self.state.phase.takes_orders() => {
+                BookOutcome::Replaced { old: *old, canceled: Err(Reason::MarketClosed), new: new.id, placement: None }
+            }
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
                 let canceled = self.cancel(*old, *restriction, output);
                 let placement = match canceled {
@@ -270,86 +369,91 @@ impl Book {
                 };
                 BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
             }
-            BookCommand::PlaceList(_) | BookCommand::Enter { .. } | BookCommand::Protect(_) => BookOutcome::Protected,
+            BookCommand::PlaceList(orders) => BookOutcome::PlacedList(self.place_list(orders, output)),
+            BookCommand::Enter { phase, until } => {
+                self.enter(*phase, *until, output);
+                BookOutcome::Entered(*phase)
+            }
+            BookCommand::Protect(protection) => {
+                self.protect(*protection);
+                BookOutcome::Protected
+            }
             BookCommand::Advance => BookOutcome::Advanced,
         }
     }
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
+    #[inline(always)]
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        if let Some(trigger) = &order.asks().trigger {
-            if Triggers::would_fire(trigger, self.last) {
-                return Placement::Rejected(Reason::WouldTrigger);
-            }
-            self.triggers.wait(*order, self.last);
-            return Placement::Waiting;
-        }
+        // Most orders are plain ones, and most of those meet nobody.
         let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
-        if !plain && let Some(placement) = self.refuse(order) {
-            return placement;
+        if !plain || order.instructions.is_some() || !self.is_plain() {
+            return self.place_special(order, output);
         }
-        // From here on the order cannot fail.
-        self.work(order, output)
-    }
-
-    /// Gives a triggered order its turn. It was taken in before, so what would refuse a new one
-    /// makes it lapse.
-    fn take_part(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        let order = NewOrder { instructions: Some(Instructions { trigger: None, ..order.asks() }), ..*order };
-        match self.refuse(&order) {
-            // What the money does not suffice for lapses when it has run out.
-            None | Some(Placement::Rejected(Reason::InsufficientBalance)) => self.work(&order, output),
-            Some(Placement::Rejected(_)) => Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity },
-            Some(placement) => placement,
-        }
-    }
-
-    #[inline]
-    fn work(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        let mut sweep = Sweep {
-            taker: order.id,
-            account: order.account,
-            limit: if order.kind.has_limit() { order.limit } else { unlimited(order.side) },
-            remaining: order.quantity,
-            budget: order.budget,
+        let mut remaining = order.quantity;
+        let makers = match order.side {
+            Side::Buy => &self.asks,
+            Side::Sell => &self.bids,
         };
-        let mut prevented = false;
-        if order.asks().self_trade == SelfTrade::Allow {
-            self.sweep(order.side, &mut sweep, output);
-        } else {
-            prevented = self.sweep_guarded(order, &mut sweep, output);
-        }
-        let remaining = sweep.remaining;
-        // The budget ran out: nothing is left of it, or somebody is still there to trade with, so
-        // that all of it that can buy a lot is spent.
-        let spent = order.kind == OrderKind::MarketByQuote
-            && sweep.budget < order.budget
-            && (sweep.budget.is_zero() || self.best(order.side.opposite()).is_some());
-        let ended = match order.asks().self_trade {
-            SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => prevented,
-            // Nothing is left of it, but it did not trade all.
-            SelfTrade::Decrement => prevented && (remaining.is_zero() || spent),
-            SelfTrade::Allow | SelfTrade::ExpireMaker => false,
-        };
-        if ended {
-            return Placement::Expired { remaining, reason: Expiry::SelfTrade };
-        }
-        if remaining.is_zero() {
-            return Placement::Filled;
-        }
-        match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly | OrderKind::PostOnlySlide => {
-                let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
-                let change = self.append(RestingOrder { id, account, side, price, quantity, remaining });
-                output.levels.push(change);
-                self.changes += 1;
-                Placement::Resting { remaining }
+        if makers.is_within(order.limit) {
+            let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
+            remaining =
+                self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
+            if remaining.is_zero() {
+                return Placement::Filled;
             }
-            OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
-            OrderKind::FillOrKill => Placement::Expired { remaining, reason: Expiry::FillOrKill },
-            OrderKind::MarketByQuote if spent => Placement::Filled,
-            OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
         }
+        if order.kind == OrderKind::ImmediateOrCancel {
+            return Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel };
+        }
+        self.show(order, remaining, false, output);
+        Placement::Resting { remaining }
+    }
+
+    /// Whether nothing but plain orders rests here, to be matched as they come.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.state.is_plain() && self.specials.is_empty() && self.dark.is_empty()
+    }
+
+    #[inline(never)]
+    fn place_special(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        let asks = order.asks();
+        let phase = self.state.phase;
+        let collects = phase.takes_orders() && order.kind == OrderKind::Limit;
+        if phase != Phase::Continuous && !collects {
+            return Placement::Rejected(Reason::MarketClosed);
+        }
+        if asks.trigger.is_some_and(|trigger| Triggers::would_fire(&trigger, self.last)) {
+            return Placement::Rejected(Reason::WouldTrigger);
+        }
+        self.groups.learn(order.account, asks.group);
+        if asks.trigger.is_some() {
+            return self.wait(order);
+        }
+        if phase == Phase::Continuous {
+            return self.work_carefully(order, output);
+        }
+        self.rest(order, order.quantity, output);
+        Placement::Resting { remaining: order.quantity }
+    }
+
+    /// Displays what is left of an order, behind all others of its price.
+    #[inline(always)]
+    fn show(&mut self, order: &NewOrder, remaining: Quantity, special: bool, output: &mut BookOutput) {
+        let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
+        let change = self.append(RestingOrder { id, account, side, price, quantity, remaining }, special);
+        output.levels.push(change);
+        self.changes += 1;
+    }
+
+    /// Displays a special order's next part.
+    fn show_node(&mut self, node: &Node, price: Price, shown: Quantity, output: &mut BookOutput) {
+        let Node { id, account, quantity, .. } = *node;
+        let order = RestingOrder { id, account, side: node.side(), price, quantity, remaining: shown };
+        let change = self.append(order, true);
+        output.levels.push(change);
+        self.changes += 1;
     }
 
     /// Takes an order out and says how much of it was open.
@@ -357,32 +461,28 @@ impl Book {
     /// # Errors
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::CancelRestricted`] if it is in
     /// another state than asked for.
+    #[inline(always)]
     pub fn cancel(
         &mut self,
         order: OrderId,
         restriction: CancelRestriction,
         output: &mut BookOutput,
     ) -> Result<Quantity, Reason> {
-        let Some(entry) = self.locate(order) else { return self.cancel_waiting(order, restriction) };
-        let slot = entry.slot;
-        let node = self.orders[slot];
-        let untouched = node.remaining == node.quantity;
+        let Some(found) = self.orders.find(order) else { return self.cancel_special(order, restriction, output) };
+        let node = &self.orders[found.slot];
+        if node.is_special() {
+            return self.cancel_special(order, restriction, output);
+        }
+        let Node { quantity, remaining, .. } = *node;
+        let untouched = remaining == quantity;
         match restriction {
             CancelRestriction::OnlyNew if !untouched => return Err(Reason::CancelRestricted),
             CancelRestriction::OnlyPartiallyFilled if untouched => return Err(Reason::CancelRestricted),
             _ => {}
         }
         // From here on the cancel cannot fail.
-        self.by_id.remove_at(entry);
-        self.unlink(slot, &node, output);
-        Ok(node.remaining)
-    }
-
-    fn cancel_waiting(&mut self, order: OrderId, restriction: CancelRestriction) -> Result<Quantity, Reason> {
-        if self.triggers.get(order).is_some() && restriction == CancelRestriction::OnlyPartiallyFilled {
-            return Err(Reason::CancelRestricted);
-        }
-        self.triggers.remove(order).map(|order| order.quantity).ok_or(Reason::OrderAlreadyFinal)
+        self.take_out(found, output);
+        Ok(remaining)
     }
 
     /// Lowers an order's total quantity; it keeps its place.
@@ -391,15 +491,14 @@ impl Book {
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::QuantityNotReduced`] if the new
     /// total is not between what is filled and what it was.
     pub fn reduce(&mut self, order: OrderId, quantity: Quantity, output: &mut BookOutput) -> Result<(), Reason> {
-        let Some(slot) = self.find(order) else {
-            let waiting = self.triggers.get_mut(order).ok_or(Reason::OrderAlreadyFinal)?;
-            if quantity.is_zero() || quantity >= waiting.quantity {
-                return Err(Reason::QuantityNotReduced);
-            }
-            waiting.quantity = quantity;
-            return Ok(());
-        };
+        if matches!(self.state.phase, Phase::CancelOnly | Phase::Closed) {
+            return Err(Reason::MarketClosed);
+        }
+        let Some(slot) = self.find(order) else { return self.reduce_special(order, quantity, output) };
         let node = self.orders[slot];
+        if node.is_special() {
+            return self.reduce_special(order, quantity, output);
+        }
         let filled = node.quantity - node.remaining;
         if quantity <= filled || quantity >= node.quantity {
             return Err(Reason::QuantityNotReduced);
@@ -415,138 +514,12 @@ impl Book {
         Ok(())
     }
 
-    /// The best price of a side and all that rests there.
-    #[must_use]
-    pub fn best(&self, side: Side) -> Option<(Price, Quantity)> {
-        self.ladder(side).best().map(|level| (level.price, level.quantity))
-    }
-
-    /// The levels of a side, best first.
-    pub fn levels(&self, side: Side) -> impl Iterator<Item = (Price, Quantity)> + '_ {
-        self.ladder(side).iter().map(|level| (level.price, level.quantity))
-    }
-
-    /// What is open of an order, if it rests or waits here.
-    #[must_use]
-    pub fn remaining(&self, order: OrderId) -> Option<Quantity> {
-        match self.find(order) {
-            Some(slot) => Some(self.orders[slot].remaining),
-            None => self.triggers.get(order).map(|waiting| waiting.order.quantity),
-        }
-    }
-
-    /// How many orders wait for their trigger.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.triggers.len()
-    }
-
-    /// The price of the last trade.
-    #[must_use]
-    pub fn last_price(&self) -> Option<Price> {
-        self.last
-    }
-
-    /// How many orders rest here.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// Whether no order rests here.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// How many trades there were so far: also the last trade's number.
-    #[must_use]
-    pub fn trades(&self) -> u64 {
-        self.trades
-    }
-
-    /// The last aggregate trade's number.
-    #[must_use]
-    pub fn aggregates(&self) -> u64 {
-        self.aggregates
-    }
-
-    /// How many changes of visible depth there were so far: the update id of market data.
-    #[must_use]
-    pub fn changes(&self) -> u64 {
-        self.changes
-    }
-
-    /// The number of the last message received.
-    #[must_use]
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// The number of the last message sent.
-    #[must_use]
-    pub fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// The fingerprint of all this book has done.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// The checks that only the book can make, before anything is written.
-    #[inline(never)]
-    fn refuse(&self, order: &NewOrder) -> Option<Placement> {
-        let other = self.ladder(order.side.opposite());
-        match order.kind {
-            OrderKind::Limit | OrderKind::ImmediateOrCancel => None,
-            OrderKind::PostOnly | OrderKind::PostOnlySlide => {
-                let touch = other.best()?.price;
-                crosses(order.side, order.limit, touch).then_some(Placement::Rejected(Reason::WouldMatch))
-            }
-            OrderKind::FillOrKill => {
-                let mut needed = order.quantity;
-                self.offer(order, |_, offered| {
-                    needed -= offered.min(needed);
-                    if needed.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                });
-                let short = !needed.is_zero();
-                short.then_some(Placement::Expired { remaining: order.quantity, reason: Expiry::FillOrKill })
-            }
-            OrderKind::Market => {
-                if other.best().is_none() {
-                    return Some(Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity });
-                }
-                // By quantity, the budget is what the account has. An order that it cannot pay for
-                // is refused whole, not filled in part.
-                let (mut needed, mut budget, mut affordable) = (order.quantity, order.budget, true);
-                self.offer(order, |price, offered| {
-                    let taken = offered.min(needed);
-                    needed -= taken;
-                    if let Some(price) = price {
-                        affordable = taken.0 <= budget.0 / price.0;
-                        if affordable {
-                            budget -= price.times(taken);
-                        }
-                    }
-                    if needed.is_zero() || !affordable { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                });
-                (!affordable).then_some(Placement::Rejected(Reason::InsufficientBalance))
-            }
-            OrderKind::MarketByQuote => {
-                // Without a price there is no quantity to expire: the order is refused, as in the dialect.
-                let Some(best) = other.best() else { return Some(Placement::Rejected(Reason::NoLiquidity)) };
-                (order.budget < Notional(best.price.0)).then_some(Placement::Rejected(Reason::NotionalTooSmall))
-            }
-        }
-    }
-
     /// Takes from the other side until the taker is done, bounded or alone.
     ///
     /// The side is data, not a branch: orders of either side come at random, so that a branch would
     /// be guessed wrongly half of the time.
-    fn sweep(&mut self, taker_side: Side, sweep: &mut Sweep, output: &mut BookOutput) {
+    #[inline(never)]
+    fn sweep(&mut self, taker_side: Side, mut sweep: Sweep, output: &mut BookOutput) -> Sweep {
         let makers = match taker_side {
             Side::Buy => &mut self.asks,
             Side::Sell => &mut self.bids,
@@ -565,95 +538,80 @@ impl Book {
             }
             sweep.remaining -= wanted;
             sweep.budget -= price.times(wanted);
-            let mut left = sweep.remaining + wanted;
             self.aggregates += 1;
-            let mut taken = Quantity::ZERO;
-            let mut head = level.head;
+            let mut fill = Fill {
+                trade: TradeId(self.trades),
+                aggregate: self.aggregates,
+                price,
+                quantity: wanted,
+                taker_side,
+                maker: OrderId(0),
+                maker_account: AccountId(0),
+                maker_remaining: Quantity::ZERO,
+                taker: sweep.taker,
+                taker_account: sweep.account,
+                taker_remaining: sweep.remaining + wanted,
+            };
+            let taken = wanted;
+            let (mut head, mut last, mut count) = (level.head, NONE, 0);
+            // As long as orders are filled whole.
             while !wanted.is_zero() {
                 let maker = &mut self.orders[head];
-                let quantity = maker.remaining.min(wanted);
-                maker.remaining -= quantity;
-                wanted -= quantity;
-                left -= quantity;
-                taken += quantity;
-                self.trades += 1;
-                output.fills.push(Fill {
-                    trade: TradeId(self.trades),
-                    aggregate: self.aggregates,
-                    price,
-                    quantity,
-                    taker_side,
-                    maker: maker.id,
-                    maker_account: maker.account,
-                    maker_remaining: maker.remaining,
-                    taker: sweep.taker,
-                    taker_account: sweep.account,
-                    taker_remaining: left,
-                });
-                if maker.remaining.is_zero() {
-                    self.by_id.remove(maker.id.0, head);
-                    self.orders.remove(head);
-                    head = self.links[head as usize].next;
+                fill.trade.0 += 1;
+                fill.maker = maker.id;
+                fill.maker_account = maker.account;
+                if maker.remaining > wanted {
+                    maker.remaining -= wanted;
+                    fill.quantity = wanted;
+                    fill.maker_remaining = maker.remaining;
+                    fill.taker_remaining = sweep.remaining;
+                    output.fills.push(fill);
+                    break;
                 }
+                fill.quantity = maker.remaining;
+                wanted -= maker.remaining;
+                fill.taker_remaining -= maker.remaining;
+                output.fills.push(fill);
+                last = head;
+                head = self.orders.forget(head);
+                count += 1;
+            }
+            self.trades = fill.trade.0;
+            if last != NONE {
+                self.orders.remove_front(level.head, last, count, head);
             }
             output.levels.push(makers.take(slot, taken, head));
-            if head != NONE {
-                self.links[head as usize].previous = NONE;
-            }
             self.changes += 1;
         }
+        sweep
     }
 
     /// Puts an order behind all others of its price.
-    #[inline]
-    fn append(&mut self, order: RestingOrder) -> LevelChange {
+    #[inline(always)]
+    fn append(&mut self, order: RestingOrder, special: bool) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        let slot = self.orders.insert(Node {
-            id: order.id,
-            quantity: order.quantity,
-            remaining: order.remaining,
-            account: order.account,
-            level: NONE,
-        });
+        let slot = self.orders.vacant();
         let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
-        self.orders[slot].level = level << 1 | u32::from(order.side == Side::Sell);
-        let links = Links { previous, next: NONE };
-        match self.links.get_mut(slot as usize) {
-            Some(reused) => *reused = links,
-            None => push_lean(&mut self.links, links),
-        }
-        if previous != NONE {
-            self.links[previous as usize].next = slot;
-        }
-        self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
+        let RestingOrder { id, quantity, remaining, account, .. } = order;
+        let level = level << 2 | u32::from(special) << 1 | u32::from(order.side == Side::Sell);
+        self.orders.insert(Node { id, quantity, remaining, account, level }, previous);
         change
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
-        self.locate(order).map(|entry| entry.slot)
+        self.orders.find(order).map(|found| found.slot)
     }
 
-    #[inline]
-    fn locate(&self, order: OrderId) -> Option<Entry> {
-        self.by_id.locate(order.0, |slot| self.orders[slot].id == order)
-    }
-
-    /// Takes an order that the index has forgotten off its level.
-    #[inline]
-    fn unlink(&mut self, slot: u32, node: &Node, output: &mut BookOutput) {
-        let Links { previous, next } = self.links[slot as usize];
-        if previous != NONE {
-            self.links[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.links[next as usize].previous = previous;
-        }
-        let change = self.ladder_of(node).leave(node.level_slot(), node.remaining, previous, next);
+    /// Takes an order off the book, wherever it stands at its price.
+    #[inline(always)]
+    fn take_out(&mut self, found: Found, output: &mut BookOutput) {
+        let node = self.orders[found.slot];
+        let (previous, next) = self.orders.remove(found);
+        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
         output.levels.push(change);
-        self.orders.remove(slot);
         self.changes += 1;
     }
 
@@ -674,7 +632,12 @@ impl Book {
 
 impl Node {
     fn level_slot(&self) -> u32 {
-        self.level >> 1
+        self.level >> 2
+    }
+
+    /// Whether the order has a record among the special ones.
+    fn is_special(&self) -> bool {
+        self.level & 2 != 0
     }
 
     fn side(&self) -> Side {

@@ -18,7 +18,7 @@ pub enum Status {
     PartiallyFilled,
     /// Filled.
     Filled,
-    /// Taken out on request.
+    /// Taken out on request, its own or that of another order of its list.
     Canceled,
     /// Lapsed by its own terms.
     Expired,
@@ -43,7 +43,7 @@ pub struct OrderView {
     pub side: Side,
     /// How it takes and makes.
     pub kind: OrderKind,
-    /// Its limit; zero without one.
+    /// Its limit, or where it rests instead; zero without one.
     pub price: Price,
     /// Its total quantity. For an order by quote amount, what it has bought or sold.
     pub quantity: Quantity,
@@ -61,20 +61,23 @@ pub struct OrderView {
     pub updated: Nanos,
     /// What it asked for beyond its kind.
     pub instructions: Instructions,
-    /// When its trigger was reached; zero while it waits, and for an order without one.
+    /// When its trigger was reached, or, without one, the order it waited for was filled; zero while it
+    /// waits, and for an order that waits for neither.
     pub triggered: Nanos,
     /// What it lost because it would have traded with its own account.
     pub prevented: Quantity,
 }
 
 impl OrderView {
-    /// Since when the order takes part in the market; `None` while it waits for its trigger.
+    /// Since when the order takes part in the market; `None` while it waits for its trigger, or for
+    /// another order of its list.
     #[must_use]
     pub fn working_since(&self) -> Option<Nanos> {
-        match self.instructions.trigger {
-            None => Some(self.time),
-            Some(_) => (self.triggered != Nanos::ZERO).then_some(self.triggered),
+        let Instructions { trigger, link, .. } = &self.instructions;
+        if trigger.is_none() && link.is_none_or(|link| link.after.is_none()) {
+            return Some(self.time);
         }
+        (self.triggered != Nanos::ZERO).then_some(self.triggered)
     }
 }
 
@@ -85,11 +88,12 @@ pub enum OrderEvent {
     New,
     /// It traded.
     Trade(Execution),
-    /// It was taken out on request.
+    /// It was taken out on request, or because its owner cancelled another order of its list.
     Canceled,
     /// Its rest lapsed.
     Expired(Expiry),
-    /// Its trigger was reached, or the order it waited for was filled.
+    /// Its trigger was reached, or the order it waited for was filled. If it still waits then, it was the
+    /// latter.
     Triggered,
     /// It would have traded with this order of its own account, and both lost this much instead.
     Prevented(OrderId, Quantity),

@@ -3,11 +3,17 @@
 //! A wallet sees every command first and last. [`Wallet::submit`] checks and funds it on its way
 //! to the book; [`Wallet::settle`] moves the money when the book has answered.
 
+mod checks;
+mod commands;
+mod fills;
 mod ledger;
+mod lists;
 mod orders;
 mod settle;
 mod snapshot;
+mod submit;
 
+pub use commands::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList};
 pub use ledger::{Balance, Cause, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
@@ -15,17 +21,16 @@ pub use snapshot::{OpenOrder, WalletSnapshot};
 
 use std::collections::BTreeMap;
 
-use crate::book::share_above;
 use crate::digest::Digest;
-use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
-use crate::market::{BASIS_POINTS, MarketSpec, SUPPLY_MAX};
-use crate::message::{BookCommand, CancelRestriction, Phase, Protection, ToBook};
-use crate::order::{Activation, Distance, Instructions, NewOrder, OrderKind, Side, Trigger};
+use crate::ids::{AccountId, AssetId, MarketId, OrderId};
+use crate::market::{MarketSpec, SUPPLY_MAX};
+use crate::message::{Phase, ToBook};
 use crate::reason::Reason;
-use crate::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity, Rounding};
-use crate::update::{BalanceView, ListView, OrderUpdate, OrderView, Status};
+use crate::units::{Amount, BasisPoints, Nanos, Price};
+use crate::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use ledger::{Ledger, Posting};
-use orders::{Order, Orders};
+use lists::Lists;
+use orders::Orders;
 
 /// Client ids that begin like this are given by the wallet and refused from clients.
 pub const GENERATED_PREFIX: &str = "rialto-";
@@ -38,6 +43,7 @@ pub const SLIPPAGE_MAX: BasisPoints = BasisPoints(500);
 pub struct Wallet {
     ledger: Ledger,
     orders: Orders,
+    lists: Lists,
     markets: Vec<Market>,
     /// Deposits by their business id, for ever.
     deposits: BTreeMap<String, Deposit>,
@@ -54,6 +60,8 @@ struct Market {
     fills: u64,
     /// The price of the last trade settled.
     last: Option<Price>,
+    /// As far as the book has told.
+    phase: Phase,
 }
 
 /// What an operator may set per tenant.
@@ -82,181 +90,6 @@ pub struct Deposit {
     pub amount: Amount,
     /// Counted from 1 per wallet.
     pub number: u64,
-}
-
-/// A user's command, as the wallet takes and journals it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Place an order.
-    Place(Place),
-    /// Cancel an order.
-    Cancel(Cancel),
-    /// Cancel all orders of an account in a market.
-    CancelAll {
-        /// Whose.
-        account: AccountId,
-        /// Where.
-        market: MarketId,
-        /// When.
-        time: Nanos,
-    },
-    /// Lower an order's total quantity, keeping its place.
-    Reduce {
-        /// Whose.
-        account: AccountId,
-        /// Where.
-        market: MarketId,
-        /// Which.
-        target: OrderRef,
-        /// The new total, filled part included.
-        quantity: Quantity,
-        /// When.
-        time: Nanos,
-    },
-    /// Cancel an order and place another in its stead, in one turn of the book.
-    Replace {
-        /// What to cancel; in the same account and market as the new order.
-        cancel: Cancel,
-        /// Whether to place even if there is nothing to cancel.
-        allow_failure: bool,
-        /// What to place.
-        place: Place,
-    },
-    /// Place the orders of a list, all or none of them.
-    PlaceList(PlaceList),
-    /// Cancel a list of orders.
-    CancelList {
-        /// Whose.
-        account: AccountId,
-        /// Where.
-        market: MarketId,
-        /// Which.
-        target: ListRef,
-        /// When.
-        time: Nanos,
-    },
-    /// Cancel all orders in a market that answer to a description.
-    CancelMany {
-        /// Whose; an operator's command may mean everybody's.
-        account: Option<AccountId>,
-        /// Where.
-        market: MarketId,
-        /// Only those of this side.
-        side: Option<Side>,
-        /// Only those with this mark.
-        tag: Option<u64>,
-        /// When.
-        time: Nanos,
-    },
-    /// An operator or a schedule takes a market to another phase.
-    Enter {
-        /// Which market.
-        market: MarketId,
-        /// Which phase.
-        phase: Phase,
-        /// When to go over to continuous trading without being told; zero for never.
-        until: Nanos,
-        /// When.
-        time: Nanos,
-    },
-    /// An operator protects a market by other rules.
-    Protect {
-        /// Which market.
-        market: MarketId,
-        /// How.
-        protection: Protection,
-        /// When.
-        time: Nanos,
-    },
-    /// Time has passed in a market where something is due.
-    Advance {
-        /// Which market.
-        market: MarketId,
-        /// When.
-        time: Nanos,
-    },
-}
-
-/// Orders that hang together, as a user asks for them. All are of one account and market.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlaceList {
-    /// The client's name for the list, or none to have one made.
-    pub client_id: Option<ClientOrderId>,
-    /// How they hang together, and so how many there are and in which order.
-    pub contingency: Contingency,
-    /// The orders.
-    pub places: Vec<Place>,
-}
-
-/// How the orders of a list hang together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Contingency {
-    /// Two orders of one side and quantity, a post-only order and one that waits for a trigger, or two
-    /// that wait: when one trades, is triggered or ends, the other lapses.
-    OneCancelsOther,
-    /// A working order that may rest, and one that takes part when the first is filled.
-    OneTriggersOther,
-    /// A working order, and two that hang together like the first kind and take part when it is
-    /// filled.
-    OneTriggersPair,
-}
-
-/// How a user names a list: by number, by his own name, or by both, which must agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ListRef {
-    /// Its number: that of its first order.
-    pub id: Option<OrderId>,
-    /// Its owner's name for it.
-    pub client_id: Option<ClientOrderId>,
-}
-
-/// An order as a user asks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Whose.
-    pub account: AccountId,
-    /// Where.
-    pub market: MarketId,
-    /// The client's name for it, or none to have one made.
-    pub client_id: Option<ClientOrderId>,
-    /// Buy or sell.
-    pub side: Side,
-    /// How it takes and makes.
-    pub kind: OrderKind,
-    /// The limit; zero without one.
-    pub price: Price,
-    /// The quantity; zero for an order by quote amount.
-    pub quantity: Quantity,
-    /// The quote amount; zero unless the order is by quote amount.
-    pub budget: Amount,
-    /// When it was accepted.
-    pub time: Nanos,
-    /// What it asks for beyond its kind.
-    pub instructions: Instructions,
-}
-
-/// A cancel as a user asks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cancel {
-    /// Whose.
-    pub account: AccountId,
-    /// Where.
-    pub market: MarketId,
-    /// Which.
-    pub target: OrderRef,
-    /// Only in this state.
-    pub restriction: CancelRestriction,
-    /// When it was accepted.
-    pub time: Nanos,
-}
-
-/// How a user names an order: by number, by his own name, or by both, which must agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OrderRef {
-    /// Its number.
-    pub id: Option<OrderId>,
-    /// Its owner's name for it.
-    pub client_id: Option<ClientOrderId>,
 }
 
 /// What a command became in the wallet.
@@ -297,6 +130,7 @@ impl Wallet {
         Self {
             ledger: Ledger::default(),
             orders: Orders::new(limits.closed_ids as usize),
+            lists: Lists::default(),
             markets: Vec::new(),
             deposits: BTreeMap::new(),
             limits,
@@ -311,10 +145,10 @@ impl Wallet {
 
     /// Opens the next market.
     pub fn open_market(&mut self, spec: MarketSpec) {
-        self.markets.push(Market { spec, sent: 0, received: 0, fills: 0, last: None });
+        self.markets.push(Market { spec, sent: 0, received: 0, fills: 0, last: None, phase: Phase::default() });
     }
 
-    /// Changes a market's fees and smallest notional, for what comes from now on.
+    /// Changes a market's fees, smallest notional and filters, for what comes from now on.
     pub fn change_market(&mut self, market: MarketId, spec: MarketSpec) {
         self.markets[usize::from(market.0)].spec = spec;
     }
@@ -328,7 +162,7 @@ impl Wallet {
     /// Opens the next account.
     pub fn open_account(&mut self) {
         self.ledger.open_account();
-        self.orders.open_account();
+        self.orders.open_account(0);
     }
 
     /// Credits money from outside, once per business id.
@@ -377,30 +211,6 @@ impl Wallet {
         self.deposits.contains_key(id)
     }
 
-    /// Checks a command, funds it, and sends it on its way to the book.
-    ///
-    /// A rejected command leaves the wallet exactly as it was and is not journaled.
-    pub fn submit(&mut self, command: &Command, output: &mut WalletOutput) -> Submitted {
-        let submitted = match command {
-            Command::Place(place) => self.submit_place(place, output),
-            Command::Cancel(cancel) => self.submit_cancel(cancel),
-            Command::CancelAll { account, market, time } => self.submit_cancel_all(*account, *market, *time),
-            Command::Reduce { account, market, target, quantity, time } => {
-                self.submit_reduce(*account, *market, *target, *quantity, *time)
-            }
-            Command::Replace { cancel, allow_failure, place } => {
-                self.submit_replace(cancel, *allow_failure, place, output)
-            }
-            Command::PlaceList(_)
-            | Command::CancelList { .. }
-            | Command::CancelMany { .. }
-            | Command::Enter { .. }
-            | Command::Protect { .. }
-            | Command::Advance { .. } => Err(Reason::MarketClosed),
-        };
-        submitted.unwrap_or_else(Submitted::Rejected)
-    }
-
     /// An open order of an account.
     #[must_use]
     pub fn order(&self, account: AccountId, market: MarketId, target: OrderRef) -> Option<OrderView> {
@@ -420,29 +230,50 @@ impl Wallet {
 
     /// An open list of an account.
     #[must_use]
-    pub fn list(&self, _account: AccountId, _target: ListRef) -> Option<ListView> {
-        None
+    pub fn list(&self, account: AccountId, target: ListRef) -> Option<ListView> {
+        self.resolve_list(account, target).ok().cloned()
     }
 
     /// The open lists of an account, the oldest first.
     #[must_use]
-    pub fn open_lists(&self, _account: AccountId) -> Vec<ListView> {
-        Vec::new()
+    pub fn open_lists(&self, account: AccountId) -> Vec<ListView> {
+        let links = self.orders.of_account(account).filter_map(|slot| self.orders.link(slot));
+        let mut open: Vec<OrderId> = links.map(|link| link.list).collect();
+        open.sort_unstable();
+        open.dedup();
+        open.iter().filter_map(|list| self.lists.get(*list)).cloned().collect()
     }
 
     /// The phase of a market, as far as its book has told.
     #[must_use]
-    pub fn phase(&self, _market: MarketId) -> Phase {
-        Phase::Continuous
+    pub fn phase(&self, market: MarketId) -> Phase {
+        self.markets[usize::from(market.0)].phase
     }
 
-    /// Puts an account into a trade group: the orders of one do not trade with each other where they
-    /// ask for prevention.
+    /// Puts an account into a trade group, or into another one, for the orders that it places from
+    /// now on: the orders of one group do not trade with each other where they ask for prevention.
     ///
     /// # Errors
     /// [`Reason::UnknownAccount`], or [`Reason::UnknownGroup`] for a group of zero.
-    pub fn change_group(&mut self, _account: AccountId, _group: u32) -> Result<(), Reason> {
+    pub fn change_group(&mut self, account: AccountId, group: u32) -> Result<(), Reason> {
+        if account.0 as usize >= self.ledger.accounts() {
+            return Err(Reason::UnknownAccount);
+        }
+        if group == 0 {
+            return Err(Reason::UnknownGroup);
+        }
+        self.orders.change_group(account, group);
         Ok(())
+    }
+
+    /// The trade group of an account; zero for none.
+    #[must_use]
+    pub fn group(&self, account: AccountId) -> u32 {
+        self.orders.group(account)
+    }
+
+    fn view(&self, slot: u32) -> OrderView {
+        self.orders.view(slot, self.spec(self.orders.get(slot).market))
     }
 
     /// The balances of an account, of every asset of the tenant.
@@ -524,309 +355,6 @@ impl Wallet {
         let Balance { available, held } = self.ledger.balance(account, asset);
         BalanceView { asset, available, held }
     }
-
-    fn submit_place(&mut self, place: &Place, output: &mut WalletOutput) -> Result<Submitted, Reason> {
-        let funded = self.check_place(place, Amount::ZERO)?;
-        // From here on the command cannot fail in the wallet.
-        let order = self.fund(place, funded, Amount::ZERO, output);
-        Ok(self.forward(place.market, place.time, BookCommand::Place(order)))
-    }
-
-    fn submit_cancel(&mut self, cancel: &Cancel) -> Result<Submitted, Reason> {
-        self.check_place_of(cancel.account, cancel.market)?;
-        let slot = self.resolve(cancel.account, cancel.market, cancel.target)?;
-        // From here on the command cannot fail in the wallet.
-        let order = self.orders.get(slot).id;
-        let command = BookCommand::Cancel { order, restriction: cancel.restriction };
-        Ok(self.forward(cancel.market, cancel.time, command))
-    }
-
-    fn submit_cancel_all(&mut self, account: AccountId, market: MarketId, time: Nanos) -> Result<Submitted, Reason> {
-        self.check_place_of(account, market)?;
-        let slots = self.orders.of_account(account);
-        let in_market = slots.filter(|slot| self.orders.get(*slot).market == market);
-        let mut orders: Vec<OrderId> = in_market.map(|slot| self.orders.get(slot).id).collect();
-        if orders.is_empty() {
-            return Err(Reason::UnknownOrder);
-        }
-        orders.reverse();
-        // From here on the command cannot fail in the wallet.
-        Ok(self.forward(market, time, BookCommand::CancelMany(orders.into())))
-    }
-
-    fn submit_reduce(
-        &mut self,
-        account: AccountId,
-        market: MarketId,
-        target: OrderRef,
-        quantity: Quantity,
-        time: Nanos,
-    ) -> Result<Submitted, Reason> {
-        self.check_place_of(account, market)?;
-        let slot = self.resolve(account, market, target)?;
-        let order = self.orders.get(slot);
-        if quantity.is_zero() || quantity >= order.quantity {
-            return Err(Reason::QuantityNotReduced);
-        }
-        // From here on the command cannot fail in the wallet.
-        let command = BookCommand::Reduce { order: order.id, quantity };
-        Ok(self.forward(market, time, command))
-    }
-
-    fn submit_replace(
-        &mut self,
-        cancel: &Cancel,
-        allow_failure: bool,
-        place: &Place,
-        output: &mut WalletOutput,
-    ) -> Result<Submitted, Reason> {
-        self.check_place_of(place.account, place.market)?;
-        let old = match self.resolve(place.account, place.market, cancel.target) {
-            Ok(slot) => Some(slot),
-            Err(_) if allow_failure => None,
-            Err(reason) => return Err(reason),
-        };
-        let Some(old) = old else {
-            return self.submit_place(place, output);
-        };
-        // What the old order holds can pay for the new one, if it is the same money. The book makes
-        // sure that as much of the old order is still there.
-        let spec = *self.spec(place.market);
-        let old_order = *self.orders.get(old);
-        let old_progress = self.orders.progress(old, &spec);
-        let same_money = old_order.side() == place.side && place.kind.has_limit();
-        let from_old = if same_money { old_progress.held } else { Amount::ZERO };
-        let funded = self.check_place(place, from_old)?;
-        let available = self.paid_from(place).available;
-        let contingent = Amount((funded.hold.0 - available.0).max(0));
-        // From here on the command cannot fail in the wallet.
-        let old_remaining_needed =
-            if contingent.is_zero() { Quantity::ZERO } else { old_progress.open(old_order.quantity) };
-        let new = self.fund(place, funded, contingent, output);
-        let command = BookCommand::Replace {
-            old: old_order.id,
-            restriction: cancel.restriction,
-            allow_failure,
-            old_remaining_needed,
-            new,
-        };
-        Ok(self.forward(place.market, place.time, command))
-    }
-
-    fn check_place_of(&self, account: AccountId, market: MarketId) -> Result<(), Reason> {
-        if account.0 as usize >= self.ledger.accounts() {
-            return Err(Reason::UnknownAccount);
-        }
-        if usize::from(market.0) >= self.markets.len() {
-            return Err(Reason::UnknownMarket);
-        }
-        Ok(())
-    }
-
-    /// The checks of an order in the order of [`Reason`], and what it will hold and be bounded by.
-    /// `from_old` is money of an order to be replaced that counts as available.
-    fn check_place(&self, place: &Place, from_old: Amount) -> Result<Funding, Reason> {
-        self.check_place_of(place.account, place.market)?;
-        let spec = self.spec(place.market);
-        if place.kind.has_limit() && (place.price.is_zero() || place.price > spec.max_price) {
-            return Err(Reason::PriceOutOfRange);
-        }
-        self.check_trigger(place)?;
-        let by_quote = place.kind == OrderKind::MarketByQuote;
-        if !by_quote && (place.quantity.is_zero() || place.quantity > spec.max_quantity) {
-            return Err(Reason::QuantityOutOfRange);
-        }
-        let least = if by_quote {
-            place.budget
-        } else if place.kind.has_limit() {
-            spec.quote_amount(place.price.times(place.quantity), Rounding::Floor)
-        } else {
-            spec.min_notional
-        };
-        if least < spec.min_notional || (by_quote && place.budget.0 <= 0) {
-            return Err(Reason::NotionalTooSmall);
-        }
-        if place.client_id.is_some_and(|id| self.orders.is_used(place.account, &id)) {
-            return Err(Reason::DuplicateClientOrderId);
-        }
-        if self.orders.open_count(place.account) >= self.limits.open_orders {
-            return Err(Reason::TooManyOrders);
-        }
-        let available = self.paid_from(place).available + from_old;
-        let funding = self.funding(place, available)?;
-        if funding.hold.0 <= 0 || funding.hold > available || funding.quantity.is_zero() {
-            return Err(Reason::InsufficientBalance);
-        }
-        Ok(funding)
-    }
-
-    /// The checks of a trigger. Only orders that take may have one: those that must rest, and those
-    /// by quote amount, are not offered with it.
-    fn check_trigger(&self, place: &Place) -> Result<(), Reason> {
-        let Some(trigger) = place.instructions.trigger else { return Ok(()) };
-        if matches!(place.kind, OrderKind::PostOnly | OrderKind::MarketByQuote) {
-            return Err(Reason::TriggerOutOfRange);
-        }
-        let most = self.spec(place.market).max_price;
-        let in_range = |price: Price| !price.is_zero() && price <= most;
-        let fits = match trigger {
-            Trigger::Rise(price) | Trigger::Fall(price) => in_range(price),
-            Trigger::TrailRise(trail) | Trigger::TrailFall(trail) => {
-                let reachable = match trail.activation {
-                    Some(Activation::Rise(price) | Activation::Fall(price)) => in_range(price),
-                    None => true,
-                };
-                let distant = match trail.distance {
-                    Distance::Share(share) => (1..BASIS_POINTS).contains(&u64::from(share.0)),
-                    Distance::Ticks(ticks) => in_range(ticks),
-                };
-                reachable && distant
-            }
-        };
-        if fits { Ok(()) } else { Err(Reason::TriggerOutOfRange) }
-    }
-
-    /// What an order holds. A market order that cannot know its price holds all there is, for the
-    /// blink until the book has answered. One that waits may not: it holds what its trigger says it
-    /// will cost, and [`SLIPPAGE_MAX`] more, and trades for no more than that.
-    fn funding(&self, place: &Place, available: Amount) -> Result<Funding, Reason> {
-        let market = &self.markets[usize::from(place.market.0)];
-        let spec = &market.spec;
-        let no_bound = Notional(u64::MAX);
-        let funding = match (place.kind, place.side) {
-            (OrderKind::Market, Side::Buy) => match place.instructions.trigger {
-                None => Funding { hold: available, quantity: place.quantity, budget: spec.notional_within(available) },
-                Some(trigger) => {
-                    let price = trigger_price(trigger, market.last).ok_or(Reason::NoReferencePrice)?;
-                    let price = share_above(price, SLIPPAGE_MAX).min(spec.max_price);
-                    let hold = orders::hold(Side::Buy, price, place.quantity, spec);
-                    Funding { hold, quantity: place.quantity, budget: price.times(place.quantity) }
-                }
-            },
-            (OrderKind::MarketByQuote, Side::Buy) => {
-                Funding { hold: place.budget, quantity: spec.max_quantity, budget: spec.notional_within(place.budget) }
-            }
-            (OrderKind::MarketByQuote, Side::Sell) => {
-                let lots = (available.0 / spec.lot_amount.0).clamp(0, i128::from(spec.max_quantity.0));
-                let quantity = Quantity(u64::try_from(lots).unwrap_or(0));
-                Funding { hold: spec.base_amount(quantity), quantity, budget: spec.notional_within(place.budget) }
-            }
-            _ => Funding {
-                hold: orders::hold(place.side, place.price, place.quantity, spec),
-                quantity: place.quantity,
-                budget: no_bound,
-            },
-        };
-        Ok(funding)
-    }
-
-    /// Takes the order in: numbers it, moves its hold, and makes what the book gets.
-    fn fund(&mut self, place: &Place, funding: Funding, contingent: Amount, output: &mut WalletOutput) -> NewOrder {
-        self.last_order += 1;
-        let id = OrderId(self.last_order);
-        let view = OrderView {
-            id,
-            client_id: place.client_id.unwrap_or_else(|| generated_client_id(id)),
-            account: place.account,
-            market: place.market,
-            side: place.side,
-            kind: place.kind,
-            price: place.price,
-            quantity: funding.quantity,
-            budget: place.budget,
-            executed: Quantity::ZERO,
-            notional: Notional::ZERO,
-            status: Status::New,
-            time: place.time,
-            updated: place.time,
-            instructions: place.instructions,
-            triggered: Nanos::ZERO,
-            prevented: Quantity::ZERO,
-        };
-        let hold = funding.hold - contingent;
-        let plain = place.kind.has_limit() && contingent.is_zero() && place.instructions.is_plain();
-        let progress = (!plain).then(|| Progress {
-            held: hold,
-            budget: place.budget,
-            updated: place.time,
-            instructions: place.instructions,
-            ..Progress::default()
-        });
-        self.orders.insert(Order::new(&view, place.client_id.is_some()), progress);
-        let asset = self.paid_from(place).asset;
-        let mut posting = Posting { time: place.time, cause: Cause::Hold(id), entries: &mut output.entries };
-        let (debit, credit) = (LedgerAccount::Available(place.account), LedgerAccount::Held(place.account));
-        self.ledger.transfer(asset, debit, credit, hold, &mut posting);
-        NewOrder {
-            id,
-            account: place.account,
-            side: place.side,
-            kind: place.kind,
-            limit: place.price,
-            quantity: funding.quantity,
-            budget: funding.budget,
-            time: place.time,
-            instructions: (!place.instructions.is_plain()).then_some(place.instructions),
-        }
-    }
-
-    fn forward(&mut self, market: MarketId, time: Nanos, command: BookCommand) -> Submitted {
-        let path = &mut self.markets[usize::from(market.0)];
-        path.sent += 1;
-        Submitted::Forwarded { market, message: ToBook { number: path.sent, time, command } }
-    }
-
-    /// The open order that a user means.
-    fn resolve(&self, account: AccountId, market: MarketId, target: OrderRef) -> Result<u32, Reason> {
-        // Another's order is as unknown as one that never was.
-        let own = |slot: &u32| {
-            let order = self.orders.get(*slot);
-            order.account == account && order.market == market
-        };
-        let by_id = target.id.map(|id| self.orders.find(id).filter(own));
-        let by_client_id = target.client_id.map(|id| self.orders.find_by_client_id(account, &id).filter(own));
-        match (by_id, by_client_id) {
-            (Some(Some(left)), Some(right)) if Some(left) != right => Err(Reason::ConflictingOrderIds),
-            (Some(slot), _) | (None, Some(slot)) => slot.ok_or(Reason::UnknownOrder),
-            (None, None) => Err(Reason::UnknownOrder),
-        }
-    }
-
-    fn view(&self, slot: u32) -> OrderView {
-        self.orders.view(slot, self.spec(self.orders.get(slot).market))
-    }
-
-    fn paid_from(&self, place: &Place) -> BalanceView {
-        let spec = self.spec(place.market);
-        self.balance(place.account, orders::paid_in(place.side, spec))
-    }
-}
-
-/// What an order holds, and how the book bounds it.
-#[derive(Clone, Copy)]
-struct Funding {
-    hold: Amount,
-    quantity: Quantity,
-    budget: Notional,
-}
-
-/// Where a trigger is expected to be reached, as far as that is known.
-fn trigger_price(trigger: Trigger, last: Option<Price>) -> Option<Price> {
-    match trigger {
-        Trigger::Rise(price) | Trigger::Fall(price) => Some(price),
-        Trigger::TrailRise(trail) | Trigger::TrailFall(trail) => {
-            let from = match trail.activation {
-                Some(Activation::Rise(price) | Activation::Fall(price)) => Some(price),
-                None => last,
-            };
-            from.map(|from| trail.above(from))
-        }
-    }
-}
-
-fn generated_client_id(id: OrderId) -> ClientOrderId {
-    // At most 7 + 20 characters of the allowed alphabet.
-    ClientOrderId::new(&format!("{GENERATED_PREFIX}{id}")).expect("a prefix and a number are a valid client order id")
 }
 
 #[cfg(test)]

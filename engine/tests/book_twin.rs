@@ -17,7 +17,7 @@ use random::Random;
 use rialto_engine::book::{Book, BookOutput, CASCADE_MAX};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{BookCommand, BookEvent, BookOutcome, CancelRestriction, Placement, ToBook, ToWallet};
-use rialto_engine::order::{Activation, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::order::{Activation, Distance, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{BasisPoints, Nanos, Notional, Price, Quantity};
 use twin::{Done, Twin};
@@ -138,6 +138,7 @@ impl Pair {
                 BookEvent::Lapsed { .. } => self.seen.lapsed += 1,
                 BookEvent::Decremented { .. } => self.seen.decremented += 1,
                 BookEvent::Triggered { .. } => self.seen.triggered += 1,
+                BookEvent::Resumed { .. } | BookEvent::PhaseChanged { .. } => unreachable!("not driven yet"),
             }
         }
         let would_trigger = Placement::Rejected(Reason::WouldTrigger);
@@ -294,7 +295,7 @@ impl Generator {
         }
     }
 
-    fn instructions(&mut self, kind: OrderKind) -> Instructions {
+    fn instructions(&mut self, kind: OrderKind) -> Option<Instructions> {
         let self_trade = if self.random.percent(self.profile.guarded) {
             SelfTrade::ALL[self.random.between(1, 4) as usize]
         } else {
@@ -303,7 +304,9 @@ impl Generator {
         // Orders that must rest and those by quote amount are not offered with a trigger.
         let may_wait = !matches!(kind, OrderKind::PostOnly | OrderKind::MarketByQuote);
         let waits = may_wait && self.random.percent(self.profile.triggered);
-        Instructions { self_trade, trigger: waits.then(|| self.trigger()) }
+        let trigger = waits.then(|| self.trigger());
+        let instructions = Instructions { self_trade, trigger, ..Instructions::default() };
+        (!instructions.is_plain()).then_some(instructions)
     }
 
     fn trigger(&mut self) -> Trigger {
@@ -322,7 +325,8 @@ impl Generator {
                     1 => self.random.between(1, 100),
                     _ => self.random.between(1, 3),
                 };
-                let trail = Trail { delta: BasisPoints(u32::try_from(delta).expect("small")), activation };
+                let distance = Distance::Share(BasisPoints(u32::try_from(delta).expect("small")));
+                let trail = Trail { distance, activation };
                 if side == 4 { Trigger::TrailRise(trail) } else { Trigger::TrailFall(trail) }
             }
         }
@@ -344,7 +348,8 @@ impl Generator {
                 order.budget = Notional(u64::MAX);
             }
             let price = beyond(self.random.between(1, reach));
-            order.instructions.trigger = Some(if up { Trigger::Rise(price) } else { Trigger::Fall(price) });
+            let trigger = Some(if up { Trigger::Rise(price) } else { Trigger::Fall(price) });
+            order.instructions = Some(Instructions { trigger, ..order.asks() });
             self.script.push_back(BookCommand::Place(order));
         }
         let account = AccountId(7);
@@ -354,7 +359,7 @@ impl Generator {
             let mut order = self.order();
             order = NewOrder { account, side, quantity, kind: OrderKind::Limit, limit: beyond(reach), ..order };
             order.budget = Notional(u64::MAX);
-            order.instructions = Instructions::default();
+            order.instructions = None;
             if (side == Side::Buy) == up {
                 let makers = twin.side(side.opposite());
                 let ahead = makers
@@ -637,7 +642,7 @@ fn a_book_of_a_hundred_thousand_orders() {
             quantity: Quantity(quantity),
             budget: Notional(u64::MAX),
             time: Nanos(id),
-            instructions: Instructions::default(),
+            instructions: None,
         };
         pair.execute(&BookCommand::Place(order), id.is_multiple_of(20_000))
             .unwrap_or_else(|difference| panic!("{difference}"));

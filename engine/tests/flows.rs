@@ -21,7 +21,7 @@ use random::Random;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{BookCommand, CancelRestriction};
-use rialto_engine::order::{Instructions, NewOrder, OrderKind, Side};
+use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use twin::Twin;
 
@@ -118,7 +118,7 @@ impl Translator {
             quantity: Quantity(row.quantity),
             budget: Notional(u64::MAX),
             time: Nanos(row.time),
-            instructions: Instructions::default(),
+            instructions: None,
         }
     }
 

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 use random::Random;
 use rialto_engine::book::{Book, BookOutput, BookSnapshot};
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
-use rialto_engine::market::{MarketDefinition, MarketSpec, SUPPLY_MAX, Step};
+use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, SUPPLY_MAX, Step};
 use rialto_engine::message::{BookCommand, BookEvent, CancelRestriction, Placement, ToBook, ToWallet};
-use rialto_engine::order::{Activation, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::order::{Activation, Distance, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::update::{OrderEvent, Status};
@@ -117,6 +117,7 @@ impl Exchange {
                 min_notional: Amount(1),
                 maker_fee: BasisPoints(profile.fees.0),
                 taker_fee: BasisPoints(profile.fees.1),
+                filters: MarketFilters::default(),
             };
             let spec = MarketSpec::open(&definition).expect("opens");
             // Where a lot is worth less than a minor unit of money, such orders are let in too.
@@ -374,7 +375,7 @@ impl Exchange {
         // A trigger that the kind may not have is refused; that is tried now and then.
         let may_wait = !matches!(kind, OrderKind::PostOnly | OrderKind::MarketByQuote);
         let waits = random.percent(if may_wait { 30 } else { 1 });
-        Instructions { self_trade, trigger: waits.then(|| self.trigger()) }
+        Instructions { self_trade, trigger: waits.then(|| self.trigger()), ..Instructions::default() }
     }
 
     fn trigger(&mut self) -> Trigger {
@@ -385,12 +386,12 @@ impl Exchange {
             _ => MIDDLE - 8 + random.below(17),
         });
         let trail = Trail {
-            delta: BasisPoints(match random.below(50) {
+            distance: Distance::Share(BasisPoints(match random.below(50) {
                 0 => 0,
                 1 => 10_000,
                 2 => 9_999,
                 _ => random.between(1, 500) as u32,
-            }),
+            })),
             activation: match random.below(3) {
                 0 => None,
                 1 => Some(Activation::Rise(price)),
@@ -415,7 +416,10 @@ impl Exchange {
                     Some(Activation::Rise(price) | Activation::Fall(price)) => Some(price.0),
                     None => self.last_settled[market],
                 };
-                from.map(|from| more(from, u64::from(trail.delta.0)))
+                from.map(|from| match trail.distance {
+                    Distance::Share(share) => more(from, u64::from(share.0)),
+                    Distance::Ticks(ticks) => from + ticks.0,
+                })
             }
         }
     }
@@ -491,11 +495,16 @@ impl Exchange {
             let fits = |price: Price| (1..=1_000).contains(&price.0);
             let possible = match trigger {
                 Trigger::Rise(price) | Trigger::Fall(price) => fits(price),
-                Trigger::TrailRise(Trail { delta, activation }) | Trigger::TrailFall(Trail { delta, activation }) => {
+                Trigger::TrailRise(Trail { distance, activation })
+                | Trigger::TrailFall(Trail { distance, activation }) => {
                     let from = activation.is_none_or(|from| match from {
                         Activation::Rise(price) | Activation::Fall(price) => fits(price),
                     });
-                    (1..10_000).contains(&delta.0) && from
+                    let distant = match distance {
+                        Distance::Share(share) => (1..10_000).contains(&share.0),
+                        Distance::Ticks(ticks) => fits(ticks),
+                    };
+                    distant && from
                 }
             };
             if !possible || matches!(place.kind, OrderKind::PostOnly | OrderKind::MarketByQuote) {
@@ -663,7 +672,7 @@ impl Exchange {
         use rialto_engine::message::{BookOutcome, Expiry};
         let waits = |order: &OrderId| {
             let order = &self.twin.orders[order];
-            order.order.instructions.trigger.is_some() && !order.triggered
+            order.order.asks().trigger.is_some() && !order.triggered
         };
         match &message.outcome {
             BookOutcome::Canceled { order, .. } | BookOutcome::Reduced { order, .. } if waits(order) => {
@@ -682,6 +691,7 @@ impl Exchange {
                     let lapsed = matches!(placement, Placement::Expired { reason: Expiry::Liquidity, .. });
                     self.seen.ran_out += u64::from(lapsed && kind == OrderKind::Market && side == Side::Buy);
                 }
+                BookEvent::Resumed { .. } | BookEvent::PhaseChanged { .. } => unreachable!("not driven here"),
             }
         }
     }
@@ -766,7 +776,7 @@ impl Exchange {
                     assert_eq!(order.prevented.0, twin.prevented);
                     let waits = order.instructions.trigger.is_some() && order.triggered == Nanos::ZERO;
                     assert_eq!(waits, order.working_since().is_none());
-                    assert_eq!(waits, twin.order.instructions.trigger.is_some() && !twin.triggered);
+                    assert_eq!(waits, twin.order.asks().trigger.is_some() && !twin.triggered);
                     assert_eq!(i128::from(order.notional.0), twin.notional);
                 }
             }
@@ -818,7 +828,7 @@ impl Exchange {
             assert_eq!(order.progress.map_or(0, |progress| progress.executed.0), twin.executed);
             assert_eq!(order.progress.map_or(0, |progress| progress.prevented.0), twin.prevented);
             let instructions = order.progress.map_or(Instructions::default(), |progress| progress.instructions);
-            assert_eq!(instructions, twin.order.instructions);
+            assert_eq!(instructions, twin.order.asks());
             held[order.account.0 as usize][usize::from(pays(order.side, spec).0)] += holds;
         }
         for (account, held) in held.iter().enumerate() {

@@ -233,7 +233,7 @@ impl ReadStore {
             let mut meta = transaction.open_table(rows::META)?;
             let found = meta.get(rows::FORMAT)?.map(|format| format.value());
             match found {
-                None => drop(meta.insert(rows::FORMAT, rows::FORMAT_NUMBER)?),
+                None | Some(rows::FORMAT_NUMBER_BEFORE) => drop(meta.insert(rows::FORMAT, rows::FORMAT_NUMBER)?),
                 Some(rows::FORMAT_NUMBER) => {}
                 Some(other) => return Err(ReadStoreError::Format(other)),
             }

@@ -45,7 +45,7 @@ pub enum Record {
         /// What it trades.
         definition: MarketDefinition,
     },
-    /// New fees or minimum notional of a market.
+    /// New fees, minimum notional or filters of a market.
     ChangeMarket {
         /// Whose.
         tenant: TenantId,
@@ -60,6 +60,15 @@ pub enum Record {
         tenant: TenantId,
         /// The user's name.
         name: String,
+    },
+    /// The trade group of an account, for the orders that it places from now on.
+    ChangeGroup {
+        /// Whose.
+        tenant: TenantId,
+        /// Which account.
+        account: AccountId,
+        /// Its group, above zero.
+        group: u32,
     },
     /// Money from outside.
     Deposit {

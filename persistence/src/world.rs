@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use rialto_engine::book::{Book, BookOutput, LevelChange};
 use rialto_engine::ids::{AssetId, MarketId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
-use rialto_engine::message::{Fill, ToBook, ToWallet};
+use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, Nanos};
-use rialto_engine::update::OrderUpdate;
-use rialto_engine::wallet::{Entry, House, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
+use rialto_engine::units::{Amount, Nanos, Quantity};
+use rialto_engine::update::{ListView, OrderUpdate};
+use rialto_engine::wallet::{Entry, House, ListRef, OpenOrder, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
 
 use crate::record::Record;
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
@@ -67,6 +67,8 @@ pub trait Observer {
     fn begins(&mut self, _position: u64) {}
     /// A book carried out a command.
     fn matched(&mut self, _tenant: TenantId, _market: MarketId, _matched: &Matched<'_>) {}
+    /// A list of orders was placed, and is on its way to its book.
+    fn listed(&mut self, _tenant: TenantId, _list: &ListView) {}
     /// A wallet posted entries and told owners; `settled` is there when a book had answered.
     fn posted(&mut self, _tenant: TenantId, _updates: &[OrderUpdate], _entries: &[Entry], _settled: Option<&Settled>) {}
 }
@@ -214,6 +216,10 @@ impl World {
                 tenant.accounts.push(name.clone());
                 tenant.wallet.open_account();
             }
+            Record::ChangeGroup { tenant, account, group } => {
+                let changed = self.tenant_mut(*tenant)?.wallet.change_group(*account, *group);
+                changed.map_err(|reason| ReplayError::Refused { position, reason })?;
+            }
             Record::Deposit { tenant: id, id: business_id, account, asset, amount, time } => {
                 let tenant = self.tenant_mut(*id)?;
                 let deposited =
@@ -225,6 +231,7 @@ impl World {
                 let tenant = self.tenant_mut(*id)?;
                 match tenant.wallet.submit(command, &mut scratch.wallet) {
                     Submitted::Forwarded { market, message } => {
+                        tenant.tell_of_list(*id, &message.command, observer);
                         tenant.markets[usize::from(market.0)].to_book.push_back(message);
                     }
                     Submitted::Rejected(reason) => return Err(ReplayError::Refused { position, reason }),
@@ -238,11 +245,10 @@ impl World {
                         .match_next(*tenant, *market, scratch, observer)
                         .ok_or(ReplayError::MissingMessage { position })?;
                 }
-                // A cascade that was cut off by its bound went on for as long as the receipt says.
+                // A cascade that was cut off by its bound, and what was due before the message after
+                // that, went on for as long as the receipt says.
                 while state.book.digest().0 != *digest {
-                    state
-                        .cascade_next(*tenant, *market, scratch, observer)
-                        .ok_or(ReplayError::Diverged { position })?;
+                    state.step_next(*tenant, *market, scratch, observer).ok_or(ReplayError::Diverged { position })?;
                 }
             }
             Record::WalletReceived { tenant: id, market, through, digest } => {
@@ -286,7 +292,7 @@ impl World {
                     self.position += 1;
                     observer.begins(self.position);
                     while state.match_next(id, market, scratch, observer).is_some() {}
-                    while state.cascade_next(id, market, scratch, observer).is_some() {}
+                    while state.step_next(id, market, scratch, observer).is_some() {}
                     let (through, digest) = (state.book.received(), state.book.digest().0);
                     return Some(Record::BookReceived { tenant: id, market, through, digest });
                 }
@@ -407,6 +413,16 @@ impl Tenant {
         Some(settled)
     }
 
+    /// Tells an observer of a list that has just been placed.
+    fn tell_of_list(&self, id: TenantId, command: &BookCommand, observer: &mut impl Observer) {
+        if let BookCommand::PlaceList(orders) = command
+            && let Some(first) = orders.first()
+            && let Some(list) = self.wallet.list(first.account, ListRef { id: Some(first.id), client_id: None })
+        {
+            observer.listed(id, &list);
+        }
+    }
+
     /// The books, proven against the wallet: see [`Imbalance`].
     #[must_use]
     pub fn imbalances(&self) -> Vec<Imbalance> {
@@ -443,20 +459,23 @@ impl Tenant {
         let quiet = self.markets.iter().all(Market::is_quiet);
         for order in &snapshot.orders {
             let market = &self.markets[usize::from(order.market.0)];
-            let remaining = order.progress.map_or(order.quantity, |progress| progress.open(order.quantity));
-            let needed = order.needed(remaining, &market.spec);
-            let holds = order.progress.map_or(needed, |progress| progress.held);
-            held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += holds;
-            // A hold may lack the fraction of a unit that earlier fills were rounded up by.
-            let in_book = market.book.remaining(order.id);
-            // One that waits to buy at the market's price holds what that may be, not what it says.
-            let exact = order.kind.has_limit() || order.side == Side::Sell;
-            let off = exact && (holds > needed || holds.0 < needed.0 - 1);
-            if quiet && (in_book != Some(remaining) || off) {
+            let open = Open::of(order, &market.spec);
+            held[order.account.0 as usize][usize::from(order.paid_in(&market.spec).0)] += open.holds;
+            // Partners hold together: whichever takes part needs what they hold. They are looked at once.
+            let link = order.progress.and_then(|progress| progress.instructions.link);
+            let partner = link.and_then(|link| link.partner);
+            let partner = partner.and_then(|id| snapshot.orders.binary_search_by_key(&id, |order| order.id).ok());
+            let partner = partner.map(|place| &snapshot.orders[place]);
+            let off = match partner {
+                None => open.is_off(),
+                Some(partner) => partner.id > order.id && open.beside(&Open::of(partner, &market.spec)).is_off(),
+            };
+            if quiet && (market.book.remaining(order.id) != Some(open.remaining) || off) {
                 found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
             }
         }
-        let open: usize = self.markets.iter().map(|market| market.book.len() + market.book.waiting()).sum();
+        let open_in = |book: &Book| book.len() + book.undisplayed() + book.waiting() + book.pending();
+        let open: usize = self.markets.iter().map(|market| open_in(&market.book)).sum();
         if quiet && open != snapshot.orders.len() {
             found.push(Imbalance::OpenOrders { books: open, wallet: snapshot.orders.len() });
         }
@@ -476,22 +495,59 @@ impl Tenant {
     }
 }
 
+/// What is open of an order, what it needs for that, and what it holds.
+struct Open {
+    remaining: Quantity,
+    needed: Amount,
+    holds: Amount,
+    /// Whether the one says exactly what the other is. One that buys at the market's price holds what
+    /// that may be, not what it says.
+    exact: bool,
+}
+
+impl Open {
+    fn of(order: &OpenOrder, spec: &MarketSpec) -> Self {
+        let remaining =
+            order.progress.map_or(order.quantity, |progress| order.quantity - progress.executed - progress.prevented);
+        let needed = order.needed(remaining, spec);
+        let holds = order.progress.map_or(needed, |progress| progress.held);
+        Self { remaining, needed, holds, exact: order.kind.has_limit() || order.side == Side::Sell }
+    }
+
+    /// The order with another, of which only one will take part.
+    fn beside(&self, other: &Self) -> Self {
+        Self {
+            remaining: self.remaining,
+            needed: self.needed.max(other.needed),
+            holds: self.holds + other.holds,
+            exact: self.exact && other.exact,
+        }
+    }
+
+    /// A hold may lack the fraction of a unit that earlier fills were rounded up by.
+    fn is_off(&self) -> bool {
+        self.exact && (self.holds > self.needed || self.holds.0 < self.needed.0 - 1)
+    }
+}
+
 impl Market {
     /// Whether nothing is under way between book and wallet.
     fn is_quiet(&self) -> bool {
         self.to_book.is_empty() && self.to_wallet.is_empty() && !self.book.is_cascading()
     }
 
-    /// Gives triggered orders that were left over their turn. `None` if there are none.
-    fn cascade_next(
+    /// Does what comes before the wallet's next message: gives triggered orders that were left over
+    /// their turn, then carries out what is due by its time. `None` if there is nothing.
+    fn step_next(
         &mut self,
         tenant: TenantId,
         market: MarketId,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Option<()> {
+        let next = self.to_book.front().map(|message| message.time);
         scratch.book.clear();
-        let answer = self.book.proceed(&mut scratch.book)?;
+        let answer = step_before(&mut self.book, next, &mut scratch.book)?;
         self.tell(tenant, market, answer, scratch, observer);
         Some(())
     }
@@ -504,8 +560,11 @@ impl Market {
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Option<()> {
+        if self.to_book.is_empty() {
+            return None;
+        }
+        while self.step_next(tenant, market, scratch, observer).is_some() {}
         let message = self.to_book.pop_front()?;
-        while self.cascade_next(tenant, market, scratch, observer).is_some() {}
         scratch.book.clear();
         let answer = self.book.receive(&message, &mut scratch.book)?;
         self.tell(tenant, market, answer, scratch, observer);
@@ -529,6 +588,17 @@ impl Market {
         observer.matched(tenant, market, &matched);
         self.to_wallet.push_back(answer);
     }
+}
+
+/// Lets a book do what comes before the next message of its wallet, which has this time, if there
+/// is one: the next turn of triggered orders, else what is due. `None` if there is nothing, so that
+/// the message can be received. Live books and replays both go this way.
+pub fn step_before(book: &mut Book, next: Option<Nanos>, output: &mut BookOutput) -> Option<ToWallet> {
+    if book.is_cascading() {
+        return book.proceed(output);
+    }
+    let time = next.filter(|time| book.is_due(*time))?;
+    book.catch_up(time, output)
 }
 
 /// Buffers that are reused from record to record.

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::message::{Expiry, Fill};
-use rialto_engine::order::{Activation, Instructions, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::order::{
+    Activation, Display, Distance, Instructions, Lifetime, OrderKind, Peg, PegReference, SelfTrade, Side, Trail,
+    Trigger,
+};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
-use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
-use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
+use rialto_engine::update::{BalanceView, Execution, ListView, OrderEvent, OrderUpdate, OrderView, Status};
+use rialto_engine::wallet::{Cause, Contingency, Entry, House, LedgerAccount};
 use rialto_persistence::kline::{Interval, Kline};
 use rialto_persistence::read_store::{
     AccountTrade, AggregateTrade, Batch, MarketTrade, ReadStore, ReadStoreError, Window,
@@ -27,6 +30,7 @@ enum Event {
     Update(TenantId, OrderUpdate),
     Fill(TenantId, MarketId, Nanos, Fill),
     Entry(TenantId, Entry),
+    List(TenantId, ListView),
 }
 
 fn add(batch: &mut Batch, event: &Event) {
@@ -34,6 +38,7 @@ fn add(batch: &mut Batch, event: &Event) {
         Event::Update(tenant, update) => batch.update(*tenant, update),
         Event::Fill(tenant, market, time, fill) => batch.fill(*tenant, *market, *time, fill),
         Event::Entry(tenant, entry) => batch.entry(*tenant, entry),
+        Event::List(tenant, list) => batch.list(*tenant, list),
     }
 }
 
@@ -100,20 +105,51 @@ impl Script {
                 self.entry(tenant, external, LedgerAccount::Available(account), Cause::Deposit(number));
             }
             1 | 2 => self.cancel(tenant),
-            _ => self.place(tenant, account),
+            3 => self.place_list(tenant, account),
+            _ => {
+                let market = self.pick(&MARKETS);
+                self.place(tenant, account, market);
+            }
         }
     }
 
-    fn place(&mut self, tenant: usize, account: AccountId) {
+    /// A list is told before its orders.
+    fn place_list(&mut self, tenant: usize, account: AccountId) {
+        let first = self.orders[tenant].len() as u64 + 1;
+        let count = 2 + self.below(2);
+        let name = |text: String| ClientOrderId::new(&text).expect("valid");
+        let list = ListView {
+            id: OrderId(first),
+            client_id: name(format!("list-{}", self.below(9))),
+            account,
+            market: self.pick(&MARKETS),
+            contingency: self.pick(&[Contingency::OneCancelsOther, Contingency::OneTriggersPair]),
+            orders: (first..first + count).map(|id| (OrderId(id), name(format!("of-list-{id}")))).collect(),
+            time: Nanos(self.time),
+        };
+        let market = list.market;
+        self.events.push(Event::List(TENANTS[tenant], list));
+        for _ in 0..count {
+            self.place(tenant, account, market);
+        }
+    }
+
+    fn place(&mut self, tenant: usize, account: AccountId, market: MarketId) {
         let id = OrderId(self.orders[tenant].len() as u64 + 1);
         // Few names, so that they come again, in both tenants and from all accounts.
         let name = format!("order-{}", self.below(25));
-        let kinds = [OrderKind::Limit, OrderKind::ImmediateOrCancel, OrderKind::Market, OrderKind::MarketByQuote];
+        let kinds = [
+            OrderKind::Limit,
+            OrderKind::ImmediateOrCancel,
+            OrderKind::Market,
+            OrderKind::MarketByQuote,
+            OrderKind::PostOnlySlide,
+        ];
         let order = OrderView {
             id,
             client_id: ClientOrderId::new(&name).expect("valid"),
             account,
-            market: self.pick(&MARKETS),
+            market,
             side: self.pick(&[Side::Buy, Side::Sell]),
             kind: self.pick(&kinds),
             price: Price(90 + self.below(20)),
@@ -121,7 +157,7 @@ impl Script {
             budget: Amount(i128::from(self.below(3)) << 90),
             executed: Quantity(0),
             notional: Notional(0),
-            status: Status::New,
+            status: self.pick(&[Status::New, Status::New, Status::Pending]),
             time: Nanos(self.time),
             updated: Nanos(self.time),
             instructions: self.instructions(),
@@ -152,14 +188,32 @@ impl Script {
     fn instructions(&mut self) -> Instructions {
         let price = Price(90 + self.below(20));
         let trail = Trail {
-            delta: BasisPoints(100),
+            distance: self.pick(&[Distance::Share(BasisPoints(100)), Distance::Ticks(Price(3))]),
             activation: self.pick(&[None, Some(Activation::Rise(price)), Some(Activation::Fall(price))]),
         };
         let triggers =
             [Trigger::Rise(price), Trigger::Fall(price), Trigger::TrailRise(trail), Trigger::TrailFall(trail)];
         let trigger = self.pick(&triggers);
         let trigger = self.pick(&[None, None, Some(trigger)]);
-        Instructions { self_trade: self.pick(&SelfTrade::ALL), trigger }
+        let first = Instructions { self_trade: self.pick(&SelfTrade::ALL), trigger, ..Instructions::default() };
+        if self.below(3) > 0 {
+            return first;
+        }
+        let peg = Peg { reference: self.pick(&PegReference::ALL), offset: self.below(9).cast_signed() - 4 };
+        Instructions {
+            group: self.below(3) as u32,
+            display: self.pick(&[Display::All, Display::Iceberg(Quantity(10)), Display::Hidden]),
+            minimum: Quantity(self.below(2) * 100),
+            peg: self.pick(&[None, Some(peg)]),
+            lifetime: self.pick(&[
+                Lifetime::UntilCancelled,
+                Lifetime::Until(Nanos(self.time)),
+                Lifetime::Day(Nanos(9)),
+            ]),
+            slippage: BasisPoints(self.below(2) as u32),
+            tag: self.below(3),
+            ..first
+        }
     }
 
     /// A trade of an order with one before it, of whatever account.
@@ -169,7 +223,7 @@ impl Script {
         let makers: Vec<OrderView> = self.orders[tenant]
             .iter()
             .filter(|order| order.market == market && order.side != side && order.id < taker)
-            .filter(|order| matches!(order.status, Status::New | Status::PartiallyFilled))
+            .filter(|order| matches!(order.status, Status::New | Status::Pending | Status::PartiallyFilled))
             .copied()
             .collect();
         if makers.is_empty() {
@@ -230,7 +284,7 @@ impl Script {
     fn cancel(&mut self, tenant: usize) {
         let open: Vec<OrderId> = self.orders[tenant]
             .iter()
-            .filter(|order| matches!(order.status, Status::New | Status::PartiallyFilled))
+            .filter(|order| matches!(order.status, Status::New | Status::Pending | Status::PartiallyFilled))
             .map(|order| order.id)
             .collect();
         if open.is_empty() {
@@ -269,6 +323,14 @@ impl Twin<'_> {
             }
         }
         orders.into_values().collect()
+    }
+
+    fn lists(&self, tenant: TenantId, account: AccountId) -> Vec<ListView> {
+        let lists = self.0.iter().filter_map(|event| match event {
+            Event::List(of, list) if (*of, list.account) == (tenant, account) => Some(list.clone()),
+            _ => None,
+        });
+        lists.collect()
     }
 
     fn account_trades(&self, tenant: TenantId, account: AccountId, market: MarketId) -> Vec<AccountTrade> {
@@ -410,6 +472,9 @@ fn check(store: &ReadStore, events: &[Event]) {
                 check_account_trades(store, &twin, tenant, account, market);
             }
         }
+        for account in [ACCOUNTS[0], ACCOUNTS[1], ACCOUNTS[2], AccountId(7)] {
+            check_lists(store, &twin, tenant, account);
+        }
         for account in [None, Some(ACCOUNTS[0]), Some(ACCOUNTS[1]), Some(AccountId(7))] {
             let all = twin.entries(tenant, account);
             for from in [None, Some(0), Some(1), Some(64), Some(65), Some(all.len() as u64), Some(u64::MAX)] {
@@ -442,6 +507,34 @@ fn check_orders(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId, account: A
         let name = ClientOrderId::new(name).expect("valid");
         let expected = all.iter().rev().find(|order| order.client_id == name).copied();
         assert_eq!(store.order_by_client_id(tenant, account, market, &name).expect("reads"), expected);
+    }
+}
+
+fn check_lists(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId, account: AccountId) {
+    let all = twin.lists(tenant, account);
+    let ids: Vec<u64> = all.iter().map(|list| list.id.0).collect();
+    let times: Vec<Nanos> = all.iter().map(|list| list.time).collect();
+    for window in windows(&ids, &times) {
+        for limit in [1, 7, usize::MAX] {
+            let expected = within(&all, &window, limit, |list| list.id.0, |list| list.time);
+            let found = store.lists(tenant, account, &cast(&window, OrderId), limit).expect("reads");
+            assert_eq!(found, expected, "{window:?}");
+        }
+    }
+    for list in &all {
+        assert_eq!(store.list(tenant, account, list.id).expect("reads").as_ref(), Some(list));
+        let orders = twin.orders(tenant, account, list.market);
+        let expected: Vec<OrderView> =
+            orders.into_iter().filter(|order| list.orders.iter().any(|(id, _)| *id == order.id)).collect();
+        assert_eq!(store.orders_of_list(tenant, account, list.id).expect("reads"), expected);
+        let other = AccountId(account.0 + 1);
+        assert_eq!(store.list(tenant, other, list.id).expect("reads"), None, "another's list is unknown");
+        assert_eq!(store.orders_of_list(tenant, other, list.id).expect("reads"), []);
+    }
+    for name in ["list-0", "list-8", "list-9"] {
+        let name = ClientOrderId::new(name).expect("valid");
+        let expected = all.iter().rev().find(|list| list.client_id == name);
+        assert_eq!(store.list_by_client_id(tenant, account, &name).expect("reads").as_ref(), expected);
     }
 }
 

@@ -274,9 +274,18 @@ impl MarketDataActor {
             }
             Query::Tickers(query) => self.answer_or_wait(TickersOrKline::Tickers(query), now),
             Query::Kline { .. } => self.answer_or_wait(TickersOrKline::Kline(query), now),
+            Query::States { tenant, answer } => {
+                let markets = self.markets.get(tenant.0 as usize);
+                // One whose book is lost makes the whole answer unknown.
+                let states =
+                    markets.and_then(|markets| markets.iter().map(|it| it.as_ref().map(Market::state)).collect());
+                if let Some(states) = states {
+                    answer.send(states).ok();
+                }
+            }
             Query::Past { request, past } => self.learn(request, past.as_deref(), now),
             Query::Reset { seeds, done } => {
-                seeds.into_iter().for_each(|seed| self.reset(seed));
+                seeds.into_iter().for_each(|seed| self.reset(seed, now));
                 done.send(()).ok();
             }
             Query::Drill => panic!("a drill asked market data to fail"),
@@ -382,12 +391,12 @@ impl MarketDataActor {
         }
     }
 
-    fn reset(&mut self, seed: MarketSeed) {
+    fn reset(&mut self, seed: MarketSeed, now: Nanos) {
         let key = (seed.tenant, seed.market);
         let (wanted, past_from) = (self.publisher.wanted(key), self.past_from());
         match market(&mut self.markets, key) {
             Some(market) => {
-                market.reset(seed, past_from, wanted);
+                market.reset(seed, past_from, wanted, self.publisher.teller(key, now));
                 self.note(key);
                 self.ask_past(key);
             }

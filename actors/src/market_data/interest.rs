@@ -73,6 +73,8 @@ pub enum Topic {
     Kline(Interval),
     /// The last 24 hours of all markets of a tenant at once.
     Tickers,
+    /// The phase, and the likely result of the auction.
+    State,
 }
 
 /// A set of topics, as one word.
@@ -93,6 +95,7 @@ impl Topic {
             // Intervals are numbered from 1 to 16.
             Self::Kline(interval) => 11 + interval.number() as u32,
             Self::Tickers => 28,
+            Self::State => 29,
         }
     }
 }
@@ -239,7 +242,7 @@ mod tests {
     #[test]
     fn every_topic_has_a_bit_of_its_own() {
         let mut topics = vec![Topic::Trades, Topic::AggregateTrades, Topic::BookTicker, Topic::Ticker];
-        topics.extend([Topic::AveragePrice, Topic::Tickers]);
+        topics.extend([Topic::AveragePrice, Topic::Tickers, Topic::State]);
         topics.extend(Cadence::ALL.map(Topic::Diff));
         topics.extend(Cadence::ALL.map(Topic::Partial));
         topics.extend(RollingWindow::ALL.map(Topic::Rolling));

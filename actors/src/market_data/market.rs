@@ -11,12 +11,17 @@ use rialto_persistence::read_store::{AggregateTrade, MarketTrade};
 use super::depth::{Depth, DepthLevels};
 use super::history::{DAY_MINUTES, History, KlineUpdate, Past};
 use super::interest::{Cadence, RollingWindow, Topic, Topics};
-use super::{AVERAGE_MINUTES, BookTicker, Content, MarketRelease, MarketSeed, PARTIAL_LEVELS, RECENT_TRADES, Ticker};
+use super::{
+    AVERAGE_MINUTES, BookTicker, Content, MarketRelease, MarketSeed, MarketState, PARTIAL_LEVELS, RECENT_TRADES, Ticker,
+};
 
 /// A market. It allocates nothing until its book holds something.
 #[derive(Debug, Default)]
 pub struct Market {
     depth: Depth,
+    /// The last trade's number.
+    trades: u64,
+    state: MarketState,
     told: BookTicker,
     recent: VecDeque<MarketTrade>,
     knowledge: Knowledge,
@@ -58,7 +63,8 @@ impl Market {
     pub fn new(seed: MarketSeed, past_from: Option<u64>) -> Self {
         let knowledge = past_from.map_or(Knowledge::Known(None), |_| Knowledge::Unknown);
         let depth = Depth::new(seed.bids, seed.asks, seed.changes);
-        Self { depth, knowledge, past_from: past_from.unwrap_or_default(), ..Self::default() }
+        let (trades, state) = (seed.trades, seed.state);
+        Self { depth, trades, state, knowledge, past_from: past_from.unwrap_or_default(), ..Self::default() }
     }
 
     /// Takes over what a command did and tells what is wanted of it at once. What the market has
@@ -69,6 +75,22 @@ impl Market {
     /// # Panics
     /// If something between what the market has and the release was lost: a bug.
     pub fn take(&mut self, release: &MarketRelease, wanted: Topics, mut tell: impl FnMut(Content)) -> bool {
+        let moved = self.take_levels(release, wanted);
+        let traded = self.take_trades(release, wanted, &mut tell);
+        let entered = self.take_state(release, wanted, &mut tell);
+        moved || traded || entered
+    }
+
+    fn take_state(&mut self, release: &MarketRelease, wanted: Topics, tell: &mut impl FnMut(Content)) -> bool {
+        let Some(state) = release.state.filter(|state| *state != self.state) else { return false };
+        self.state = state;
+        if wanted.contains(Topic::State) {
+            tell(Content::State(state));
+        }
+        true
+    }
+
+    fn take_levels(&mut self, release: &MarketRelease, wanted: Topics) -> bool {
         if release.changes <= self.depth.update() {
             return false;
         }
@@ -76,10 +98,17 @@ impl Market {
         let first = release.changes - release.levels.len() as u64;
         assert!(first <= self.depth.update(), "changes {} to {first} of the book were lost", self.depth.update());
         self.depth.apply(&release.levels, release.changes, |cadence| wanted.contains(Topic::Diff(cadence)));
-        if release.fills.is_empty() {
-            return true;
-        }
-        let trades: Vec<MarketTrade> = release.fills.iter().map(|fill| trade(fill, release.time)).collect();
+        true
+    }
+
+    /// Orders that are not displayed trade without a level that changes, so that trades are told apart
+    /// by their own numbers.
+    fn take_trades(&mut self, release: &MarketRelease, wanted: Topics, mut tell: impl FnMut(Content)) -> bool {
+        let new = release.fills.iter().filter(|fill| fill.trade.0 > self.trades);
+        let trades: Vec<MarketTrade> = new.map(|fill| trade(fill, release.time)).collect();
+        let (Some(first), Some(last)) = (trades.first(), trades.last()) else { return false };
+        assert_eq!(first.id.0, self.trades + 1, "trades were lost");
+        self.trades = last.id.0;
         for trade in &trades {
             if self.recent.len() == RECENT_TRADES {
                 self.recent.pop_front();
@@ -165,6 +194,9 @@ impl Market {
         if fresh.contains(Topic::BookTicker) && (book.bid.is_some() || book.ask.is_some()) {
             tell(Content::BookTicker(book));
         }
+        if fresh.contains(Topic::State) {
+            tell(Content::State(self.state));
+        }
         self.tell_statistics(now, fresh, &mut tell);
         if let Knowledge::Known(Some(history)) = &self.knowledge {
             let wanted = Interval::ALL.into_iter().filter(|interval| fresh.contains(Topic::Kline(*interval)));
@@ -195,6 +227,12 @@ impl Market {
             Knowledge::Known(Some(history)) => history.kline(interval),
             _ => None,
         }
+    }
+
+    /// The phase, and the likely result of the auction.
+    #[must_use]
+    pub fn state(&self) -> MarketState {
+        self.state
     }
 
     /// Whether the market has ever traded, as far as is known.
@@ -249,7 +287,11 @@ impl Market {
     }
 
     /// Becomes what the book is after a rebuild. The difference is published as any other change.
-    pub fn reset(&mut self, seed: MarketSeed, past_from: Option<u64>, wanted: Topics) {
+    pub fn reset(&mut self, seed: MarketSeed, past_from: Option<u64>, wanted: Topics, tell: impl FnOnce(Content)) {
+        if seed.state != self.state && wanted.contains(Topic::State) {
+            tell(Content::State(seed.state));
+        }
+        (self.trades, self.state) = (seed.trades.max(self.trades), seed.state);
         if let Some(from) = past_from {
             self.recent.clear();
             self.knowledge = Knowledge::Unknown;

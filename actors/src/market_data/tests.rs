@@ -4,7 +4,7 @@ use std::time::Duration;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{BookCommand, CancelRestriction};
-use rialto_engine::order::{Instructions, NewOrder, OrderKind, Side};
+use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::units::{Notional, Price, Quantity};
 use rialto_persistence::read_store::CACHE_BYTES_DEFAULT;
 
@@ -58,7 +58,7 @@ impl Venue {
                 quantity: Quantity(1 + random.below(20)),
                 budget: Notional(u64::MAX),
                 time: Nanos(self.time),
-                instructions: Instructions::default(),
+                instructions: None,
             })
         };
         let mut output = BookOutput::default();
@@ -70,6 +70,7 @@ impl Venue {
             fills: output.fills,
             levels: output.levels,
             changes: self.book.changes(),
+            state: None,
         }
     }
 

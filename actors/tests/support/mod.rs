@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::{Query, Refused, Release, Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
-use rialto_engine::market::Step;
+use rialto_engine::market::{MarketFilters, Step};
+use rialto_engine::message::Protection;
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
@@ -20,10 +22,11 @@ use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
 pub const TENANTS: [TenantId; 2] = [TenantId(0), TenantId(1)];
 pub const MARKET: MarketId = MarketId(0);
 
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     let user = |name: &str| UserSetup {
         name: name.to_owned(),
         balances: vec![("USD".to_owned(), Amount(100_000_000)), ("CNY".to_owned(), Amount(700_000_000_000))],
+        group: 0,
     };
     let tenant = |name: &str| TenantSetup {
         name: name.to_owned(),
@@ -40,8 +43,12 @@ fn setup() -> Setup {
             min_notional: Amount(0),
             maker_fee: BasisPoints(10),
             taker_fee: BasisPoints(20),
+            filters: MarketFilters::default(),
+            protection: Protection::default(),
+            schedule: Vec::new(),
         }],
         users: vec![user("alice"), user("bob")],
+        utc_offset: UtcOffset::default(),
     };
     Setup { tenants: vec![tenant("acme"), tenant("globex")] }
 }
@@ -85,7 +92,11 @@ impl Session {
     }
 
     pub fn start_with(options: Options) -> Self {
-        let (exchange, mut feeds) = Exchange::start(options, &setup()).expect("the exchange starts");
+        Self::start_as(options, &setup())
+    }
+
+    pub fn start_as(options: Options, setup: &Setup) -> Self {
+        let (exchange, mut feeds) = Exchange::start(options, setup).expect("the exchange starts");
         Self { exchange, feed: feeds.remove(0), slot: 0 }
     }
 

@@ -1,73 +1,93 @@
 //! Rounds, medians, percentiles: the same for every engine, side by side in one run.
 
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::engines::{Engine, FillHash};
-use crate::workload::Workload;
+use crate::engines::{Engine, Outcome};
+use crate::workload::{Command, Workload};
 
-/// What can be compared: a name and how to begin with an empty book.
+/// What can be compared: a name and how to run it from an empty book.
 pub struct Contender {
     pub name: &'static str,
+    /// What it cannot do; a stream that needs it is not given to it.
+    lacks: Lacks,
     run: fn(&Workload) -> Round,
     latencies: fn(&Workload) -> Histogram<u64>,
 }
 
-/// One run of a stream: processor time of this thread, and what was traded.
+/// What an engine has no call for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    Nothing,
+    /// Neither moves nor reductions, and it does not say that a cancel found nothing.
+    Changes,
+}
+
+/// One run of a stream: processor time of this thread, and what came of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Round {
     pub nanos: u64,
-    pub fills: FillHash,
+    pub outcome: Outcome,
 }
 
 impl Contender {
-    pub fn new<E: Engine + Default>(name: &'static str) -> Self {
-        Self { name, run: run::<E>, latencies: latencies::<E> }
+    pub fn new<E: Engine>(name: &'static str) -> Self {
+        Self { name, lacks: Lacks::Nothing, run: run::<E>, latencies: latencies::<E> }
+    }
+
+    pub fn lacking(self, lacks: Lacks) -> Self {
+        Self { lacks, ..self }
+    }
+
+    fn can(&self, workload: &Workload) -> bool {
+        let changes = |command: &Command| matches!(command, Command::Reduce { .. } | Command::Move { .. });
+        self.lacks == Lacks::Nothing
+            || workload.judgement.outcome.refusals == 0 && !workload.commands.iter().any(changes)
     }
 }
 
 /// Time on a processor, not on the wall: other work on the machine disturbs it least.
-pub fn thread_nanos() -> u64 {
+fn thread_nanos() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 /// Builds the book, then times the rest of the stream as a whole.
-pub fn run<E: Engine + Default>(workload: &Workload) -> Round {
-    let mut engine = E::default();
-    let mut fills = FillHash::default();
+pub fn run<E: Engine>(workload: &Workload) -> Round {
+    let mut engine = E::new(workload);
+    let mut outcome = Outcome::default();
     let (setup, timed) = workload.commands.split_at(workload.setup);
     let mut id = 0;
     for command in setup {
-        engine.execute(id, command, &mut fills);
+        engine.execute(id, command, &mut outcome);
         id += 1;
     }
     let start = thread_nanos();
     for command in timed {
-        engine.execute(id, command, &mut fills);
+        engine.execute(id, command, &mut outcome);
         id += 1;
     }
-    Round { nanos: thread_nanos() - start, fills }
+    Round { nanos: thread_nanos() - start, outcome }
 }
 
 /// Times every command by itself, on the wall: each figure holds the cost of reading the clock,
 /// and the tail holds whatever else the machine did.
-fn latencies<E: Engine + Default>(workload: &Workload) -> Histogram<u64> {
-    let mut engine = E::default();
-    let mut fills = FillHash::default();
-    let mut histogram = Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("bounds in order");
+fn latencies<E: Engine>(workload: &Workload) -> Histogram<u64> {
+    let mut engine = E::new(workload);
+    let mut outcome = Outcome::default();
+    let mut histogram = new_histogram();
     let mut last = Instant::now();
     for (id, command) in (0..).zip(&workload.commands) {
-        if id == workload.setup as u64 {
+        if id as usize == workload.setup {
             last = Instant::now();
         }
-        engine.execute(id, command, &mut fills);
-        if id >= workload.setup as u64 {
-            let now = Instant::now();
-            histogram.saturating_record(u64::try_from((now - last).as_nanos()).unwrap_or(u64::MAX));
+        engine.execute(id, command, &mut outcome);
+        if id as usize >= workload.setup {
+            histogram.saturating_record(nanos_since(last));
             // Recording took time; the next command starts after it.
             last = Instant::now();
         }
@@ -75,115 +95,259 @@ fn latencies<E: Engine + Default>(workload: &Workload) -> Histogram<u64> {
     histogram
 }
 
-/// A contender's figures.
+/// What a command that takes no time would be measured as.
+fn clock_nanos() -> u64 {
+    let mut histogram = new_histogram();
+    for _ in 0..100_000 {
+        histogram.saturating_record(nanos_since(Instant::now()));
+    }
+    histogram.value_at_quantile(0.5)
+}
+
+#[inline]
+fn nanos_since(last: Instant) -> u64 {
+    u64::try_from(last.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn new_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("bounds in order")
+}
+
+/// A workload's comparison: every contender has a row, whatever became of it.
+pub struct Comparison<'a> {
+    pub workload: &'a Workload,
+    rounds: usize,
+    rows: Vec<Row>,
+}
+
 struct Row {
     name: &'static str,
-    fills: FillHash,
-    nanos_per_command: f64,
-    spread: (f64, f64),
+    verdict: Verdict,
+}
+
+enum Verdict {
+    Agrees(Figures),
+    /// It did something else than the naive book: no figure of it counts.
+    Wrong(Outcome),
+    Panicked(String),
+    Lacks,
+}
+
+/// A contender's figures.
+struct Figures {
+    /// Of every round, in the order of the rounds.
+    nanos_per_command: Vec<f64>,
     p50: u64,
     p99: u64,
     p999: u64,
 }
 
-/// Compares the contenders on a stream, in rounds that take turns. The second one is the measure
-/// of the others, and the first must have traded exactly as it did.
-///
-/// Returns the table for people and the same as JSON.
-pub fn compare(title: &str, workload: &Workload, contenders: &[Contender], rounds: usize) -> (String, String) {
+impl Figures {
+    fn sorted(&self) -> Vec<f64> {
+        sorted(self.nanos_per_command.clone())
+    }
+
+    fn median(&self) -> f64 {
+        let sorted = self.sorted();
+        sorted[sorted.len() / 2]
+    }
+
+    /// How many times as fast as another: the median over rounds, of which each ran both.
+    fn ratio_to(&self, other: &Self) -> f64 {
+        let rounds = self.nanos_per_command.iter().zip(&other.nanos_per_command);
+        let ratios = sorted(rounds.map(|(own, other)| other / own).collect());
+        ratios[ratios.len() / 2]
+    }
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// Compares contenders on a stream. Each is tried once; those that do as the naive book did are
+/// then timed in rounds that take turns.
+pub fn compare<'a>(workload: &'a Workload, contenders: &[Contender], rounds: usize) -> Comparison<'a> {
+    let mut rows: Vec<Row> = contenders
+        .iter()
+        .map(|contender| Row { name: contender.name, verdict: try_out(contender, workload) })
+        .collect();
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let per_command = |nanos: u64| nanos as f64 / workload.timed().len() as f64;
-    let mut results = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
         // Nobody always runs in the wake of the same neighbour.
         for turn in 0..contenders.len() {
-            let contender = (round + turn) % contenders.len();
-            results[contender].push((contenders[contender].run)(workload));
+            let number = (round + turn) % contenders.len();
+            if let Verdict::Agrees(figures) = &mut rows[number].verdict {
+                let round = (contenders[number].run)(workload);
+                assert_eq!(round.outcome, workload.judgement.outcome, "{} is not deterministic", rows[number].name);
+                figures.nanos_per_command.push(per_command(round.nanos));
+            }
         }
     }
-    let rows: Vec<Row> = contenders
-        .iter()
-        .zip(&mut results)
-        .map(|(contender, rounds)| {
-            let fills = rounds[0].fills;
-            assert!(rounds.iter().all(|round| round.fills == fills), "{} is not deterministic", contender.name);
-            rounds.sort_by_key(|round| round.nanos);
+    for (row, contender) in rows.iter_mut().zip(contenders) {
+        if let Verdict::Agrees(figures) = &mut row.verdict {
             let histogram = (contender.latencies)(workload);
-            Row {
-                name: contender.name,
-                fills,
-                nanos_per_command: per_command(rounds[rounds.len() / 2].nanos),
-                spread: (per_command(rounds[0].nanos), per_command(rounds[rounds.len() - 1].nanos)),
-                p50: histogram.value_at_quantile(0.5),
-                p99: histogram.value_at_quantile(0.99),
-                p999: histogram.value_at_quantile(0.999),
-            }
-        })
-        .collect();
-    assert_eq!(rows[0].fills, rows[1].fills, "{} and {} traded differently", rows[0].name, rows[1].name);
-    (table(title, workload, &rows, rounds), json(title, workload, &rows, rounds))
-}
-
-fn table(title: &str, workload: &Workload, rows: &[Row], rounds: usize) -> String {
-    let [adds, cancels, takers] = workload.mix();
-    let mut text = format!(
-        "{title}: {} resting at first, {} in {} levels at last; {adds} adds, {cancels} cancels, {takers} takers; \
-         {} fills\nmedian of {rounds} interleaved rounds, processor time of the thread; load average {}\n\n",
-        workload.setup,
-        workload.resting,
-        workload.levels,
-        rows[0].fills.fills,
-        load_average(),
-    );
-    text.push_str(
-        "| engine | million commands/s | ns/command (best to worst) | relative | p50 / p99 / p99.9 ns | fills |\n",
-    );
-    text.push_str("|---|---|---|---|---|---|\n");
-    for row in rows {
-        let (best, worst) = row.spread;
-        let same = if row.fills == rows[0].fills { "equal" } else { "DIFFERENT" };
-        writeln!(
-            text,
-            "| {} | {:.2} | {:.1} ({best:.1} to {worst:.1}) | {:.2} | {} / {} / {} | {same} |",
-            row.name,
-            1_000.0 / row.nanos_per_command,
-            row.nanos_per_command,
-            rows[1].nanos_per_command / row.nanos_per_command,
-            row.p50,
-            row.p99,
-            row.p999,
-        )
-        .expect("a string takes all");
+            figures.p50 = histogram.value_at_quantile(0.5);
+            figures.p99 = histogram.value_at_quantile(0.99);
+            figures.p999 = histogram.value_at_quantile(0.999);
+        }
     }
-    text
+    Comparison { workload, rounds, rows }
 }
 
-fn json(title: &str, workload: &Workload, rows: &[Row], rounds: usize) -> String {
-    let rows: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            format!(
-                r#"{{"engine":"{}","ns_per_command":{:.2},"ns_best":{:.2},"ns_worst":{:.2},"relative":{:.3},"p50_ns":{},"p99_ns":{},"p999_ns":{},"fills":{},"fill_hash":"{:016x}"}}"#,
-                row.name,
-                row.nanos_per_command,
-                row.spread.0,
-                row.spread.1,
-                rows[1].nanos_per_command / row.nanos_per_command,
-                row.p50,
-                row.p99,
-                row.p999,
-                row.fills.fills,
-                row.fills.hash,
-            )
+fn try_out(contender: &Contender, workload: &Workload) -> Verdict {
+    if !contender.can(workload) {
+        return Verdict::Lacks;
+    }
+    match catch_unwind(AssertUnwindSafe(|| (contender.run)(workload))) {
+        Ok(round) if round.outcome == workload.judgement.outcome => {
+            Verdict::Agrees(Figures { nanos_per_command: Vec::new(), p50: 0, p99: 0, p999: 0 })
+        }
+        Ok(round) => Verdict::Wrong(round.outcome),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            Verdict::Panicked(text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("without a word").to_owned())
+        }
+    }
+}
+
+impl Comparison<'_> {
+    /// Whether a contender did as the naive book did.
+    pub fn agrees(&self, name: &str) -> bool {
+        self.figures(name).is_some()
+    }
+
+    /// Million commands a second.
+    pub fn rate(&self, name: &str) -> Option<f64> {
+        self.figures(name).map(|figures| 1_000.0 / figures.median())
+    }
+
+    /// How many times as fast one contender is as another.
+    pub fn ratio(&self, name: &str, base: &str) -> Option<f64> {
+        Some(self.figures(name)?.ratio_to(self.figures(base)?))
+    }
+
+    fn figures(&self, name: &str) -> Option<&Figures> {
+        self.rows.iter().find(|row| row.name == name).and_then(|row| match &row.verdict {
+            Verdict::Agrees(figures) => Some(figures),
+            _ => None,
         })
-        .collect();
-    format!(
-        r#"{{"workload":"{title}","resting":{},"commands":{},"rounds":{rounds},"load_average":"{}","engines":[{}]}}"#,
-        workload.setup,
-        workload.timed().len(),
-        load_average(),
-        rows.join(","),
-    )
+    }
+
+    /// The table for people. Each of `bases` has a column that says how many times as fast the others
+    /// are.
+    pub fn table(&self, bases: &[&str]) -> String {
+        let Workload { name, setup, judgement, .. } = self.workload;
+        let mix = self.workload.mix();
+        let mut text = format!(
+            "{name}: {} commands ({} adds, {} takers, {} cancels, {} reductions, {} moves) after {setup} that build \
+             the book;\n{} fills, {} refusals; at most {} resting, at most {} levels; {} resting in {} levels at \
+             last\nmedian of {} interleaved rounds, processor time of the thread; single commands on the wall, of \
+             which the clock is {} ns; load average {}\n\n",
+            self.workload.timed().len(),
+            mix.adds,
+            mix.takers,
+            mix.cancels,
+            mix.reductions,
+            mix.moves,
+            judgement.outcome.fills,
+            judgement.outcome.refusals,
+            judgement.resting_max,
+            judgement.levels_max,
+            judgement.resting,
+            judgement.levels,
+            self.rounds,
+            clock_nanos(),
+            load_average(),
+        );
+        text.push_str("| engine | million commands/s | ns/command (best to worst) |");
+        for base in bases {
+            write!(text, " × {base} |").expect("a string takes all");
+        }
+        text.push_str(" p50 / p99 / p99.9 ns | outcome |\n|---|---|---|");
+        text.push_str(&"---|".repeat(bases.len()));
+        text.push_str("---|---|\n");
+        for row in &self.rows {
+            let verdict = match &row.verdict {
+                Verdict::Agrees(figures) => {
+                    let sorted = figures.sorted();
+                    write!(
+                        text,
+                        "| {} | {:.2} | {:.1} ({:.1} to {:.1}) |",
+                        row.name,
+                        1_000.0 / figures.median(),
+                        figures.median(),
+                        sorted[0],
+                        sorted[sorted.len() - 1],
+                    )
+                    .expect("a string takes all");
+                    for base in bases {
+                        let ratio = self.ratio(row.name, base).map_or("–".to_owned(), |ratio| format!("{ratio:.2}"));
+                        write!(text, " {ratio} |").expect("a string takes all");
+                    }
+                    writeln!(text, " {} / {} / {} | equal |", figures.p50, figures.p99, figures.p999)
+                        .expect("a string takes all");
+                    continue;
+                }
+                Verdict::Wrong(Outcome { fills, refusals, .. }) => {
+                    format!("WRONG HASH: {fills} fills, {refusals} refusals")
+                }
+                Verdict::Panicked(message) => format!("PANICKED: {message}"),
+                Verdict::Lacks => "not run: no moves, reductions or refusals".to_owned(),
+            };
+            let none = " – |".repeat(bases.len() + 3);
+            writeln!(text, "| {} |{none} {verdict} |", row.name).expect("a string takes all");
+        }
+        text
+    }
+
+    /// The same as JSON, on one line.
+    pub fn json(&self) -> String {
+        let rows: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| match &row.verdict {
+                Verdict::Agrees(figures) => {
+                    let sorted = figures.sorted();
+                    format!(
+                        r#"{{"engine":"{}","outcome":"equal","ns_per_command":{:.2},"ns_best":{:.2},"ns_worst":{:.2},"p50_ns":{},"p99_ns":{},"p999_ns":{}}}"#,
+                        row.name,
+                        figures.median(),
+                        sorted[0],
+                        sorted[sorted.len() - 1],
+                        figures.p50,
+                        figures.p99,
+                        figures.p999,
+                    )
+                }
+                Verdict::Wrong(Outcome { fills, refusals, hash }) => format!(
+                    r#"{{"engine":"{}","outcome":"wrong hash","fills":{fills},"refusals":{refusals},"hash":"{hash:016x}"}}"#,
+                    row.name
+                ),
+                Verdict::Panicked(message) => {
+                    format!(r#"{{"engine":"{}","outcome":"panicked","message":"{}"}}"#, row.name, message.escape_default())
+                }
+                Verdict::Lacks => format!(r#"{{"engine":"{}","outcome":"not run"}}"#, row.name),
+            })
+            .collect();
+        let Workload { name, setup, judgement, .. } = self.workload;
+        format!(
+            r#"{{"workload":"{name}","setup":{setup},"commands":{},"fills":{},"refusals":{},"hash":"{:016x}","resting_max":{},"levels_max":{},"resting":{},"levels":{},"rounds":{},"clock_ns":{},"load_average":"{}","engines":[{}]}}"#,
+            self.workload.timed().len(),
+            judgement.outcome.fills,
+            judgement.outcome.refusals,
+            judgement.outcome.hash,
+            judgement.resting_max,
+            judgement.levels_max,
+            judgement.resting,
+            judgement.levels,
+            self.rounds,
+            clock_nanos(),
+            load_average(),
+            rows.join(","),
+        )
+    }
 }
 
 /// The machine's load over one, five and fifteen minutes, where the system tells.

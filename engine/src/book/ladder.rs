@@ -1,6 +1,6 @@
 //! One side of a book: its price levels, found in constant time near the touch.
 //!
-//! Levels hang in pages of 64 neighbouring prices, with a bitmap of those that are occupied. The
+//! Levels stand in pages of 64 neighbouring prices, with a bitmap of those that are occupied. The
 //! pages hang in an ordered map, which is asked only when the best page runs empty or a page
 //! comes or goes; a small direct-mapped cache answers for the pages in use. An empty book has no
 //! page at all.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::LevelChange;
 use crate::order::Side;
-use crate::slab::{NONE, push_lean};
+use crate::slab::NONE;
 use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 6;
@@ -24,7 +24,7 @@ pub struct Level {
     pub head: u32,
 }
 
-/// A level as it stands in its page. Its price follows from where it stands.
+/// A level as it is stored. Its price follows from where it stands. One without orders is [`EMPTY`].
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     quantity: Quantity,
@@ -34,12 +34,11 @@ struct Stored {
 
 const EMPTY: Stored = Stored { quantity: Quantity::ZERO, head: NONE, tail: NONE };
 
-/// Only levels that the bitmap marks mean anything.
-#[derive(Clone, Debug)]
+/// Which prices a page holds, and which of its levels have orders.
+#[derive(Clone, Copy, Debug)]
 struct Page {
     number: u64,
     occupied: u64,
-    levels: [Stored; PAGE_LEVELS],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ struct Cached {
     page: u32,
 }
 
-/// One side of a book. A level is named by its page and its place there: see [`Place`].
+/// One side of a book. A level is named by where it stands in `levels`.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     side: Side,
@@ -56,29 +55,12 @@ pub struct Ladder {
     mask: u64,
     best_key: u64,
     best: u32,
+    /// Page by page.
+    levels: Vec<Stored>,
     pages: Vec<Page>,
     free: Vec<u32>,
     by_number: BTreeMap<u64, u32>,
     cache: [Cached; CACHED_PAGES],
-}
-
-/// Where a level stands: its page's slot and its place in the page, in one number.
-#[derive(Clone, Copy)]
-struct Place {
-    page: u32,
-    bit: u32,
-}
-
-impl Place {
-    #[inline]
-    fn of(level: u32) -> Self {
-        Self { page: level >> PAGE_BITS, bit: level % PAGE_LEVELS as u32 }
-    }
-
-    #[inline]
-    fn level(self) -> u32 {
-        self.page << PAGE_BITS | self.bit
-    }
 }
 
 impl Ladder {
@@ -88,6 +70,7 @@ impl Ladder {
             mask: if side == Side::Buy { u64::MAX } else { 0 },
             best_key: u64::MAX,
             best: NONE,
+            levels: Vec::new(),
             pages: Vec::new(),
             free: Vec::new(),
             by_number: BTreeMap::new(),
@@ -106,6 +89,21 @@ impl Ladder {
         (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, self.level(self.best)))
     }
 
+    /// Whether an order of the other side with this limit trades here.
+    #[inline]
+    pub fn is_within(&self, limit: Price) -> bool {
+        self.best_key <= limit.0 ^ self.mask && self.best != NONE
+    }
+
+    /// The level of a price, if anything rests there.
+    pub fn at(&self, price: Price) -> Option<Level> {
+        let key = price.0 ^ self.mask;
+        let page = *self.by_number.get(&(key >> PAGE_BITS))?;
+        let bit = key as u32 % PAGE_LEVELS as u32;
+        let occupied = self.pages[page as usize].occupied & (1 << bit) != 0;
+        occupied.then(|| self.level(level_at(page, bit)))
+    }
+
     /// The levels, best first.
     pub fn iter(&self) -> impl Iterator<Item = Level> {
         self.by_number.values().flat_map(move |page| {
@@ -113,54 +111,59 @@ impl Ladder {
             std::iter::from_fn(move || {
                 let bit = occupied.trailing_zeros();
                 occupied &= occupied.checked_sub(1)?;
-                Some(self.level(Place { page: *page, bit }.level()))
+                Some(self.level(level_at(*page, bit)))
             })
         })
     }
 
     /// Puts an order behind the others of its price. Gives its level and the order before it.
-    #[inline]
+    #[inline(always)]
     pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, LevelChange) {
-        let side = self.side;
         let key = price.0 ^ self.mask;
         let number = key >> PAGE_BITS;
         let cached = self.cache[number as usize % CACHED_PAGES];
-        let page_slot = if cached.number == number { cached.page } else { self.page_at(number) };
-        let place = Place { page: page_slot, bit: key as u32 % PAGE_LEVELS as u32 };
-        let page = &mut self.pages[page_slot as usize];
-        let stored = &mut page.levels[place.bit as usize];
-        if page.occupied & (1 << place.bit) != 0 {
-            let previous = std::mem::replace(&mut stored.tail, order);
-            stored.quantity += quantity;
-            return (place.level(), previous, LevelChange { side, price, quantity: stored.quantity });
+        let page = if cached.number == number { cached.page } else { self.page_at(number) };
+        let level = level_at(page, key as u32 % PAGE_LEVELS as u32);
+        let stored = &mut self.levels[level as usize];
+        stored.quantity += quantity;
+        let change = LevelChange { side: self.side, price, quantity: stored.quantity };
+        let previous = std::mem::replace(&mut stored.tail, order);
+        if previous == NONE {
+            stored.head = order;
+            self.open(level, key);
         }
-        *stored = Stored { quantity, head: order, tail: order };
-        page.occupied |= 1 << place.bit;
-        if key < self.best_key || self.best == NONE {
-            self.best_key = key;
-            self.best = place.level();
-        }
-        (place.level(), NONE, LevelChange { side, price, quantity })
+        (level, previous, change)
     }
 
     /// Lowers what rests at a level. The orders themselves are the caller's.
-    #[inline]
+    #[inline(always)]
     pub fn shrink(&mut self, level: u32, quantity: Quantity) -> LevelChange {
-        let Place { page, bit } = Place::of(level);
-        let page = &mut self.pages[page as usize];
-        let price = Price(page.key(bit) ^ self.mask);
-        let stored = &mut page.levels[bit as usize];
+        let price = Price(self.key(level) ^ self.mask);
+        let stored = &mut self.levels[level as usize];
         stored.quantity -= quantity;
         LevelChange { side: self.side, price, quantity: stored.quantity }
+    }
+
+    /// Changes what rests at a level by an order that goes from one quantity to another.
+    pub fn resize(&mut self, level: u32, from: Quantity, to: Quantity) -> LevelChange {
+        let stored = &mut self.levels[level as usize];
+        stored.quantity = stored.quantity - from + to;
+        self.shrink(level, Quantity::ZERO)
+    }
+
+    /// The price of a level.
+    pub fn price_of(&self, level: u32) -> Price {
+        self.level(level).price
     }
 
     /// Takes a quantity off the front of a level, whose first order is then `head`.
     #[inline]
     pub fn take(&mut self, level: u32, quantity: Quantity, head: u32) -> LevelChange {
         let change = self.shrink(level, quantity);
-        let Place { page, bit } = Place::of(level);
-        self.pages[page as usize].levels[bit as usize].head = head;
+        let stored = &mut self.levels[level as usize];
+        stored.head = head;
         if head == NONE {
+            stored.tail = NONE;
             self.remove(level);
         }
         change
@@ -168,52 +171,65 @@ impl Ladder {
 
     /// Lowers what rests at a level by an order that leaves, and closes the gap between its
     /// neighbours where one of them is the level itself.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&mut self, level: u32, quantity: Quantity, previous: u32, next: u32) -> LevelChange {
         let change = self.shrink(level, quantity);
-        if previous == NONE || next == NONE {
-            let Place { page, bit } = Place::of(level);
-            let stored = &mut self.pages[page as usize].levels[bit as usize];
+        let stored = &mut self.levels[level as usize];
+        if previous == NONE {
+            stored.head = next;
+        }
+        if next == NONE {
+            stored.tail = previous;
             if previous == NONE {
-                stored.head = next;
-            }
-            if next == NONE {
-                stored.tail = previous;
-            }
-            if previous == NONE && next == NONE {
                 self.remove(level);
             }
         }
         change
     }
 
+    /// A level by its name.
     #[inline]
     fn level(&self, level: u32) -> Level {
-        let Place { page, bit } = Place::of(level);
-        let page = &self.pages[page as usize];
-        let Stored { quantity, head, .. } = page.levels[bit as usize];
-        Level { price: Price(page.key(bit) ^ self.mask), quantity, head }
+        let Stored { quantity, head, .. } = self.levels[level as usize];
+        Level { price: Price(self.key(level) ^ self.mask), quantity, head }
     }
 
+    #[inline]
+    fn key(&self, level: u32) -> u64 {
+        self.pages[(level >> PAGE_BITS) as usize].key(level % PAGE_LEVELS as u32)
+    }
+
+    /// Marks a level that has its first order.
+    #[inline(never)]
+    fn open(&mut self, level: u32, key: u64) {
+        self.pages[(level >> PAGE_BITS) as usize].occupied |= 1 << (level % PAGE_LEVELS as u32);
+        if key < self.best_key || self.best == NONE {
+            self.best_key = key;
+            self.best = level;
+        }
+    }
+
+    /// Forgets a level whose last order is gone.
+    #[inline(never)]
     fn remove(&mut self, level: u32) {
-        let Place { page: page_slot, bit } = Place::of(level);
-        let page = &mut self.pages[page_slot as usize];
-        page.occupied &= !(1 << bit);
+        let slot = level >> PAGE_BITS;
+        let page = &mut self.pages[slot as usize];
+        page.occupied &= !(1 << (level % PAGE_LEVELS as u32));
         let (number, empty) = (page.number, page.occupied == 0);
         if empty {
             self.by_number.remove(&number);
-            self.free.push(page_slot);
+            self.free.push(slot);
             let cached = &mut self.cache[number as usize % CACHED_PAGES];
             if cached.number == number {
                 cached.number = u64::MAX;
             }
         }
         if level == self.best {
-            let page = if empty { self.by_number.values().next().copied() } else { Some(page_slot) };
+            let page = if empty { self.by_number.values().next().copied() } else { Some(slot) };
             (self.best, self.best_key) = page.map_or((NONE, u64::MAX), |slot| {
                 let page = &self.pages[slot as usize];
                 let bit = page.occupied.trailing_zeros();
-                (Place { page: slot, bit }.level(), page.key(bit))
+                (level_at(slot, bit), page.key(bit))
             });
         }
     }
@@ -233,16 +249,30 @@ impl Ladder {
         page
     }
 
-    /// A page without levels; an old one if there is one. What stands in its levels is left there.
+    /// A page without orders; an old one if there is one, whose levels were left empty.
     fn new_page(&mut self, number: u64) -> u32 {
+        let page = Page { number, occupied: 0 };
         if let Some(slot) = self.free.pop() {
-            let page = &mut self.pages[slot as usize];
-            (page.number, page.occupied) = (number, 0);
+            self.pages[slot as usize] = page;
             return slot;
         }
-        push_lean(&mut self.pages, Page { number, occupied: 0, levels: [EMPTY; PAGE_LEVELS] });
+        // A page is a kilobyte and most sides of a quiet market need one: it begins with one.
+        if self.pages.len() == self.pages.capacity() {
+            self.pages.reserve_exact((self.pages.len() / 8).max(1));
+        }
+        self.pages.push(page);
+        if self.levels.len() == self.levels.capacity() {
+            self.levels.reserve_exact((self.levels.len() / 8).next_multiple_of(PAGE_LEVELS).max(PAGE_LEVELS));
+        }
+        self.levels.extend([EMPTY; PAGE_LEVELS]);
         u32::try_from(self.pages.len() - 1).expect("fewer pages than orders")
     }
+}
+
+/// Where a page's level stands.
+#[inline]
+fn level_at(page: u32, bit: u32) -> u32 {
+    page << PAGE_BITS | bit
 }
 
 impl Page {

@@ -117,7 +117,14 @@ impl Book {
             received: self.received,
             sent: self.sent,
             digest: self.digest.0,
-            ..BookSnapshot::default()
+            special: self.specials.iter().copied().collect(),
+            dark: self.dark.by_age(),
+            darkened: self.dark.sequence(),
+            pending: self.pending.by_number(),
+            phase: self.state.phase,
+            until: self.state.until,
+            protection: self.state.protection,
+            groups: self.groups.by_account(),
         }
     }
 
@@ -127,7 +134,7 @@ impl Book {
             let mut slot = level.head;
             std::iter::from_fn(move || {
                 let node: &Node = (slot != NONE).then(|| &self.orders[slot])?;
-                slot = self.links[slot as usize].next;
+                slot = self.orders.next(slot);
                 Some(RestingOrder {
                     id: node.id,
                     account: node.account,
@@ -144,9 +151,27 @@ impl Book {
     #[must_use]
     pub fn restore(snapshot: &BookSnapshot) -> Self {
         let mut book = Self::new();
-        for order in &snapshot.orders {
-            book.append(*order);
+        for special in &snapshot.special {
+            book.specials.insert(*special);
+            book.ends.add(special.id, special.instructions.lifetime);
         }
+        for order in &snapshot.orders {
+            book.append(*order, book.specials.get(order.id).is_some());
+        }
+        book.state.phase = snapshot.phase;
+        book.state.until = snapshot.until;
+        book.state.protection = snapshot.protection;
+        book.dark.restore(&snapshot.dark, snapshot.darkened, book.touch());
+        for order in &snapshot.pending {
+            if let Some(link) = order.asks().link {
+                book.pending.insert(link.list, *order);
+            }
+        }
+        let dark = snapshot.dark.iter().map(|dark| &dark.order);
+        for order in dark.chain(&snapshot.pending).chain(snapshot.waiting.iter().map(|waiting| &waiting.order)) {
+            book.ends.add(order.id, order.asks().lifetime);
+        }
+        snapshot.groups.iter().for_each(|(account, group)| book.groups.learn(*account, *group));
         book.trades = snapshot.trades;
         book.aggregates = snapshot.aggregates;
         book.changes = snapshot.changes;
@@ -156,6 +181,7 @@ impl Book {
         book.last = snapshot.last;
         book.cascade_time = snapshot.cascade_time;
         book.triggers.restore(snapshot.sequence, &snapshot.waiting, &snapshot.fired);
+        book.settle_if_nothing_resumes();
         book
     }
 }

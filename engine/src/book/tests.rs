@@ -8,7 +8,7 @@
 //! 110`, `when fall 90`, `trail rise 500`, `trail fall 500 after rise 120`, in basis points).
 
 use super::*;
-use crate::order::{Activation, Trail, Trigger};
+use crate::order::{Activation, Distance, SelfTrade, Trail, Trigger};
 use crate::units::{BasisPoints, Nanos};
 
 fn check(scenario: &str, expected: &str) {
@@ -89,6 +89,7 @@ fn tell(answer: &ToWallet, output: &BookOutput) -> Vec<String> {
                 told.push(format!("{order} is triggered: {}", stands(placement)));
                 of_others -= of_triggered(event);
             }
+            BookEvent::Resumed { .. } | BookEvent::PhaseChanged { .. } => panic!("no scenario here has {event:?}"),
         }
     }
     told.extend(fills.map(|(fill, _)| trade(fill)));
@@ -122,7 +123,9 @@ fn stands(placement: Placement) -> String {
         Placement::Filled => "filled".to_owned(),
         Placement::Resting { remaining } => format!("{remaining} rest"),
         Placement::Expired { remaining, reason } => format!("{remaining} expired {reason:?}"),
-        Placement::Waiting | Placement::Rejected(_) => panic!("a triggered order has its turn"),
+        Placement::Waiting | Placement::Pending | Placement::Slid { .. } | Placement::Rejected(_) => {
+            panic!("a triggered order has its turn")
+        }
     }
 }
 
@@ -147,13 +150,13 @@ fn instructions(asked: &[&str]) -> (AccountId, Instructions) {
             }
             "trail" => {
                 let of = if next() == "rise" { Trigger::TrailRise } else { Trigger::TrailFall };
-                let delta = BasisPoints(small(next()));
+                let distance = Distance::Share(BasisPoints(small(next())));
                 let activation = words.next_if_eq(&"after").map(|_| {
                     let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: after what?"));
                     let of = if next() == "rise" { Activation::Rise } else { Activation::Fall };
                     of(price(next()))
                 });
-                instructions.trigger = Some(of(Trail { delta, activation }));
+                instructions.trigger = Some(of(Trail { distance, activation }));
             }
             _ => panic!("{asked:?}: {word}"),
         }
@@ -194,7 +197,7 @@ fn command(line: &str) -> BookCommand {
                 quantity: Quantity(number(quantity)),
                 budget: Notional(budget),
                 time: Nanos(0),
-                instructions,
+                instructions: (!instructions.is_plain()).then_some(instructions),
             })
         }
         _ => panic!("{line}"),

@@ -33,6 +33,8 @@ pub enum Stage {
     Follows(Price),
     /// It was fired and waits for its turn.
     Fired,
+    /// The order it waited for was filled; it waits for its turn.
+    Activated,
 }
 
 /// All orders of a market that wait.
@@ -90,8 +92,7 @@ impl Triggers {
         self.sequence += 1;
         self.put(WaitingOrder { order, sequence: self.sequence, stage: Stage::Awaits });
         let slot = self.slot(order.id).expect("just put");
-        if let (Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)), Some(last)) =
-            (order.asks().trigger, last)
+        if let (Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)), Some(last)) = (order.asks().trigger, last)
             && is_activated(&trail, last)
         {
             self.leave(slot);
@@ -133,7 +134,7 @@ impl Triggers {
         let slot = self.slot(order)?;
         let waiting = self.orders[slot];
         match waiting.stage {
-            Stage::Fired => self.fired.retain(|fired| *fired != slot),
+            Stage::Fired | Stage::Activated => self.fired.retain(|fired| *fired != slot),
             Stage::Awaits | Stage::Follows(_) => self.leave(slot),
         }
         self.forget(slot);
@@ -141,11 +142,19 @@ impl Triggers {
     }
 
     /// Takes out the order whose turn it is.
-    pub fn next_fired(&mut self) -> Option<NewOrder> {
+    pub fn next_fired(&mut self) -> Option<WaitingOrder> {
         let slot = self.fired.pop_front()?;
-        let order = self.orders[slot].order;
+        let order = self.orders[slot];
         self.forget(slot);
         Some(order)
+    }
+
+    /// An order has its turn behind those fired before it, because the one it waited for was filled.
+    pub fn activate(&mut self, order: NewOrder) {
+        self.sequence += 1;
+        self.put(WaitingOrder { order, sequence: self.sequence, stage: Stage::Activated });
+        let slot = self.slot(order.id).expect("just put");
+        self.fired.push_back(slot);
     }
 
     /// Whether an order was fired and had no turn yet.
@@ -198,7 +207,7 @@ impl Triggers {
     fn put(&mut self, waiting: WaitingOrder) {
         let slot = self.orders.insert(waiting);
         self.by_id.insert(waiting.order.id.0, slot, |slot| self.orders[slot].order.id.0);
-        if waiting.stage != Stage::Fired {
+        if !matches!(waiting.stage, Stage::Fired | Stage::Activated) {
             self.enter(slot);
         }
     }

@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 
+use super::snapshot::OpenOrder;
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
-use crate::order::{Instructions, OrderKind, Side};
+use crate::order::{Display, Instructions, Lifetime, Link, OrderKind, SelfTrade, Side};
 use crate::slab::{Index, NONE, Slab};
-use crate::units::{Amount, Nanos, Notional, Price, Quantity, Rounding};
+use crate::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity, Rounding};
 use crate::update::{OrderView, Status};
 
 /// An open order. Kept small, because there may be hundreds of thousands: what only a filled,
-/// market or contingent order needs stands in [`Progress`].
+/// market or contingent order needs stands in [`Standing`].
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
     pub id: OrderId,
@@ -20,7 +21,7 @@ pub struct Order {
     pub price: Price,
     pub quantity: Quantity,
     pub account: AccountId,
-    pub progress: u32,
+    standing: u32,
     previous: u32,
     next: u32,
     pub market: MarketId,
@@ -37,14 +38,15 @@ const TRAIT_BUY: u8 = 1;
 const TRAIT_NAMED: u8 = 2;
 const TRAIT_KIND_SHIFT: u8 = 2;
 
-/// How far an order has come.
+/// How far an order has come, and all that it asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Filled so far.
     pub executed: Quantity,
     /// Exact notional of it.
     pub notional: Notional,
-    /// What the order still holds.
+    /// What the order still holds. Two orders of which one cancels the other hold what the dearer
+    /// of them needs, once: the first of them does.
     pub held: Amount,
     /// Received amounts times their fee rates, in minor units times basis points.
     pub fee_basis: i128,
@@ -54,30 +56,92 @@ pub struct Progress {
     pub budget: Amount,
     /// When it last changed.
     pub updated: Nanos,
-    /// What it asks for beyond its kind.
+    /// What it asks for beyond its kind, with the group and the link that the wallet gave it.
     pub instructions: Instructions,
-    /// When its trigger was reached; zero until then.
+    /// When its trigger was reached, or, without one, the order it waited for was filled; zero
+    /// until then.
     pub triggered: Nanos,
     /// What it lost because it would have traded with its own account.
     pub prevented: Quantity,
+    /// When the order it waited for was filled; zero until then, and for an order that waits for none.
+    pub activated: Nanos,
+    /// What a market order to buy may cost of which another is the partner, so that the hold they
+    /// have in common covers it; zero for every other order.
+    pub claim: Amount,
 }
 
-impl Progress {
+/// What a fill changes of an order: the part of its [`Progress`] that is always there. Kept apart
+/// from [`Terms`], so that a fill moves a hundred bytes and not three hundred.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    pub executed: Quantity,
+    pub prevented: Quantity,
+    pub notional: Notional,
+    pub held: Amount,
+    pub fee_basis: i128,
+    pub fee_charged: Amount,
+    pub updated: Nanos,
+    terms: u32,
+}
+
+/// The part that few orders have: see [`Progress`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub instructions: Instructions,
+    pub budget: Amount,
+    pub triggered: Nanos,
+    pub activated: Nanos,
+    pub claim: Amount,
+}
+
+impl Standing {
     /// What is open of an order of this quantity.
-    #[must_use]
     pub fn open(&self, quantity: Quantity) -> Quantity {
         quantity - self.executed - self.prevented
     }
 }
 
+impl Terms {
+    /// Whether the order waits until another of its list is filled.
+    pub fn is_pending(&self) -> bool {
+        self.activated == Nanos::ZERO && self.instructions.link.is_some_and(|link| link.after.is_some())
+    }
+
+    /// Whether the order waits for its trigger, or will when it is no longer pending.
+    pub fn is_waiting(&self) -> bool {
+        self.instructions.trigger.is_some() && self.triggered == Nanos::ZERO
+    }
+}
+
+/// What orders without terms have.
+static NO_TERMS: Terms = Terms {
+    instructions: Instructions {
+        self_trade: SelfTrade::Allow,
+        group: 0,
+        trigger: None,
+        display: Display::All,
+        minimum: Quantity::ZERO,
+        peg: None,
+        lifetime: Lifetime::UntilCancelled,
+        slippage: BasisPoints::ZERO,
+        tag: 0,
+        link: None,
+    },
+    budget: Amount::ZERO,
+    triggered: Nanos::ZERO,
+    activated: Nanos::ZERO,
+    claim: Amount::ZERO,
+};
+
 /// The open orders of a wallet.
 #[derive(Clone, Debug)]
 pub struct Orders {
     orders: Slab<Order>,
-    progress: Slab<Progress>,
+    standings: Slab<Standing>,
+    terms: Slab<Terms>,
     by_id: Index,
     by_client_id: Index,
-    /// Per account, the first of its orders and their number.
+    /// Per account, the first of its orders, their number, and its trade group.
     accounts: Vec<Chain>,
     closed: ClosedIds,
 }
@@ -86,6 +150,7 @@ pub struct Orders {
 struct Chain {
     first: u32,
     length: u32,
+    group: u32,
 }
 
 /// Client order ids of orders that are final, the latest of them, to refuse what comes twice.
@@ -102,7 +167,8 @@ impl Orders {
     pub fn new(window: usize) -> Self {
         Self {
             orders: Slab::default(),
-            progress: Slab::default(),
+            standings: Slab::default(),
+            terms: Slab::default(),
             by_id: Index::dense(),
             by_client_id: Index::dense(),
             accounts: Vec::new(),
@@ -110,8 +176,22 @@ impl Orders {
         }
     }
 
-    pub fn open_account(&mut self) {
-        self.accounts.push(Chain { first: NONE, length: 0 });
+    pub fn open_account(&mut self, group: u32) {
+        self.accounts.push(Chain { first: NONE, length: 0, group });
+    }
+
+    /// The trade group of an account; zero for none.
+    pub fn group(&self, account: AccountId) -> u32 {
+        self.accounts.get(account.0 as usize).map_or(0, |chain| chain.group)
+    }
+
+    pub fn change_group(&mut self, account: AccountId, group: u32) {
+        self.accounts[account.0 as usize].group = group;
+    }
+
+    /// The trade groups of all accounts.
+    pub fn groups(&self) -> Vec<u32> {
+        self.accounts.iter().map(|chain| chain.group).collect()
     }
 
     pub fn len(&self) -> usize {
@@ -122,20 +202,28 @@ impl Orders {
         self.accounts[account.0 as usize].length
     }
 
-    pub fn insert(&mut self, order: Order, progress: Option<Progress>) -> u32 {
+    pub fn insert(&mut self, open: &OpenOrder) {
+        let order = Order::new(open);
         let chain = self.accounts[order.account.0 as usize];
-        let progress = progress.map_or(NONE, |progress| self.progress.insert(progress));
-        let slot = self.orders.insert(Order { progress, previous: NONE, next: chain.first, ..order });
+        let standing = open.progress.as_ref().map_or(NONE, |progress| self.take_in(progress));
+        let slot = self.orders.insert(Order { standing, previous: NONE, next: chain.first, ..order });
         if chain.first != NONE {
             self.orders[chain.first].previous = slot;
         }
-        self.accounts[order.account.0 as usize] = Chain { first: slot, length: chain.length + 1 };
+        self.accounts[order.account.0 as usize] = Chain { first: slot, length: chain.length + 1, ..chain };
         self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
         self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
             let order = &self.orders[slot];
             key(order.account, &order.client_id)
         });
-        slot
+    }
+
+    fn take_in(&mut self, progress: &Progress) -> u32 {
+        let Progress { executed, notional, held, fee_basis, fee_charged, budget, updated, .. } = *progress;
+        let Progress { instructions, triggered, prevented, activated, claim, .. } = *progress;
+        let terms = Terms { instructions, budget, triggered, activated, claim };
+        let terms = if terms == NO_TERMS { NONE } else { self.terms.insert(terms) };
+        self.standings.insert(Standing { executed, prevented, notional, held, fee_basis, fee_charged, updated, terms })
     }
 
     /// Takes an order out. `remember` keeps its client id from being used again.
@@ -154,8 +242,12 @@ impl Orders {
         let client_key = key(order.account, &order.client_id);
         self.by_id.remove(order.id.0, slot);
         self.by_client_id.remove(client_key, slot);
-        if order.progress != NONE {
-            self.progress.remove(order.progress);
+        if order.standing != NONE {
+            let terms = self.standings[order.standing].terms;
+            if terms != NONE {
+                self.terms.remove(terms);
+            }
+            self.standings.remove(order.standing);
         }
         self.orders.remove(slot);
         if remember && order.named() {
@@ -197,35 +289,113 @@ impl Orders {
         })
     }
 
-    pub fn progress(&self, slot: u32, spec: &MarketSpec) -> Progress {
+    pub fn standing(&self, slot: u32, spec: &MarketSpec) -> Standing {
         let order = &self.orders[slot];
-        if order.progress == NONE {
-            Progress {
+        if order.standing == NONE {
+            Standing {
+                executed: Quantity::ZERO,
+                prevented: Quantity::ZERO,
+                notional: Notional::ZERO,
                 held: hold(order.side(), order.price, order.quantity, spec),
+                fee_basis: 0,
+                fee_charged: Amount::ZERO,
                 updated: order.time,
-                ..Progress::default()
+                terms: NONE,
             }
         } else {
-            self.progress[order.progress]
+            self.standings[order.standing]
         }
     }
 
-    pub fn set_progress(&mut self, slot: u32, progress: Progress) {
+    pub fn set_standing(&mut self, slot: u32, standing: Standing) {
         let order = &mut self.orders[slot];
-        if order.progress == NONE {
-            order.progress = self.progress.insert(progress);
+        if order.standing == NONE {
+            order.standing = self.standings.insert(standing);
         } else {
-            self.progress[order.progress] = progress;
+            self.standings[order.standing] = standing;
         }
+    }
+
+    /// What an order asks for beyond its kind, and how far that has come.
+    pub fn terms(&self, slot: u32) -> &Terms {
+        match self.terms_slot(slot) {
+            NONE => &NO_TERMS,
+            terms => &self.terms[terms],
+        }
+    }
+
+    /// The same, to note that it has come further; `None` for an order that asks for nothing.
+    pub fn terms_mut(&mut self, slot: u32) -> Option<&mut Terms> {
+        match self.terms_slot(slot) {
+            NONE => None,
+            terms => Some(&mut self.terms[terms]),
+        }
+    }
+
+    fn terms_slot(&self, slot: u32) -> u32 {
+        match self.orders[slot].standing {
+            NONE => NONE,
+            standing => self.standings[standing].terms,
+        }
+    }
+
+    /// How an order hangs together with others of its list.
+    pub fn link(&self, slot: u32) -> Option<Link> {
+        self.terms(slot).instructions.link
+    }
+
+    /// The open order that lapses when this one trades, is triggered or ends.
+    pub fn partner(&self, slot: u32) -> Option<u32> {
+        self.find(self.link(slot)?.partner?)
+    }
+
+    /// How far an order has come; `None` for a limit order untouched since it was funded.
+    pub fn progress(&self, slot: u32) -> Option<Progress> {
+        let order = &self.orders[slot];
+        if order.standing == NONE {
+            return None;
+        }
+        let Standing { executed, prevented, notional, held, fee_basis, fee_charged, updated, .. } =
+            self.standings[order.standing];
+        let Terms { instructions, budget, triggered, activated, claim } = *self.terms(slot);
+        Some(Progress {
+            executed,
+            notional,
+            held,
+            fee_basis,
+            fee_charged,
+            budget,
+            updated,
+            instructions,
+            triggered,
+            prevented,
+            activated,
+            claim,
+        })
+    }
+
+    /// What an order must go on holding for what is open of it, whoever else counts on its hold.
+    pub fn needed(&self, slot: u32, spec: &MarketSpec) -> Amount {
+        let order = &self.orders[slot];
+        let standing = self.standing(slot, spec);
+        if order.kind().has_limit() || order.side() == Side::Sell {
+            return hold(order.side(), order.price, standing.open(order.quantity), spec);
+        }
+        // A market order to buy has no price to tell what its rest needs: it keeps what it holds.
+        let claim = self.terms(slot).claim;
+        if claim.is_zero() { standing.held } else { claim }
     }
 
     /// The order as its owner sees it.
     pub fn view(&self, slot: u32, spec: &MarketSpec) -> OrderView {
         let order = &self.orders[slot];
-        let progress = self.progress(slot, spec);
-        let status = if progress.executed.is_zero() {
+        let standing = self.standing(slot, spec);
+        let terms = self.terms(slot);
+        let status = if terms.is_pending() {
+            Status::Pending
+        } else if standing.executed.is_zero() {
             Status::New
-        } else if progress.executed < order.quantity {
+        } else if standing.executed < order.quantity {
             Status::PartiallyFilled
         } else {
             Status::Filled
@@ -239,15 +409,15 @@ impl Orders {
             kind: order.kind(),
             price: order.price,
             quantity: order.quantity,
-            budget: progress.budget,
-            executed: progress.executed,
-            notional: progress.notional,
+            budget: terms.budget,
+            executed: standing.executed,
+            notional: standing.notional,
             status,
             time: order.time,
-            updated: progress.updated,
-            instructions: progress.instructions,
-            triggered: progress.triggered,
-            prevented: progress.prevented,
+            updated: standing.updated,
+            instructions: terms.instructions,
+            triggered: terms.triggered,
+            prevented: standing.prevented,
         }
     }
 
@@ -269,27 +439,36 @@ impl Orders {
 
     /// Every open order in the order of its number.
     pub fn sorted(&self) -> Vec<u32> {
-        let accounts = (0..self.accounts.len()).filter_map(|account| u32::try_from(account).ok());
-        let mut slots: Vec<u32> = accounts.flat_map(|account| self.of_account(AccountId(account))).collect();
+        self.sorted_of(None, |_, _| true)
+    }
+
+    /// The open orders of an account, or of all, that are wanted, in the order of their numbers.
+    pub fn sorted_of(&self, account: Option<AccountId>, wanted: impl Fn(&Order, &Terms) -> bool) -> Vec<u32> {
+        let accounts = match account {
+            Some(account) => account.0..account.0 + 1,
+            None => 0..u32::try_from(self.accounts.len()).expect("accounts are numbered by 32 bits"),
+        };
+        let slots = accounts.flat_map(|account| self.of_account(AccountId(account)));
+        let mut slots: Vec<u32> = slots.filter(|slot| wanted(&self.orders[*slot], self.terms(*slot))).collect();
         slots.sort_unstable_by_key(|slot| self.orders[*slot].id);
         slots
     }
 }
 
 impl Order {
-    pub fn new(view: &OrderView, named: bool) -> Self {
+    fn new(open: &OpenOrder) -> Self {
         Self {
-            id: view.id,
-            time: view.time,
-            price: view.price,
-            quantity: view.quantity,
-            account: view.account,
-            progress: NONE,
+            id: open.id,
+            time: open.time,
+            price: open.price,
+            quantity: open.quantity,
+            account: open.account,
+            standing: NONE,
             previous: NONE,
             next: NONE,
-            market: view.market,
-            traits: Traits::new(view.side, view.kind, named),
-            client_id: view.client_id,
+            market: open.market,
+            traits: Traits::new(open.side, open.kind, open.named),
+            client_id: open.client_id,
         }
     }
 

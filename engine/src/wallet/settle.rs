@@ -1,19 +1,20 @@
 //! Settlement: what a book has decided becomes money moved and owners told.
 
-use super::ledger::{Cause, House, LedgerAccount, Posting};
+use super::ledger::{Cause, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput, orders};
-use crate::ids::{MarketId, OrderId};
-use crate::market::{BASIS_POINTS, MarketSpec};
+use crate::ids::{AccountId, MarketId, OrderId};
+use crate::market::MarketSpec;
 use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Phase, Placement, ToWallet};
-use crate::order::{OrderKind, Side};
+use crate::order::OrderKind;
 use crate::reason::Reason;
-use crate::units::{Amount, Nanos, Quantity, Rounding};
-use crate::update::{Execution, OrderEvent, OrderUpdate, OrderView, Status};
+use crate::units::{Amount, Nanos, Price, Quantity};
+use crate::update::{BalanceView, OrderEvent, OrderUpdate, OrderView, Status};
 
 /// What became of a user's command, for its reply. The orders themselves stand in the updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// The order the command was about; the new one of a replacement.
+    /// The order the command was about: the new one of a replacement, the first one of a list; zero
+    /// where it was about no single order.
     pub order: OrderId,
     /// What became of it.
     pub result: SettledResult,
@@ -51,15 +52,7 @@ pub enum SettledResult {
     },
 }
 
-/// One side of a fill: who, and on which terms.
-#[derive(Clone, Copy)]
-struct Party {
-    order: OrderId,
-    remaining: Quantity,
-    maker: bool,
-}
-
-/// What one order did in an answer: its trades, and what it met of its own account.
+/// What happened in one turn: that of the command, or that of an order which has one of its own.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     /// How many of the answer's fills came before these.
@@ -68,26 +61,55 @@ struct Part<'a> {
     events: &'a [BookEvent],
 }
 
-/// Takes an answer apart: what the order of the command did, and what each triggered order did.
-fn parts(message: &ToWallet) -> (Part<'_>, impl Iterator<Item = (OrderId, Placement, Part<'_>)>) {
-    let is_triggered = |event: &BookEvent| matches!(event, BookEvent::Triggered { .. });
-    let own_events = message.events.iter().position(is_triggered).unwrap_or(message.events.len());
+/// The turn of an order that was triggered, or can trade after all.
+struct Turn<'a> {
+    order: OrderId,
+    placement: Placement,
+    is_triggered: bool,
+    part: Part<'a>,
+}
+
+/// How many fills an event's order has of its own, if the event begins its turn.
+fn turn_of(event: &BookEvent) -> Option<usize> {
+    match event {
+        BookEvent::Triggered { fills, .. } | BookEvent::Resumed { fills, .. } => Some(*fills as usize),
+        BookEvent::Lapsed { .. } | BookEvent::Decremented { .. } | BookEvent::PhaseChanged { .. } => None,
+    }
+}
+
+/// Takes an answer apart: what belongs to the command, and what to each order that had a turn.
+fn parts(message: &ToWallet) -> (Part<'_>, impl Iterator<Item = Turn<'_>>) {
+    let begins = |event: &BookEvent| turn_of(event).is_some();
+    let own_events = message.events.iter().position(begins).unwrap_or(message.events.len());
     let (own, mut events) = message.events.split_at(own_events);
-    let of_triggered =
-        |event: &BookEvent| if let BookEvent::Triggered { fills, .. } = event { *fills as usize } else { 0 };
-    let of_others: usize = events.iter().map(of_triggered).sum();
+    let of_others: usize = events.iter().filter_map(turn_of).sum();
     let (own_fills, mut fills) = message.fills.split_at(message.fills.len() - of_others);
-    let triggered = std::iter::from_fn(move || {
-        let (BookEvent::Triggered { order, placement, fills: count }, rest) = events.split_first()? else {
+    let turns = std::iter::from_fn(move || {
+        let (first, rest) = events.split_first()?;
+        let (BookEvent::Triggered { order, placement, fills: count }
+        | BookEvent::Resumed { order, placement, fills: count }) = *first
+        else {
             return None;
         };
-        let (its_events, later) = rest.split_at(rest.iter().position(is_triggered).unwrap_or(rest.len()));
-        let (its_fills, later_fills) = fills.split_at(*count as usize);
+        let (its_events, later) = rest.split_at(rest.iter().position(begins).unwrap_or(rest.len()));
+        let (its_fills, later_fills) = fills.split_at(count as usize);
         (events, fills) = (later, later_fills);
         let before = message.fills.len() - later_fills.len() - its_fills.len();
-        Some((*order, *placement, Part { before, fills: its_fills, events: its_events }))
+        let is_triggered = matches!(first, BookEvent::Triggered { .. });
+        Some(Turn { order, placement, is_triggered, part: Part { before, fills: its_fills, events: its_events } })
     });
-    (Part { before: 0, fills: own_fills, events: own }, triggered)
+    (Part { before: 0, fills: own_fills, events: own }, turns)
+}
+
+impl<'a> Part<'a> {
+    /// Takes off what lapsed because its owner cancelled another order of its list: that comes with
+    /// the cancel, before anything else.
+    fn split_canceled(self) -> (Self, Self) {
+        let canceled = |event: &BookEvent| matches!(event, BookEvent::Lapsed { reason: Expiry::ListCanceled, .. });
+        let end = self.events.iter().position(|event| !canceled(event)).unwrap_or(self.events.len());
+        let (events, later) = self.events.split_at(end);
+        (Self { before: self.before, fills: &[], events }, Self { events: later, ..self })
+    }
 }
 
 impl Wallet {
@@ -109,41 +131,24 @@ impl Wallet {
             path.last = Some(fill.price);
         }
         let time = message.time;
-        let (own, triggered) = parts(message);
+        let (own, turns) = parts(message);
         let settled = match &message.outcome {
             BookOutcome::Placed { order, placement } => {
                 let placed = self.settle_placement(market, *order, *placement, own, time, output);
                 Settled { order: *order, result: SettledResult::Placed(placed) }
             }
-            BookOutcome::Canceled { order, remaining } => {
-                self.settle_cancel(*order, *remaining, time, output);
-                Settled { order: *order, result: SettledResult::Canceled(Ok(())) }
-            }
-            BookOutcome::CancelRejected { order, reason } => {
-                Settled { order: *order, result: SettledResult::Canceled(Err(*reason)) }
-            }
-            BookOutcome::CanceledMany(orders) => {
-                for (order, remaining) in orders {
-                    self.settle_cancel(*order, *remaining, time, output);
-                }
+            BookOutcome::PlacedList(orders) => {
+                let placed = self.settle_list(market, orders, own, time, output);
                 let order = orders.first().map_or(OrderId(0), |(order, _)| *order);
-                Settled { order, result: SettledResult::CanceledMany }
+                Settled { order, result: SettledResult::PlacedList(placed) }
             }
-            BookOutcome::Reduced { order, quantity } => {
-                self.settle_reduction(*order, *quantity, time, output);
-                Settled { order: *order, result: SettledResult::Reduced(Ok(())) }
-            }
-            BookOutcome::ReduceRejected { order, reason } => {
-                Settled { order: *order, result: SettledResult::Reduced(Err(*reason)) }
-            }
-            BookOutcome::PlacedList(_) => Settled { order: OrderId(0), result: SettledResult::PlacedList(Ok(())) },
-            BookOutcome::Entered(phase) => Settled { order: OrderId(0), result: SettledResult::Entered(*phase) },
-            BookOutcome::Protected => Settled { order: OrderId(0), result: SettledResult::Protected },
-            BookOutcome::Advanced => Settled { order: OrderId(0), result: SettledResult::Advanced },
-            BookOutcome::Continued => Settled { order: OrderId(0), result: SettledResult::Continued },
             BookOutcome::Replaced { old, canceled, new, placement } => {
+                let mut own = own;
                 if let Ok(remaining) = canceled {
                     self.settle_cancel(*old, *remaining, time, output);
+                    let (of_cancel, later) = own.split_canceled();
+                    self.settle_part(market, of_cancel, None, time, output);
+                    own = later;
                 }
                 let placed = match placement {
                     Some(placement) => {
@@ -154,17 +159,67 @@ impl Wallet {
                     }
                     None => {
                         self.withdraw(*new, time, output);
+                        self.settle_part(market, own, None, time, output);
                         None
                     }
                 };
                 let canceled = canceled.map(|_| ());
                 Settled { order: *new, result: SettledResult::Replaced { old: *old, canceled, placed } }
             }
+            outcome => {
+                let settled = self.settle_outcome(market, outcome, time, output);
+                self.settle_part(market, own, None, time, output);
+                settled
+            }
         };
-        for (order, placement, part) in triggered {
-            self.settle_triggered(market, order, placement, part, time, output);
+        for turn in turns {
+            if turn.is_triggered {
+                self.trigger(turn.order, turn.placement, time, output);
+            }
+            self.settle_part(market, turn.part, Some(turn.order), time, output);
+            self.end_turn(turn.order, turn.placement, time, output);
         }
         Some(settled)
+    }
+
+    /// The outcome of a command that places no order.
+    fn settle_outcome(
+        &mut self,
+        market: MarketId,
+        outcome: &BookOutcome,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) -> Settled {
+        let (order, result) = match outcome {
+            BookOutcome::Canceled { order, remaining } => {
+                self.settle_cancel(*order, *remaining, time, output);
+                (*order, SettledResult::Canceled(Ok(())))
+            }
+            BookOutcome::CancelRejected { order, reason } => (*order, SettledResult::Canceled(Err(*reason))),
+            BookOutcome::CanceledMany(orders) => {
+                for (order, remaining) in orders {
+                    self.settle_cancel(*order, *remaining, time, output);
+                }
+                let order = orders.first().map_or(OrderId(0), |(order, _)| *order);
+                (order, SettledResult::CanceledMany)
+            }
+            BookOutcome::Reduced { order, quantity } => {
+                self.settle_reduction(*order, *quantity, time, output);
+                (*order, SettledResult::Reduced(Ok(())))
+            }
+            BookOutcome::ReduceRejected { order, reason } => (*order, SettledResult::Reduced(Err(*reason))),
+            BookOutcome::Entered(phase) => {
+                self.markets[usize::from(market.0)].phase = *phase;
+                (OrderId(0), SettledResult::Entered(*phase))
+            }
+            BookOutcome::Protected => (OrderId(0), SettledResult::Protected),
+            BookOutcome::Advanced => (OrderId(0), SettledResult::Advanced),
+            BookOutcome::Continued => (OrderId(0), SettledResult::Continued),
+            BookOutcome::Placed { .. } | BookOutcome::PlacedList(_) | BookOutcome::Replaced { .. } => {
+                unreachable!("an outcome that places was told apart before")
+            }
+        };
+        Settled { order, result }
     }
 
     fn settle_placement(
@@ -177,55 +232,117 @@ impl Wallet {
         output: &mut WalletOutput,
     ) -> Result<(), Reason> {
         if let Placement::Rejected(reason) = placement {
-            let view = self.withdraw(order, time, output);
-            self.tell(OrderEvent::Rejected(reason), OrderView { status: Status::Rejected, ..view }, output);
+            self.reject(order, reason, time, output);
+            self.settle_part(market, part, None, time, output);
             return Err(reason);
         }
-        let slot = self.slot(order);
-        self.tell(OrderEvent::New, self.view(slot), output);
-        self.settle_part(market, part, time, output);
-        self.end_turn(market, order, placement, time, output);
+        self.take_in(order, placement, time, output);
+        self.settle_part(market, part, Some(order), time, output);
+        self.end_turn(order, placement, time, output);
         Ok(())
     }
 
-    /// An order whose trigger was reached takes part.
-    fn settle_triggered(
+    /// All orders of a list are taken in before the first of them has its turn, or all are refused.
+    fn settle_list(
         &mut self,
         market: MarketId,
-        order: OrderId,
-        placement: Placement,
+        orders: &[(OrderId, Placement)],
         part: Part<'_>,
         time: Nanos,
         output: &mut WalletOutput,
-    ) {
-        let slot = self.slot(order);
-        let spec = *self.spec(market);
-        let progress = self.orders.progress(slot, &spec);
-        self.orders.set_progress(slot, super::Progress { triggered: time, updated: time, ..progress });
-        self.tell(OrderEvent::Triggered, self.view(slot), output);
-        self.settle_part(market, part, time, output);
-        self.end_turn(market, order, placement, time, output);
+    ) -> Result<(), Reason> {
+        let mut refused = Ok(());
+        for (order, placement) in orders {
+            if let Placement::Rejected(reason) = placement {
+                self.reject(*order, *reason, time, output);
+                refused = refused.and(Err(*reason));
+            } else {
+                self.take_in(*order, *placement, time, output);
+            }
+        }
+        self.settle_part(market, part, orders.first().map(|(order, _)| *order), time, output);
+        for (order, placement) in orders {
+            // One of them may have lapsed since, because another has traded.
+            if !matches!(placement, Placement::Rejected(_)) && self.orders.find(*order).is_some() {
+                self.end_turn(*order, *placement, time, output);
+            }
+        }
+        refused
     }
 
-    fn settle_part(&mut self, market: MarketId, part: Part<'_>, time: Nanos, output: &mut WalletOutput) {
+    fn reject(&mut self, order: OrderId, reason: Reason, time: Nanos, output: &mut WalletOutput) {
+        let view = self.withdraw(order, time, output);
+        self.tell(OrderEvent::Rejected(reason), OrderView { status: Status::Rejected, ..view }, output);
+    }
+
+    /// The book has taken an order.
+    fn take_in(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        if let Placement::Slid { price, .. } = placement {
+            self.slide(slot, price, time, output);
+        }
+        self.tell(OrderEvent::New, self.view(slot), output);
+    }
+
+    /// An order rests at another price than its limit, where it can cost less.
+    fn slide(&mut self, slot: u32, price: Price, time: Nanos, output: &mut WalletOutput) {
+        let spec = *self.spec(self.orders.get(slot).market);
+        let before = self.orders.standing(slot, &spec).held;
+        self.orders.get_mut(slot).price = price;
+        // What an order holds that nothing is noted about follows from its price.
+        let spare = before - self.orders.standing(slot, &spec).held;
+        self.release(slot, self.orders.get(slot).id, spare, time, output);
+        self.release_spare(slot, &spec, time, output);
+    }
+
+    /// An order's trigger was reached, or the order that it waited for was filled: it takes part, or
+    /// begins to wait for its trigger.
+    fn trigger(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) {
+        let slot = self.slot(order);
+        let spec = *self.spec(self.orders.get(slot).market);
+        let mut standing = self.orders.standing(slot, &spec);
+        standing.updated = time;
+        self.orders.set_standing(slot, standing);
+        let terms = self.orders.terms_mut(slot).expect("an order with a trigger or a link has terms");
+        if terms.is_pending() {
+            terms.activated = time;
+        }
+        if placement != Placement::Waiting {
+            terms.triggered = time;
+        }
+        if let Placement::Slid { price, .. } = placement {
+            self.slide(slot, price, time, output);
+        }
+        self.tell(OrderEvent::Triggered, self.view(slot), output);
+    }
+
+    /// Settles fills and events in the order in which they came. `turn` is whose turn it is.
+    fn settle_part(
+        &mut self,
+        market: MarketId,
+        part: Part<'_>,
+        turn: Option<OrderId>,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) {
         let mut events = part.events.iter().peekable();
         for (number, fill) in (part.before..).zip(part.fills) {
             while let Some(event) = events.next_if(|event| event.after().is_some_and(|after| after as usize <= number))
             {
-                self.settle_event(event, time, output);
+                self.settle_event(market, event, time, output);
             }
-            self.settle_fill(market, fill, time, output);
+            self.settle_fill(market, fill, turn, time, output);
         }
-        events.for_each(|event| self.settle_event(event, time, output));
+        events.for_each(|event| self.settle_event(market, event, time, output));
     }
 
-    fn settle_event(&mut self, event: &BookEvent, time: Nanos, output: &mut WalletOutput) {
+    fn settle_event(&mut self, market: MarketId, event: &BookEvent, time: Nanos, output: &mut WalletOutput) {
         match *event {
-            BookEvent::Lapsed { order, remaining, .. } => {
+            BookEvent::Lapsed { order, remaining, reason, .. } => {
                 let slot = self.slot(order);
                 let view = self.view(slot);
                 self.agree(&view, remaining);
-                self.lapse(slot, view, Expiry::SelfTrade, time, output);
+                self.lapse(slot, view, reason, time, output);
             }
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
                 self.prevent(taker, maker, quantity, time, output);
@@ -237,7 +354,7 @@ impl Wallet {
                     self.lapse(slot, view, Expiry::SelfTrade, time, output);
                 }
             }
-            BookEvent::PhaseChanged { .. } => {}
+            BookEvent::PhaseChanged { phase, .. } => self.markets[usize::from(market.0)].phase = phase,
             BookEvent::Triggered { .. } | BookEvent::Resumed { .. } => {
                 unreachable!("a part ends where the next begins")
             }
@@ -250,58 +367,72 @@ impl Wallet {
         let slot = self.slot(order);
         let record = *self.orders.get(slot);
         let spec = *self.spec(record.market);
-        let mut progress = self.orders.progress(slot, &spec);
-        progress.prevented += quantity;
-        progress.updated = time;
-        let mut released = Amount::ZERO;
+        let mut standing = self.orders.standing(slot, &spec);
+        standing.prevented += quantity;
+        standing.updated = time;
+        self.orders.set_standing(slot, standing);
         if record.kind().has_limit() {
-            let needed = orders::hold(record.side(), record.price, progress.open(record.quantity), &spec);
-            released = Amount((progress.held.0 - needed.0).max(0));
-            progress.held -= released;
+            self.release_spare(slot, &spec, time, output);
         }
-        self.orders.set_progress(slot, progress);
-        self.release(slot, order, released, time, output);
         self.tell(OrderEvent::Prevented(other, quantity), self.view(slot), output);
     }
 
-    /// Ends an order before it is filled, by the rules and not by its owner.
-    fn lapse(&mut self, slot: u32, view: OrderView, reason: Expiry, time: Nanos, output: &mut WalletOutput) {
+    /// Ends an order before it is filled: by the rules, or because its owner has cancelled another of
+    /// its list.
+    pub(super) fn lapse(&mut self, slot: u32, view: OrderView, reason: Expiry, time: Nanos, output: &mut WalletOutput) {
+        if reason == Expiry::Contingency {
+            self.hand_over(slot);
+        }
         self.finish(slot, view.id, time, output);
-        let status = if reason == Expiry::SelfTrade { Status::ExpiredInMatch } else { Status::Expired };
-        self.tell(OrderEvent::Expired(reason), OrderView { status, updated: time, ..view }, output);
+        let (event, status) = match reason {
+            Expiry::ListCanceled => (OrderEvent::Canceled, Status::Canceled),
+            Expiry::SelfTrade => (OrderEvent::Expired(reason), Status::ExpiredInMatch),
+            _ => (OrderEvent::Expired(reason), Status::Expired),
+        };
+        self.tell(event, OrderView { status, updated: time, ..view }, output);
     }
 
-    fn agree(&self, view: &OrderView, remaining: Quantity) {
+    /// An order lapses because its partner takes part: of what both hold, the partner keeps what it
+    /// needs, and the rest is the lapsing one's to release. Both hold for one account, so that no
+    /// money moves.
+    fn hand_over(&mut self, slot: u32) {
+        let Some(partner) = self.orders.partner(slot) else { return };
+        let spec = *self.spec(self.orders.get(slot).market);
+        let (mut leaving, mut staying) = (self.orders.standing(slot, &spec), self.orders.standing(partner, &spec));
+        let held = leaving.held + staying.held;
+        staying.held = Amount(held.0.min(self.orders.needed(partner, &spec).0));
+        leaving.held = held - staying.held;
+        self.orders.set_standing(slot, leaving);
+        self.orders.set_standing(partner, staying);
+    }
+
+    pub(super) fn agree(&self, view: &OrderView, remaining: Quantity) {
         let open = view.quantity - view.executed - view.prevented;
         assert_eq!(open, remaining, "book and wallet disagree about order {}", view.id);
     }
 
     /// What is left of an order after its turn in the book: nothing, a rest, or a wait.
-    fn end_turn(
-        &mut self,
-        market: MarketId,
-        order: OrderId,
-        placement: Placement,
-        time: Nanos,
-        output: &mut WalletOutput,
-    ) {
+    fn end_turn(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) {
         match placement {
             Placement::Filled => {
                 // An order by quote amount ends with budget left over; others ended with their
                 // last fill. Orders of its own may have lapsed since.
                 if let Some(slot) = self.orders.find(order) {
-                    let OrderView { account, .. } = self.view(slot);
+                    let OrderView { account, market, .. } = self.view(slot);
                     self.finish(slot, order, time, output);
                     // Its last trade is what filled it, so that is what its owner is told.
-                    let spec = self.spec(market);
-                    let balances = [self.balance(account, spec.base), self.balance(account, spec.quote)];
                     let mut told = output.updates.iter_mut().rev();
                     let last = told.find(|update| update.order.id == order).expect("a filled order has traded");
                     last.order.status = Status::Filled;
-                    output.updates.last_mut().expect("just found").balances = balances;
+                    let balances = self.balances_of(account, market);
+                    let mut told = output.updates.iter_mut().rev();
+                    let last = told.find(|update| update.order.account == account).expect("just found");
+                    last.balances = balances;
                 }
             }
-            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => self.agree(&self.view(self.slot(order)), remaining),
+            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
+                self.agree(&self.view(self.slot(order)), remaining);
+            }
             Placement::Waiting | Placement::Pending => {}
             Placement::Expired { reason, .. } => {
                 let slot = self.slot(order);
@@ -312,109 +443,26 @@ impl Wallet {
         }
     }
 
-    /// One trade: four legs and two fees.
-    fn settle_fill(&mut self, market: MarketId, fill: &Fill, time: Nanos, output: &mut WalletOutput) {
-        let spec = *self.spec(market);
-        let maker = Party { order: fill.maker, remaining: fill.maker_remaining, maker: true };
-        let taker = Party { order: fill.taker, remaining: fill.taker_remaining, maker: false };
-        let (buyer, seller) = match fill.taker_side {
-            Side::Buy => (taker, maker),
-            Side::Sell => (maker, taker),
-        };
-        let (buyer_slot, seller_slot) = (self.slot(buyer.order), self.slot(seller.order));
-        let (buyer_account, seller_account) =
-            (self.orders.get(buyer_slot).account, self.orders.get(seller_slot).account);
-        let mut bought = self.orders.progress(buyer_slot, &spec);
-        let mut sold = self.orders.progress(seller_slot, &spec);
-        let traded = fill.price.times(fill.quantity);
-
-        // The buyer owes his notional rounded up, the seller gets hers rounded down, both over the
-        // whole order so far: many fills cost the same as one.
-        let owed = |notional| spec.quote_amount(notional, Rounding::Ceil);
-        let due = |notional| spec.quote_amount(notional, Rounding::Floor);
-        let paid = owed(bought.notional + traded) - owed(bought.notional);
-        let received = due(sold.notional + traded) - due(sold.notional);
-        let base = spec.base_amount(fill.quantity);
-        let base_fee = charge(&mut bought, rate(&spec, buyer.maker), base);
-        let quote_fee = charge(&mut sold, rate(&spec, seller.maker), received);
-        for (progress, held) in [(&mut bought, paid), (&mut sold, base)] {
-            progress.notional += traded;
-            progress.executed += fill.quantity;
-            progress.held -= held;
-            progress.updated = time;
-        }
-
-        let mut posting = Posting { time, cause: Cause::Trade(market, fill.trade), entries: &mut output.entries };
-        let ledger = &mut self.ledger;
-        let (fee, rounding) = (LedgerAccount::House(House::Fee), LedgerAccount::House(House::Rounding));
-        let (buyer_held, seller_held) = (LedgerAccount::Held(buyer_account), LedgerAccount::Held(seller_account));
-        let seller_available = LedgerAccount::Available(seller_account);
-        // The two orders carry different remainders, so a single fill may pay one unit less than
-        // it delivers. The unit comes out of what earlier fills left in `Rounding`.
-        let mut short = Amount((received.0 - paid.0).max(0));
-        for (credit, amount) in [(seller_available, received - quote_fee), (fee, quote_fee)] {
-            let advanced = Amount(amount.0.min(short.0));
-            short -= advanced;
-            ledger.transfer(spec.quote, rounding, credit, advanced, &mut posting);
-            ledger.transfer(spec.quote, buyer_held, credit, amount - advanced, &mut posting);
-        }
-        ledger.transfer(spec.quote, buyer_held, rounding, Amount((paid.0 - received.0).max(0)), &mut posting);
-        ledger.transfer(spec.base, seller_held, LedgerAccount::Available(buyer_account), base - base_fee, &mut posting);
-        ledger.transfer(spec.base, seller_held, fee, base_fee, &mut posting);
-
-        self.orders.set_progress(buyer_slot, bought);
-        self.orders.set_progress(seller_slot, sold);
-        self.release_improvement(buyer_slot, buyer.order, &spec, time, output);
-
-        let execution = |fee, fee_asset, maker| Execution {
-            trade: fill.trade,
-            aggregate: fill.aggregate,
-            price: fill.price,
-            quantity: fill.quantity,
-            fee,
-            fee_asset,
-            maker,
-        };
-        let buy = (buyer, buyer_slot, execution(base_fee, spec.base, buyer.maker));
-        let sell = (seller, seller_slot, execution(quote_fee, spec.quote, seller.maker));
-        let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
-        for (party, slot, execution) in [first, second] {
-            let view = self.view(slot);
-            self.agree(&view, party.remaining);
-            if !party.remaining.is_zero() || view.prevented.is_zero() {
-                if party.remaining.is_zero() {
-                    self.finish(slot, party.order, time, output);
-                }
-                self.tell(OrderEvent::Trade(execution), view, output);
-                continue;
-            }
-            // Nothing is left of it, but it did not trade all. A taker's end is its placement.
-            self.tell(OrderEvent::Trade(execution), view, output);
-            if party.maker {
-                self.lapse(slot, view, Expiry::SelfTrade, time, output);
+    /// Releases what an order holds beyond what its rest can cost. Of two of which one cancels the
+    /// other, whichever of them was changed, the one that holds for both goes on holding what the
+    /// dearer of them needs.
+    pub(super) fn release_spare(&mut self, slot: u32, spec: &MarketSpec, time: Nanos, output: &mut WalletOutput) {
+        let mut needed = self.orders.needed(slot, spec);
+        let mut holder = slot;
+        let mut standing = self.orders.standing(slot, spec);
+        if let Some(partner) = self.orders.partner(slot) {
+            needed = Amount(needed.0.max(self.orders.needed(partner, spec).0));
+            if standing.held.is_zero() {
+                holder = partner;
+                standing = self.orders.standing(partner, spec);
             }
         }
-    }
-
-    /// A buyer who got a better price than his limit holds no more than the rest can cost.
-    fn release_improvement(
-        &mut self,
-        slot: u32,
-        id: OrderId,
-        spec: &MarketSpec,
-        time: Nanos,
-        output: &mut WalletOutput,
-    ) {
-        let order = *self.orders.get(slot);
-        if !order.kind().has_limit() {
-            return;
+        let released = Amount((standing.held.0 - needed.0).max(0));
+        if !released.is_zero() {
+            standing.held -= released;
+            self.orders.set_standing(holder, standing);
+            self.release(holder, self.orders.get(holder).id, released, time, output);
         }
-        let mut progress = self.orders.progress(slot, spec);
-        let needed = orders::hold(order.side(), order.price, progress.open(order.quantity), spec);
-        let released = Amount((progress.held.0 - needed.0).max(0));
-        progress.held -= released;
-        self.orders.set_progress(slot, progress);
-        self.release(slot, id, released, time, output);
     }
 
     fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
@@ -428,19 +476,11 @@ impl Wallet {
     fn settle_reduction(&mut self, order: OrderId, quantity: Quantity, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
         let spec = *self.spec(self.orders.get(slot).market);
-        let mut progress = self.orders.progress(slot, &spec);
-        let record = self.orders.get_mut(slot);
-        record.quantity = quantity;
-        // A market order to buy has no price to tell what the rest needs: it keeps its hold.
-        let mut released = Amount::ZERO;
-        if record.kind().has_limit() || record.side() == Side::Sell {
-            let needed = orders::hold(record.side(), record.price, progress.open(quantity), &spec);
-            released = Amount((progress.held.0 - needed.0).max(0));
-        }
-        progress.held -= released;
-        progress.updated = time;
-        self.orders.set_progress(slot, progress);
-        self.release(slot, order, released, time, output);
+        let mut standing = self.orders.standing(slot, &spec);
+        standing.updated = time;
+        self.orders.get_mut(slot).quantity = quantity;
+        self.orders.set_standing(slot, standing);
+        self.release_spare(slot, &spec, time, output);
         self.tell(OrderEvent::Reduced, self.view(slot), output);
     }
 
@@ -450,18 +490,18 @@ impl Wallet {
         let slot = self.slot(order);
         let record = *self.orders.get(slot);
         let spec = *self.spec(record.market);
-        let mut progress = self.orders.progress(slot, &spec);
+        let mut standing = self.orders.standing(slot, &spec);
         if !record.kind().has_limit() {
             return;
         }
-        let missing = orders::hold(record.side(), record.price, record.quantity, &spec) - progress.held;
-        progress.held += missing;
+        let missing = orders::hold(record.side(), record.price, record.quantity, &spec) - standing.held;
+        standing.held += missing;
         let asset = orders::paid_in(record.side(), &spec);
         let mut posting = Posting { time, cause: Cause::Hold(order), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::Available(record.account), LedgerAccount::Held(record.account));
         self.ledger.transfer(asset, debit, credit, missing, &mut posting);
         if !missing.is_zero() {
-            self.orders.set_progress(slot, progress);
+            self.orders.set_standing(slot, standing);
         }
     }
 
@@ -469,19 +509,22 @@ impl Wallet {
     fn withdraw(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) -> OrderView {
         let slot = self.slot(order);
         let view = self.view(slot);
-        let spec = *self.spec(view.market);
-        let held = self.orders.progress(slot, &spec).held;
-        self.release(slot, order, held, time, output);
-        self.orders.remove(slot, false);
+        self.end(slot, order, false, time, output);
         view
     }
 
     /// Ends an order: all that is left of its hold goes back to its owner.
-    fn finish(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
-        let spec = *self.spec(self.orders.get(slot).market);
-        let held = self.orders.progress(slot, &spec).held;
+    pub(super) fn finish(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
+        self.end(slot, order, true, time, output);
+    }
+
+    fn end(&mut self, slot: u32, order: OrderId, remember: bool, time: Nanos, output: &mut WalletOutput) {
+        let held = self.orders.standing(slot, self.spec(self.orders.get(slot).market)).held;
         self.release(slot, order, held, time, output);
-        self.orders.remove(slot, true);
+        if let Some(link) = self.orders.link(slot) {
+            self.lists.leave(link.list);
+        }
+        self.orders.remove(slot, remember);
     }
 
     fn release(&mut self, slot: u32, order: OrderId, amount: Amount, time: Nanos, output: &mut WalletOutput) {
@@ -492,13 +535,17 @@ impl Wallet {
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
     }
 
-    fn tell(&self, event: OrderEvent, order: OrderView, output: &mut WalletOutput) {
-        let spec = self.spec(order.market);
-        let balances = [self.balance(order.account, spec.base), self.balance(order.account, spec.quote)];
+    pub(super) fn tell(&self, event: OrderEvent, order: OrderView, output: &mut WalletOutput) {
+        let balances = self.balances_of(order.account, order.market);
         output.updates.push(OrderUpdate { event, order: shown(order), balances });
     }
 
-    fn slot(&self, order: OrderId) -> u32 {
+    fn balances_of(&self, account: AccountId, market: MarketId) -> [BalanceView; 2] {
+        let spec = self.spec(market);
+        [self.balance(account, spec.base), self.balance(account, spec.quote)]
+    }
+
+    pub(super) fn slot(&self, order: OrderId) -> u32 {
         self.orders.find(order).expect("an order that the book knows is open in the wallet that sent it there")
     }
 }
@@ -506,19 +553,4 @@ impl Wallet {
 /// An order by quote amount has no quantity of its own: what it has traded is shown instead.
 fn shown(view: OrderView) -> OrderView {
     if view.kind == OrderKind::MarketByQuote { OrderView { quantity: view.executed, ..view } } else { view }
-}
-
-/// The fee of what an order has just received: rounded up over the whole order, never more than
-/// it received. What one fill cannot pay, the next one does; at the end it is forgiven.
-fn charge(progress: &mut super::Progress, rate: u64, received: Amount) -> Amount {
-    progress.fee_basis += received.0 * i128::from(rate);
-    let basis = i128::from(BASIS_POINTS);
-    let owed = (progress.fee_basis + basis - 1) / basis - progress.fee_charged.0;
-    let fee = Amount(owed.clamp(0, received.0));
-    progress.fee_charged += fee;
-    fee
-}
-
-fn rate(spec: &MarketSpec, maker: bool) -> u64 {
-    u64::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 })
 }

@@ -1,15 +1,16 @@
 //! A wallet as plain data, and back.
 
 use super::ledger::{Balance, Ledger};
-use super::orders::{Order, Orders, Progress};
+use super::lists::Lists;
+use super::orders::{Orders, Progress};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
-use crate::order::{Instructions, OrderKind, Side};
-use crate::slab::NONE;
-use crate::units::{Amount, Nanos, Notional, Price, Quantity};
-use crate::update::{OrderView, Status};
+use crate::message::Phase;
+use crate::order::{OrderKind, Side};
+use crate::units::{Amount, Nanos, Price, Quantity};
+use crate::update::ListView;
 
 /// An open order with what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,14 @@ pub struct WalletSnapshot {
     pub markets: Vec<(u64, u64, u64)>,
     /// Per market: the price of the last trade settled.
     pub last_prices: Vec<Option<Price>>,
+    /// Per market: the phase, as far as its book has told. Empty stands for continuous trading.
+    pub phases: Vec<Phase>,
+    /// Per account: its trade group, zero for none. Empty stands for none.
+    pub groups: Vec<u32>,
     /// The open orders by number.
     pub orders: Vec<OpenOrder>,
+    /// The lists of which an order is open, by number.
+    pub lists: Vec<ListView>,
     /// Keys of the client order ids of final orders, the oldest first.
     pub closed: Vec<u64>,
     /// Deposits by business id.
@@ -92,7 +99,10 @@ impl Wallet {
             house: self.ledger.houses().to_vec(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
             last_prices: self.markets.iter().map(|market| market.last).collect(),
+            phases: self.markets.iter().map(|market| market.phase).collect(),
+            groups: self.orders.groups(),
             orders: Vec::new(),
+            lists: self.lists.sorted(),
             closed: self.orders.closed_keys().collect(),
             deposits: self.deposits.iter().map(|(id, deposit)| (id.clone(), deposit.clone())).collect(),
             last_order: self.last_order,
@@ -105,7 +115,6 @@ impl Wallet {
     pub fn sorted_orders(&self) -> impl Iterator<Item = OpenOrder> + '_ {
         self.orders.sorted().into_iter().map(move |slot| {
             let order = self.orders.get(slot);
-            let progress = (order.progress != NONE).then(|| self.orders.progress(slot, self.spec(order.market)));
             OpenOrder {
                 id: order.id,
                 client_id: order.client_id,
@@ -117,7 +126,7 @@ impl Wallet {
                 price: order.price,
                 quantity: order.quantity,
                 time: order.time,
-                progress,
+                progress: self.orders.progress(slot),
             }
         })
     }
@@ -128,37 +137,32 @@ impl Wallet {
         let ledger =
             Ledger::restore(snapshot.users.clone(), snapshot.house.clone(), snapshot.entries, Digest(snapshot.digest));
         let mut orders = Orders::new(limits.closed_ids as usize);
-        snapshot.users.iter().for_each(|_| orders.open_account());
+        let groups = snapshot.groups.iter().copied().chain(std::iter::repeat(0));
+        snapshot.users.iter().zip(groups).for_each(|(_, group)| orders.open_account(group));
+        let mut lists = Lists::default();
+        snapshot.lists.iter().for_each(|list| lists.insert(list.clone()));
         for open in &snapshot.orders {
-            let view = OrderView {
-                id: open.id,
-                client_id: open.client_id,
-                account: open.account,
-                market: open.market,
-                side: open.side,
-                kind: open.kind,
-                price: open.price,
-                quantity: open.quantity,
-                budget: Amount::ZERO,
-                executed: Quantity::ZERO,
-                notional: Notional::ZERO,
-                status: Status::New,
-                time: open.time,
-                updated: open.time,
-                instructions: Instructions::default(),
-                triggered: Nanos::ZERO,
-                prevented: Quantity::ZERO,
-            };
-            orders.insert(Order::new(&view, open.named), open.progress);
+            orders.insert(open);
+            if let Some(link) = open.progress.and_then(|progress| progress.instructions.link) {
+                lists.enter(link.list);
+            }
         }
         orders.restore_closed(&snapshot.closed);
         let lasts = snapshot.last_prices.iter().copied().chain(std::iter::repeat(None));
-        let paths = specs.iter().zip(&snapshot.markets).zip(lasts);
-        let markets =
-            paths.map(|((spec, &(sent, received, fills)), last)| Market { spec: *spec, sent, received, fills, last });
+        let phases = snapshot.phases.iter().copied().chain(std::iter::repeat(Phase::default()));
+        let paths = specs.iter().zip(&snapshot.markets).zip(lasts.zip(phases));
+        let markets = paths.map(|((spec, &(sent, received, fills)), (last, phase))| Market {
+            spec: *spec,
+            sent,
+            received,
+            fills,
+            last,
+            phase,
+        });
         Self {
             ledger,
             orders,
+            lists,
             markets: markets.collect(),
             deposits: snapshot.deposits.iter().cloned().collect(),
             limits,

@@ -18,9 +18,9 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::book::{Book, BookOutput};
-use crate::market::{MarketDefinition, Step};
+use crate::market::{MarketDefinition, MarketFilters, Step};
 use crate::message::{Expiry, ToWallet};
-use crate::order::SelfTrade;
+use crate::order::{SelfTrade, Trail};
 use crate::update::OrderEvent;
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
@@ -65,6 +65,7 @@ fn play(lines: &[String]) -> Vec<String> {
         min_notional: Amount(0),
         maker_fee: BasisPoints(0),
         taker_fee: BasisPoints(0),
+        filters: MarketFilters::default(),
     };
     let mut limits = WalletLimits::default();
     let mut rest = lines;
@@ -265,6 +266,7 @@ fn tell(update: &OrderUpdate) -> String {
         OrderEvent::Expired(Expiry::FillOrKill) => "expired as fok".to_owned(),
         OrderEvent::Expired(Expiry::Liquidity) => "expired for want of liquidity".to_owned(),
         OrderEvent::Expired(Expiry::SelfTrade) => "expired before a self-trade".to_owned(),
+        OrderEvent::Expired(reason) => format!("expired: {reason:?}"),
         OrderEvent::Triggered => "triggered".to_owned(),
         OrderEvent::Prevented(other, quantity) => format!("loses {quantity} with #{other}"),
         OrderEvent::Reduced => "reduced".to_owned(),
@@ -304,13 +306,13 @@ fn instructions(asked: &[&str]) -> Instructions {
             }
             "trail" => {
                 let of = if next() == "rise" { Trigger::TrailRise } else { Trigger::TrailFall };
-                let delta = BasisPoints(parse(next()));
+                let distance = Distance::Share(BasisPoints(parse(next())));
                 let activation = words.next_if_eq(&"after").map(|_| {
                     let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: after what?"));
                     let of = if next() == "rise" { Activation::Rise } else { Activation::Fall };
                     of(Price(parse(next())))
                 });
-                instructions.trigger = Some(of(Trail { delta, activation }));
+                instructions.trigger = Some(of(Trail { distance, activation }));
             }
             _ => panic!("{asked:?}: what is {word}?"),
         }
@@ -325,6 +327,7 @@ fn name(order: &OrderView) -> String {
 
 fn state(order: &OrderView) -> String {
     let status = match order.status {
+        Status::Pending => "pending",
         Status::New if order.working_since().is_none() => "waiting",
         Status::New => "new",
         Status::PartiallyFilled => "partial",

@@ -145,6 +145,9 @@ impl Settlement {
                 told.push(("reduced", *order, record.executed, record.status(), 0));
             }
             BookOutcome::CancelRejected { .. } | BookOutcome::ReduceRejected { .. } => {}
+            BookOutcome::PlacedList(_) | BookOutcome::Entered(_) | BookOutcome::Protected | BookOutcome::Advanced => {
+                unreachable!("not driven here")
+            }
             BookOutcome::Replaced { old, canceled, new, placement } => {
                 if canceled.is_ok() {
                     self.canceled(*old, &mut told);
@@ -164,7 +167,7 @@ impl Settlement {
         for (triggered, turn) in steps {
             let (id, placement) = triggered.expect("not the command's");
             let order = self.orders.get_mut(&id).expect("open");
-            assert!(order.order.instructions.trigger.is_some() && !order.triggered && order.executed == 0);
+            assert!(order.order.asks().trigger.is_some() && !order.triggered && order.executed == 0);
             order.triggered = true;
             told.push(("triggered", id, 0, Status::New, 0));
             self.took_part(spec, id, placement, &turn, &mut told);
@@ -194,6 +197,7 @@ impl Settlement {
             Placement::Resting { remaining } => assert_eq!(self.orders[&id].open(), remaining.0),
             Placement::Waiting => assert!(turn.is_empty() && !self.orders[&id].triggered),
             Placement::Rejected(_) => {}
+            Placement::Slid { .. } | Placement::Pending => unreachable!("not driven here"),
             Placement::Filled => {
                 // Whoever is filled learns it by his last trade.
                 self.orders.remove(&id);
@@ -234,6 +238,7 @@ impl Settlement {
                 }
             }
             BookEvent::Triggered { .. } => unreachable!("a turn of its own"),
+            BookEvent::Resumed { .. } | BookEvent::PhaseChanged { .. } => unreachable!("not driven here"),
         }
     }
 

@@ -6,7 +6,7 @@
 use rialto_engine::book::{CASCADE_MAX, RestingOrder, Stage, WaitingOrder};
 use rialto_engine::ids::{OrderId, TradeId};
 use rialto_engine::message::{BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Placement};
-use rialto_engine::order::{Activation, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::order::{Activation, Distance, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Price, Quantity};
 
@@ -55,7 +55,7 @@ enum Meeting {
 }
 
 fn meeting(taker: &NewOrder, maker: &RestingOrder) -> Meeting {
-    match taker.instructions.self_trade {
+    match taker.asks().self_trade {
         _ if taker.account != maker.account => Meeting::Trade,
         SelfTrade::Allow => Meeting::Trade,
         SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => Meeting::Stop,
@@ -115,7 +115,7 @@ impl Twin {
         self.last = Some(price);
         let (mut rising, mut falling, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for mut order in self.waiting.drain(..) {
-            match (order.order.instructions.trigger.expect("a trigger"), order.seen) {
+            match (order.order.asks().trigger.expect("a trigger"), order.seen) {
                 (Trigger::Rise(threshold), _) if price >= threshold => rising.push((threshold, order)),
                 (Trigger::Fall(threshold), _) if price <= threshold => falling.push((threshold, order)),
                 (Trigger::TrailRise(trail), Some(lowest)) if price >= above(lowest, trail) => {
@@ -186,6 +186,9 @@ impl Twin {
                 };
                 BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
             }
+            BookCommand::PlaceList(_) | BookCommand::Enter { .. } | BookCommand::Protect(_) | BookCommand::Advance => {
+                unreachable!("not driven yet")
+            }
         }
     }
 
@@ -216,7 +219,7 @@ impl Twin {
     }
 
     fn place(&mut self, order: &NewOrder, done: &mut Done) -> Placement {
-        let Some(trigger) = order.instructions.trigger else { return self.enter(order, false, done) };
+        let Some(trigger) = order.asks().trigger else { return self.enter(order, false, done) };
         let seen = match (trigger, self.last) {
             (Trigger::Rise(threshold), Some(last)) if last >= threshold => {
                 return Placement::Rejected(Reason::WouldTrigger);
@@ -300,16 +303,23 @@ impl Twin {
             match meeting(order, &maker) {
                 Meeting::Trade => {}
                 Meeting::Stop => {
-                    if order.instructions.self_trade == SelfTrade::ExpireBoth {
+                    if order.asks().self_trade == SelfTrade::ExpireBoth {
                         makers.remove(0);
-                        done.events.push(BookEvent::Lapsed { order: maker.id, remaining: maker.remaining, after });
+                        let reason = Expiry::SelfTrade;
+                        done.events.push(BookEvent::Lapsed {
+                            order: maker.id,
+                            remaining: maker.remaining,
+                            after,
+                            reason,
+                        });
                     }
                     stopped = true;
                     break;
                 }
                 Meeting::PassOver => {
                     makers.remove(0);
-                    done.events.push(BookEvent::Lapsed { order: maker.id, remaining: maker.remaining, after });
+                    let reason = Expiry::SelfTrade;
+                    done.events.push(BookEvent::Lapsed { order: maker.id, remaining: maker.remaining, after, reason });
                     continue;
                 }
                 Meeting::Decrement => {
@@ -370,7 +380,7 @@ impl Twin {
             return Placement::Filled;
         }
         match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly => {
+            OrderKind::Limit | OrderKind::PostOnly | OrderKind::PostOnlySlide => {
                 self.rest(order, remaining);
                 Placement::Resting { remaining }
             }
@@ -451,13 +461,21 @@ impl Twin {
 
 /// A price and so many basis points more, rounded up.
 fn above(price: Price, trail: Trail) -> Price {
-    let product = u128::from(price.0) * u128::from(10_000 + trail.delta.0);
+    let share = match trail.distance {
+        Distance::Share(share) => share,
+        Distance::Ticks(ticks) => return price + ticks,
+    };
+    let product = u128::from(price.0) * u128::from(10_000 + share.0);
     Price(u64::try_from(product / 10_000 + u128::from(product % 10_000 != 0)).expect("prices leave room"))
 }
 
 /// A price and so many basis points less, rounded down.
 fn below(price: Price, trail: Trail) -> Price {
-    let product = u128::from(price.0) * u128::from(10_000 - trail.delta.0);
+    let share = match trail.distance {
+        Distance::Share(share) => share,
+        Distance::Ticks(ticks) => return Price(price.0.saturating_sub(ticks.0)),
+    };
+    let product = u128::from(price.0) * u128::from(10_000 - share.0);
     Price(u64::try_from(product / 10_000).expect("less than it was"))
 }
 

@@ -3,11 +3,13 @@
 use bincode::{Decode, Encode};
 use rialto_engine::ids::{AccountId, OrderId, TradeId};
 use rialto_engine::message::{BookCommand, BookOutcome, Fill, Placement, ToBook, ToWallet};
-use rialto_engine::order::NewOrder;
+use rialto_engine::order::{Instructions, NewOrder};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
-use super::{CodecError, EXPIRIES, KINDS, RESTRICTIONS, SIDES, number_of, reason_of, value_of};
+use super::instructions::{WireInstructions, WireInstructionsV2};
+use super::market::WireProtection;
+use super::{CodecError, EXPIRIES, KINDS, PHASES, RESTRICTIONS, SIDES, number_of, reason_of, value_of};
 
 #[derive(Encode, Decode)]
 pub(super) struct WireToBook {
@@ -23,6 +25,21 @@ enum WireBookCommand {
     CancelMany(Vec<u64>),
     Reduce { order: u64, quantity: u64 },
     Replace { old: u64, restriction: u8, allow_failure: bool, old_remaining_needed: u64, new: WireNewOrder },
+    // Since version 3.
+    PlaceWith(WireAskingOrder),
+    ReplaceWith { old: u64, restriction: u8, allow_failure: bool, old_remaining_needed: u64, new: WireAskingOrder },
+    PlaceList(Vec<WireAskingOrder>),
+    Enter { phase: u8, until: u64 },
+    Protect(WireProtection),
+    Advance,
+}
+
+/// An order with whatever it asks for. Where the first form of instructions says it, it stands
+/// apart, as version 2 of a snapshot has it.
+#[derive(Encode, Decode)]
+pub(super) struct WireAskingOrder {
+    order: WireNewOrder,
+    instructions: Option<WireInstructionsV2>,
 }
 
 #[derive(Encode, Decode)]
@@ -69,7 +86,13 @@ enum WireOutcome {
     Reduced { order: u64, quantity: u64 },
     ReduceRejected { order: u64, reason: u16 },
     Replaced { old: u64, canceled: Result<u64, u16>, new: u64, placement: Option<WirePlacement> },
+    // Since version 2.
     Continued,
+    // Since version 3.
+    PlacedList(Vec<(u64, WirePlacement)>),
+    Entered(u8),
+    Protected,
+    Advanced,
 }
 
 #[derive(Encode, Decode)]
@@ -78,13 +101,18 @@ pub(super) enum WirePlacement {
     Resting { remaining: u64 },
     Expired { remaining: u64, reason: u8 },
     Rejected(u16),
+    // Since version 2.
     Waiting,
+    // Since version 3.
+    Slid { remaining: u64, price: u64 },
+    Pending,
 }
 
 impl From<&ToBook> for WireToBook {
     fn from(message: &ToBook) -> Self {
         let command = match &message.command {
-            BookCommand::Place(order) => WireBookCommand::Place(order.into()),
+            BookCommand::Place(order) if is_apart(order) => WireBookCommand::Place(order.into()),
+            BookCommand::Place(order) => WireBookCommand::PlaceWith(order.into()),
             BookCommand::Cancel { order, restriction } => {
                 WireBookCommand::Cancel { order: order.0, restriction: number_of(&RESTRICTIONS, restriction) }
             }
@@ -93,18 +121,32 @@ impl From<&ToBook> for WireToBook {
             }
             BookCommand::Reduce { order, quantity } => WireBookCommand::Reduce { order: order.0, quantity: quantity.0 },
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
-                WireBookCommand::Replace {
-                    old: old.0,
-                    restriction: number_of(&RESTRICTIONS, restriction),
-                    allow_failure: *allow_failure,
-                    old_remaining_needed: old_remaining_needed.0,
-                    new: new.into(),
+                let (old, restriction) = (old.0, number_of(&RESTRICTIONS, restriction));
+                let (allow_failure, old_remaining_needed) = (*allow_failure, old_remaining_needed.0);
+                if is_apart(new) {
+                    let new = new.into();
+                    WireBookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new }
+                } else {
+                    let new = new.into();
+                    WireBookCommand::ReplaceWith { old, restriction, allow_failure, old_remaining_needed, new }
                 }
             }
-            _ => WireBookCommand::CancelMany(Vec::new()),
+            BookCommand::PlaceList(orders) => {
+                WireBookCommand::PlaceList(orders.iter().map(WireAskingOrder::from).collect())
+            }
+            BookCommand::Enter { phase, until } => {
+                WireBookCommand::Enter { phase: number_of(&PHASES, phase), until: until.0 }
+            }
+            BookCommand::Protect(protection) => WireBookCommand::Protect(protection.into()),
+            BookCommand::Advance => WireBookCommand::Advance,
         };
         Self { number: message.number, time: message.time.0, command }
     }
+}
+
+/// Whether version 2 of a snapshot holds what the order asks for, if anything, in its own place.
+fn is_apart(order: &NewOrder) -> bool {
+    order.instructions.is_none_or(|instructions| WireInstructions::of(&instructions).is_some())
 }
 
 impl TryFrom<WireToBook> for ToBook {
@@ -129,6 +171,24 @@ impl TryFrom<WireToBook> for ToBook {
                     new: new.try_into()?,
                 }
             }
+            WireBookCommand::PlaceWith(order) => BookCommand::Place(order.try_into()?),
+            WireBookCommand::ReplaceWith { old, restriction, allow_failure, old_remaining_needed, new } => {
+                BookCommand::Replace {
+                    old: OrderId(old),
+                    restriction: restriction_of(restriction)?,
+                    allow_failure,
+                    old_remaining_needed: Quantity(old_remaining_needed),
+                    new: new.try_into()?,
+                }
+            }
+            WireBookCommand::PlaceList(orders) => {
+                BookCommand::PlaceList(orders.into_iter().map(NewOrder::try_from).collect::<Result<_, _>>()?)
+            }
+            WireBookCommand::Enter { phase, until } => {
+                BookCommand::Enter { phase: value_of(&PHASES, phase, "phase")?, until: Nanos(until) }
+            }
+            WireBookCommand::Protect(protection) => BookCommand::Protect(protection.into()),
+            WireBookCommand::Advance => BookCommand::Advance,
         };
         Ok(Self { number: message.number, time: Nanos(message.time), command })
     }
@@ -166,6 +226,20 @@ impl TryFrom<WireNewOrder> for NewOrder {
     }
 }
 
+impl From<&NewOrder> for WireAskingOrder {
+    fn from(order: &NewOrder) -> Self {
+        Self { order: order.into(), instructions: order.instructions.as_ref().map(WireInstructionsV2::from) }
+    }
+}
+
+impl TryFrom<WireAskingOrder> for NewOrder {
+    type Error = CodecError;
+    fn try_from(asking: WireAskingOrder) -> Result<Self, CodecError> {
+        let instructions = asking.instructions.map(Instructions::try_from).transpose()?;
+        Ok(Self { instructions, ..asking.order.try_into()? })
+    }
+}
+
 impl From<&ToWallet> for WireToWallet {
     fn from(message: &ToWallet) -> Self {
         let outcome = match &message.outcome {
@@ -185,11 +259,13 @@ impl From<&ToWallet> for WireToWallet {
             BookOutcome::ReduceRejected { order, reason } => {
                 WireOutcome::ReduceRejected { order: order.0, reason: reason.number() }
             }
-            BookOutcome::Continued
-            | BookOutcome::PlacedList(_)
-            | BookOutcome::Entered(_)
-            | BookOutcome::Protected
-            | BookOutcome::Advanced => WireOutcome::Continued,
+            BookOutcome::Continued => WireOutcome::Continued,
+            BookOutcome::PlacedList(orders) => WireOutcome::PlacedList(
+                orders.iter().map(|(order, placement)| (order.0, WirePlacement::from(placement))).collect(),
+            ),
+            BookOutcome::Entered(phase) => WireOutcome::Entered(number_of(&PHASES, phase)),
+            BookOutcome::Protected => WireOutcome::Protected,
+            BookOutcome::Advanced => WireOutcome::Advanced,
             BookOutcome::Replaced { old, canceled, new, placement } => WireOutcome::Replaced {
                 old: old.0,
                 canceled: canceled.map(|remaining| remaining.0).map_err(Reason::number),
@@ -226,6 +302,13 @@ impl TryFrom<WireToWallet> for ToWallet {
                 BookOutcome::ReduceRejected { order: OrderId(order), reason: reason_of(reason)? }
             }
             WireOutcome::Continued => BookOutcome::Continued,
+            WireOutcome::PlacedList(orders) => {
+                let placed = |(order, placement)| Ok((OrderId(order), Placement::try_from(placement)?));
+                BookOutcome::PlacedList(orders.into_iter().map(placed).collect::<Result<_, CodecError>>()?)
+            }
+            WireOutcome::Entered(phase) => BookOutcome::Entered(value_of(&PHASES, phase, "phase")?),
+            WireOutcome::Protected => BookOutcome::Protected,
+            WireOutcome::Advanced => BookOutcome::Advanced,
             WireOutcome::Replaced { old, canceled, new, placement } => BookOutcome::Replaced {
                 old: OrderId(old),
                 canceled: match canceled {
@@ -287,8 +370,9 @@ impl From<&Placement> for WirePlacement {
                 Self::Expired { remaining: remaining.0, reason: number_of(&EXPIRIES, reason) }
             }
             Placement::Rejected(reason) => Self::Rejected(reason.number()),
-            Placement::Waiting | Placement::Pending => Self::Waiting,
-            Placement::Slid { remaining, .. } => Self::Resting { remaining: remaining.0 },
+            Placement::Waiting => Self::Waiting,
+            Placement::Slid { remaining, price } => Self::Slid { remaining: remaining.0, price: price.0 },
+            Placement::Pending => Self::Pending,
         }
     }
 }
@@ -304,6 +388,10 @@ impl TryFrom<WirePlacement> for Placement {
             }
             WirePlacement::Rejected(reason) => Self::Rejected(reason_of(reason)?),
             WirePlacement::Waiting => Self::Waiting,
+            WirePlacement::Slid { remaining, price } => {
+                Self::Slid { remaining: Quantity(remaining), price: Price(price) }
+            }
+            WirePlacement::Pending => Self::Pending,
         })
     }
 }

@@ -4,14 +4,15 @@
 use bincode::{Decode, Encode};
 use rialto_engine::book::{BookSnapshot, Stage, WaitingOrder};
 use rialto_engine::ids::OrderId;
-use rialto_engine::message::{BookCommand, BookEvent, Placement};
+use rialto_engine::message::{BookCommand, BookEvent, Expiry, Placement};
 use rialto_engine::order::{Instructions, NewOrder};
 use rialto_engine::units::{Nanos, Price, Quantity};
 use rialto_engine::wallet::{OpenOrder, WalletSnapshot};
 
-use super::CodecError;
+use super::further::is_further;
 use super::instructions::WireInstructions;
 use super::message::{WireNewOrder, WirePlacement};
+use super::{CodecError, EXPIRIES, PHASES, number_of, value_of};
 use crate::snapshot::{MarketSnapshot, WorldSnapshot};
 use crate::world::{Market, Tenant};
 
@@ -27,7 +28,7 @@ struct WireTenantMore {
     markets: Vec<WireMarketMore>,
 }
 
-/// Of an open order that is not plain.
+/// Of an open order that is not plain, and asks for no more than version 2 knows.
 #[derive(Encode, Decode)]
 struct WireOrderMore {
     order: u64,
@@ -57,17 +58,23 @@ struct WireWaiting {
 }
 
 #[derive(Encode, Decode)]
-enum WireStage {
+pub(super) enum WireStage {
     Awaits,
     Follows(u64),
     Fired,
+    // Since version 3.
+    Activated,
 }
 
 #[derive(Encode, Decode)]
-enum WireEvent {
+pub(super) enum WireEvent {
     Lapsed { order: u64, remaining: u64, after: u32 },
     Decremented { maker: u64, taker: u64, quantity: u64, maker_remaining: u64, after: u32 },
     Triggered { order: u64, placement: WirePlacement, fills: u32 },
+    // Since version 3. Before it, nothing but prevention made a resting order lapse.
+    LapsedFor { order: u64, remaining: u64, after: u32, reason: u8 },
+    PhaseChanged { phase: u8, after: u32 },
+    Resumed { order: u64, placement: WirePlacement, fills: u32 },
 }
 
 impl WireMore {
@@ -105,9 +112,12 @@ impl WireOrderMore {
     fn of(order: &OpenOrder) -> Option<Self> {
         let progress = order.progress?;
         let plain = progress.instructions.is_plain() && progress.prevented.is_zero();
-        (!plain).then(|| Self {
+        if plain || is_further(&progress) {
+            return None;
+        }
+        Some(Self {
             order: order.id.0,
-            instructions: (&progress.instructions).into(),
+            instructions: WireInstructions::of(&progress.instructions)?,
             triggered: progress.triggered.0,
             prevented: progress.prevented.0,
         })
@@ -131,9 +141,7 @@ impl WireMarketMore {
     fn of(market: &Market) -> Self {
         let BookSnapshot { last, sequence, waiting, fired, cascade_time, .. } = market.book.summary();
         let asks_more = |command: &BookCommand| match command {
-            BookCommand::Place(new) | BookCommand::Replace { new, .. } if !new.asks().is_plain() => {
-                Some(WireInstructions::from(&new.asks()))
-            }
+            BookCommand::Place(new) | BookCommand::Replace { new, .. } => WireInstructions::of(&new.instructions?),
             _ => None,
         };
         let commands = market.to_book.iter();
@@ -141,7 +149,7 @@ impl WireMarketMore {
         Self {
             last: last.map(|price| price.0),
             sequence,
-            waiting: waiting.iter().map(WireWaiting::from).collect(),
+            waiting: waiting.iter().filter_map(WireWaiting::of).collect(),
             fired: fired.iter().map(|order| order.0).collect(),
             cascade_time: cascade_time.0,
             to_book: commands.filter_map(|sent| Some((sent.number, asks_more(&sent.command)?))).collect(),
@@ -175,17 +183,36 @@ impl WireMarketMore {
     }
 }
 
-impl From<&WaitingOrder> for WireWaiting {
-    fn from(waiting: &WaitingOrder) -> Self {
-        Self {
+impl WireWaiting {
+    /// The order, if it asks for no more than version 2 knows.
+    fn of(waiting: &WaitingOrder) -> Option<Self> {
+        Some(Self {
             order: (&waiting.order).into(),
-            instructions: (&waiting.order.asks()).into(),
+            instructions: WireInstructions::of(&waiting.order.instructions?)?,
             sequence: waiting.sequence,
-            stage: match waiting.stage {
-                Stage::Awaits => WireStage::Awaits,
-                Stage::Follows(seen) => WireStage::Follows(seen.0),
-                Stage::Fired => WireStage::Fired,
-            },
+            stage: waiting.stage.into(),
+        })
+    }
+}
+
+impl From<Stage> for WireStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Awaits => Self::Awaits,
+            Stage::Follows(seen) => Self::Follows(seen.0),
+            Stage::Fired => Self::Fired,
+            Stage::Activated => Self::Activated,
+        }
+    }
+}
+
+impl From<WireStage> for Stage {
+    fn from(stage: WireStage) -> Self {
+        match stage {
+            WireStage::Awaits => Self::Awaits,
+            WireStage::Follows(seen) => Self::Follows(Price(seen)),
+            WireStage::Fired => Self::Fired,
+            WireStage::Activated => Self::Activated,
         }
     }
 }
@@ -193,15 +220,11 @@ impl From<&WaitingOrder> for WireWaiting {
 impl TryFrom<WireWaiting> for WaitingOrder {
     type Error = CodecError;
     fn try_from(waiting: WireWaiting) -> Result<Self, CodecError> {
-        let instructions = Instructions::try_from(waiting.instructions)?;
+        let instructions = Some(Instructions::try_from(waiting.instructions)?);
         Ok(Self {
-            order: NewOrder { instructions: Some(instructions), ..waiting.order.try_into()? },
+            order: NewOrder { instructions, ..waiting.order.try_into()? },
             sequence: waiting.sequence,
-            stage: match waiting.stage {
-                WireStage::Awaits => Stage::Awaits,
-                WireStage::Follows(seen) => Stage::Follows(Price(seen)),
-                WireStage::Fired => Stage::Fired,
-            },
+            stage: waiting.stage.into(),
         })
     }
 }
@@ -209,8 +232,12 @@ impl TryFrom<WireWaiting> for WaitingOrder {
 impl From<&BookEvent> for WireEvent {
     fn from(event: &BookEvent) -> Self {
         match *event {
-            BookEvent::Lapsed { order, remaining, after, .. } => {
+            BookEvent::Lapsed { order, remaining, after, reason: Expiry::SelfTrade } => {
                 Self::Lapsed { order: order.0, remaining: remaining.0, after }
+            }
+            BookEvent::Lapsed { order, remaining, after, reason } => {
+                let reason = number_of(&EXPIRIES, &reason);
+                Self::LapsedFor { order: order.0, remaining: remaining.0, after, reason }
             }
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, after } => Self::Decremented {
                 maker: maker.0,
@@ -222,8 +249,9 @@ impl From<&BookEvent> for WireEvent {
             BookEvent::Triggered { order, placement, fills } => {
                 Self::Triggered { order: order.0, placement: (&placement).into(), fills }
             }
-            BookEvent::PhaseChanged { .. } | BookEvent::Resumed { .. } => {
-                Self::Lapsed { order: 0, remaining: 0, after: 0 }
+            BookEvent::PhaseChanged { phase, after } => Self::PhaseChanged { phase: number_of(&PHASES, &phase), after },
+            BookEvent::Resumed { order, placement, fills } => {
+                Self::Resumed { order: order.0, placement: (&placement).into(), fills }
             }
         }
     }
@@ -233,12 +261,21 @@ impl TryFrom<WireEvent> for BookEvent {
     type Error = CodecError;
     fn try_from(event: WireEvent) -> Result<Self, CodecError> {
         Ok(match event {
-            WireEvent::Lapsed { order, remaining, after } => Self::Lapsed {
+            WireEvent::Lapsed { order, remaining, after } => {
+                Self::Lapsed { order: OrderId(order), remaining: Quantity(remaining), after, reason: Expiry::SelfTrade }
+            }
+            WireEvent::LapsedFor { order, remaining, after, reason } => Self::Lapsed {
                 order: OrderId(order),
                 remaining: Quantity(remaining),
                 after,
-                reason: rialto_engine::message::Expiry::SelfTrade,
+                reason: value_of(&EXPIRIES, reason, "expiry")?,
             },
+            WireEvent::PhaseChanged { phase, after } => {
+                Self::PhaseChanged { phase: value_of(&PHASES, phase, "phase")?, after }
+            }
+            WireEvent::Resumed { order, placement, fills } => {
+                Self::Resumed { order: OrderId(order), placement: Placement::try_from(placement)?, fills }
+            }
             WireEvent::Decremented { maker, taker, quantity, maker_remaining, after } => Self::Decremented {
                 maker: OrderId(maker),
                 taker: OrderId(taker),

@@ -2,13 +2,15 @@
 
 use bincode::{Decode, Encode};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, TenantId};
+use rialto_engine::market::MarketFilters;
 use rialto_engine::order::Instructions;
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
-use rialto_engine::wallet::{Cancel, Command, OrderRef, Place};
+use rialto_engine::wallet::{Cancel, Command, ListRef, OrderRef, Place, PlaceList};
 
-use super::instructions::WireInstructions;
+use super::instructions::{WireInstructions, WireInstructionsV2};
+use super::market::{WireDefinition, WireFilters, WireProtection, filtered};
 use super::{
-    CONFIGURATION, CodecError, KINDS, RESTRICTIONS, SIDES, WireClientId, WireDefinition, WireLimits, number_of,
+    CONFIGURATION, CONTINGENCIES, CodecError, KINDS, PHASES, RESTRICTIONS, SIDES, WireClientId, WireLimits, number_of,
     value_of,
 };
 use crate::record::Record;
@@ -44,6 +46,10 @@ enum WireRecord {
     Command { tenant: u32, command: WireCommand },
     BookReceived { tenant: u32, market: u16, through: u64, digest: u64 },
     WalletReceived { tenant: u32, market: u16, through: u64, digest: u64 },
+    // The same for markets with filters: those without are written as ever.
+    OpenMarketWith { tenant: u32, symbol: String, definition: WireDefinition, filters: WireFilters },
+    ChangeMarketWith { tenant: u32, market: u16, definition: WireDefinition, filters: WireFilters },
+    ChangeGroup { tenant: u32, account: u32, group: u32 },
 }
 
 #[derive(Encode, Decode)]
@@ -56,6 +62,15 @@ enum WireCommand {
     // The same for orders that ask for more: orders that do not are written as ever.
     PlaceWith(WirePlace, WireInstructions),
     ReplaceWith { cancel: WireCancel, allow_failure: bool, place: WirePlace, with: WireInstructions },
+    // And for those that ask for more than the first form of instructions says.
+    PlaceWithMore(WirePlace, WireInstructionsV2),
+    ReplaceWithMore { cancel: WireCancel, allow_failure: bool, place: WirePlace, with: WireInstructionsV2 },
+    PlaceList { client_id: Option<WireClientId>, contingency: u8, places: Vec<(WirePlace, WireInstructionsV2)> },
+    CancelList { account: u32, market: u16, target: WireRef, time: u64 },
+    CancelMany { account: Option<u32>, market: u16, side: Option<u8>, tag: Option<u64>, time: u64 },
+    Enter { market: u16, phase: u8, until: u64, time: u64 },
+    Protect { market: u16, protection: WireProtection, time: u64 },
+    Advance { market: u16, time: u64 },
 }
 
 #[derive(Encode, Decode)]
@@ -95,10 +110,25 @@ impl From<&Record> for WireRecord {
                 Self::OpenAsset { tenant: tenant.0, name: name.clone(), scale: *scale }
             }
             Record::OpenMarket { tenant, symbol, definition } => {
-                Self::OpenMarket { tenant: tenant.0, symbol: symbol.clone(), definition: definition.into() }
+                let (tenant, symbol, filters) = (tenant.0, symbol.clone(), &definition.filters);
+                let definition: WireDefinition = definition.into();
+                if *filters == MarketFilters::default() {
+                    Self::OpenMarket { tenant, symbol, definition }
+                } else {
+                    Self::OpenMarketWith { tenant, symbol, definition, filters: filters.into() }
+                }
             }
             Record::ChangeMarket { tenant, market, definition } => {
-                Self::ChangeMarket { tenant: tenant.0, market: market.0, definition: definition.into() }
+                let (tenant, market, filters) = (tenant.0, market.0, &definition.filters);
+                let definition: WireDefinition = definition.into();
+                if *filters == MarketFilters::default() {
+                    Self::ChangeMarket { tenant, market, definition }
+                } else {
+                    Self::ChangeMarketWith { tenant, market, definition, filters: filters.into() }
+                }
+            }
+            Record::ChangeGroup { tenant, account, group } => {
+                Self::ChangeGroup { tenant: tenant.0, account: account.0, group: *group }
             }
             Record::OpenAccount { tenant, name } => Self::OpenAccount { tenant: tenant.0, name: name.clone() },
             Record::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {
@@ -135,6 +165,17 @@ impl TryFrom<WireRecord> for Record {
             WireRecord::ChangeMarket { tenant, market, definition } => {
                 Self::ChangeMarket { tenant: TenantId(tenant), market: MarketId(market), definition: definition.into() }
             }
+            WireRecord::OpenMarketWith { tenant, symbol, definition, filters } => {
+                Self::OpenMarket { tenant: TenantId(tenant), symbol, definition: filtered(definition, filters) }
+            }
+            WireRecord::ChangeMarketWith { tenant, market, definition, filters } => Self::ChangeMarket {
+                tenant: TenantId(tenant),
+                market: MarketId(market),
+                definition: filtered(definition, filters),
+            },
+            WireRecord::ChangeGroup { tenant, account, group } => {
+                Self::ChangeGroup { tenant: TenantId(tenant), account: AccountId(account), group }
+            }
             WireRecord::OpenAccount { tenant, name } => Self::OpenAccount { tenant: TenantId(tenant), name },
             WireRecord::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {
                 tenant: TenantId(tenant),
@@ -161,7 +202,10 @@ impl From<&Command> for WireCommand {
     fn from(command: &Command) -> Self {
         match command {
             Command::Place(place) if place.instructions.is_plain() => Self::Place(place.into()),
-            Command::Place(place) => Self::PlaceWith(place.into(), (&place.instructions).into()),
+            Command::Place(place) => match WireInstructions::of(&place.instructions) {
+                Some(with) => Self::PlaceWith(place.into(), with),
+                None => Self::PlaceWithMore(place.into(), (&place.instructions).into()),
+            },
             Command::Cancel(cancel) => Self::Cancel(cancel.into()),
             Command::CancelAll { account, market, time } => {
                 Self::CancelAll { account: account.0, market: market.0, time: time.0 }
@@ -175,14 +219,38 @@ impl From<&Command> for WireCommand {
             },
             Command::Replace { cancel, allow_failure, place } => {
                 let (cancel, allow_failure) = (cancel.into(), *allow_failure);
-                if place.instructions.is_plain() {
-                    Self::Replace { cancel, allow_failure, place: place.into() }
-                } else {
-                    let with = (&place.instructions).into();
-                    Self::ReplaceWith { cancel, allow_failure, place: place.into(), with }
+                let (place, instructions): (WirePlace, _) = (place.into(), &place.instructions);
+                match WireInstructions::of(instructions) {
+                    Some(_) if instructions.is_plain() => Self::Replace { cancel, allow_failure, place },
+                    Some(with) => Self::ReplaceWith { cancel, allow_failure, place, with },
+                    None => Self::ReplaceWithMore { cancel, allow_failure, place, with: instructions.into() },
                 }
             }
-            _ => Self::CancelAll { account: 0, market: 0, time: 0 },
+            Command::PlaceList(PlaceList { client_id, contingency, places }) => Self::PlaceList {
+                client_id: client_id.map(WireClientId),
+                contingency: number_of(&CONTINGENCIES, contingency),
+                places: places.iter().map(|place| (place.into(), (&place.instructions).into())).collect(),
+            },
+            Command::CancelList { account, market, target, time } => Self::CancelList {
+                account: account.0,
+                market: market.0,
+                target: WireRef { id: target.id.map(|id| id.0), client_id: target.client_id.map(WireClientId) },
+                time: time.0,
+            },
+            Command::CancelMany { account, market, side, tag, time } => Self::CancelMany {
+                account: account.map(|account| account.0),
+                market: market.0,
+                side: side.map(|side| number_of(&SIDES, &side)),
+                tag: *tag,
+                time: time.0,
+            },
+            Command::Enter { market, phase, until, time } => {
+                Self::Enter { market: market.0, phase: number_of(&PHASES, phase), until: until.0, time: time.0 }
+            }
+            Command::Protect { market, protection, time } => {
+                Self::Protect { market: market.0, protection: protection.into(), time: time.0 }
+            }
+            Command::Advance { market, time } => Self::Advance { market: market.0, time: time.0 },
         }
     }
 }
@@ -210,11 +278,46 @@ impl TryFrom<WireCommand> for Command {
             WireCommand::ReplaceWith { cancel, allow_failure, place, with } => {
                 Self::Replace { cancel: cancel.try_into()?, allow_failure, place: placed_with(place, with)? }
             }
+            WireCommand::PlaceWithMore(place, with) => Self::Place(placed_with(place, with)?),
+            WireCommand::ReplaceWithMore { cancel, allow_failure, place, with } => {
+                Self::Replace { cancel: cancel.try_into()?, allow_failure, place: placed_with(place, with)? }
+            }
+            WireCommand::PlaceList { client_id, contingency, places } => Self::PlaceList(PlaceList {
+                client_id: client_id.map(|id| id.0),
+                contingency: value_of(&CONTINGENCIES, contingency, "contingency")?,
+                places: places.into_iter().map(|(place, with)| placed_with(place, with)).collect::<Result<_, _>>()?,
+            }),
+            WireCommand::CancelList { account, market, target, time } => Self::CancelList {
+                account: AccountId(account),
+                market: MarketId(market),
+                target: ListRef { id: target.id.map(OrderId), client_id: target.client_id.map(|id| id.0) },
+                time: Nanos(time),
+            },
+            WireCommand::CancelMany { account, market, side, tag, time } => Self::CancelMany {
+                account: account.map(AccountId),
+                market: MarketId(market),
+                side: side.map(|side| value_of(&SIDES, side, "side")).transpose()?,
+                tag,
+                time: Nanos(time),
+            },
+            WireCommand::Enter { market, phase, until, time } => Self::Enter {
+                market: MarketId(market),
+                phase: value_of(&PHASES, phase, "phase")?,
+                until: Nanos(until),
+                time: Nanos(time),
+            },
+            WireCommand::Protect { market, protection, time } => {
+                Self::Protect { market: MarketId(market), protection: protection.into(), time: Nanos(time) }
+            }
+            WireCommand::Advance { market, time } => Self::Advance { market: MarketId(market), time: Nanos(time) },
         })
     }
 }
 
-fn placed_with(place: WirePlace, with: WireInstructions) -> Result<Place, CodecError> {
+fn placed_with<Wire>(place: WirePlace, with: Wire) -> Result<Place, CodecError>
+where
+    Instructions: TryFrom<Wire, Error = CodecError>,
+{
     Ok(Place { instructions: with.try_into()?, ..place.try_into()? })
 }
 

@@ -10,9 +10,11 @@ use rialto_engine::message::{ToBook, ToWallet};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::wallet::{Balance, Deposit, OpenOrder, Progress, Wallet, WalletSnapshot};
 
+use super::further::{self, WireTenantFurther};
+use super::market::WireDefinition;
 use super::message::{WireToBook, WireToWallet};
 use super::more::WireMore;
-use super::{CONFIGURATION, CodecError, KINDS, SIDES, WireClientId, WireDefinition, WireLimits, number_of, value_of};
+use super::{CONFIGURATION, CodecError, KINDS, SIDES, WireClientId, WireLimits, number_of, value_of};
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
 use crate::world::{Market, Tenant, World};
 
@@ -24,14 +26,21 @@ pub fn write_snapshot(world: &World, sink: &mut impl Write) -> io::Result<()> {
     let mut output = Output(sink);
     output.put(world.position)?;
     output.all(world.tenants.len(), &world.tenants, Output::tenant)?;
-    output.put(WireMore::of(&world.tenants))
+    output.put(WireMore::of(&world.tenants))?;
+    output.all(world.tenants.len(), &world.tenants, Output::tenant_further)
 }
 
 /// Fields in the order in which the wire types below declare them.
-struct Output<'a, W>(&'a mut W);
+pub(super) struct Output<'a, W>(&'a mut W);
 
-impl<W: Write> Output<'_, W> {
-    fn put(&mut self, value: impl Encode) -> io::Result<()> {
+impl<'a, W: Write> Output<'a, W> {
+    /// Output to a sink.
+    #[cfg(test)]
+    pub(super) fn to(sink: &'a mut W) -> Self {
+        Self(sink)
+    }
+
+    pub(super) fn put(&mut self, value: impl Encode) -> io::Result<()> {
         match bincode::encode_into_std_write(value, self.0, CONFIGURATION) {
             Ok(_) => Ok(()),
             Err(bincode::error::EncodeError::Io { inner, .. }) => Err(inner),
@@ -40,7 +49,7 @@ impl<W: Write> Output<'_, W> {
     }
 
     /// A list: its length, then each of its items.
-    fn all<T>(
+    pub(super) fn all<T>(
         &mut self,
         length: usize,
         items: impl IntoIterator<Item = T>,
@@ -126,12 +135,24 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<WorldSnapshot, CodecError> {
     let error = |error: bincode::error::DecodeError| CodecError(error.to_string());
     let (world, length): (WireWorld, usize) = bincode::decode_from_slice(bytes, CONFIGURATION).map_err(error)?;
     let mut world = WorldSnapshot::try_from(world)?;
-    // Version 1 ended here.
-    if length < bytes.len() {
-        let (more, _): (WireMore, usize) =
-            bincode::decode_from_slice(&bytes[length..], CONFIGURATION).map_err(error)?;
-        more.add_to(&mut world)?;
+    let rest = &bytes[length..];
+    if rest.is_empty() {
+        // Version 1 ends here.
+        return Ok(world);
     }
+    let (more, length): (WireMore, usize) = bincode::decode_from_slice(rest, CONFIGURATION).map_err(error)?;
+    more.add_to(&mut world)?;
+    let rest = &rest[length..];
+    if rest.is_empty() {
+        // Version 2 ends here.
+        return Ok(world);
+    }
+    let (tenants, length): (Vec<WireTenantFurther>, usize) =
+        bincode::decode_from_slice(rest, CONFIGURATION).map_err(error)?;
+    if length != rest.len() {
+        return Err(CodecError(format!("{} bytes behind the snapshot", rest.len() - length)));
+    }
+    further::add_to(tenants, &mut world)?;
     Ok(world)
 }
 

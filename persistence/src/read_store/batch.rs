@@ -7,7 +7,7 @@ use rialto_engine::ids::{AccountId, MarketId, TenantId};
 use rialto_engine::message::Fill;
 use rialto_engine::order::Side;
 use rialto_engine::units::{Nanos, Price, Quantity};
-use rialto_engine::update::{OrderEvent, OrderUpdate};
+use rialto_engine::update::{ListView, OrderEvent, OrderUpdate};
 use rialto_engine::wallet::Entry;
 
 use super::rows::{self, CHUNK_BYTES, NUMBERS_IN_CHUNK, TIME_BYTES_MAX};
@@ -16,6 +16,7 @@ use crate::kline::{Interval, Kline};
 
 /// How far apart in time the orders are that have a row in [`rows::ORDER_TIMES`].
 const ORDER_TIMES_APART: u64 = 1_000_000_000;
+
 /// Rows collected in memory, to be written by one commit. It keeps its memory between commits, so
 /// that one batch serves for all.
 ///
@@ -36,6 +37,8 @@ pub struct Batch {
     account_entries: Vec<(TenantId, AccountId, u64)>,
     /// The same, packed when they are written.
     numbers: Rows<16>,
+    lists: Rows<16>,
+    list_client_ids: Vec<[u8; 18]>,
     added: usize,
 }
 
@@ -100,6 +103,15 @@ impl Batch {
         }
     }
 
+    /// Adds a list of orders, which stays as it was placed. What becomes of its orders stands with them.
+    pub fn list(&mut self, tenant: TenantId, list: &ListView) {
+        self.added += 1;
+        let key = rows::account_entry_key(tenant, list.account, list.id.0);
+        self.lists.push(key, |row| rows::put_list(row, list));
+        let hash = rows::list_client_id_hash(list.account, &list.client_id);
+        self.list_client_ids.push(rows::client_id_key(tenant, hash, list.id.0));
+    }
+
     /// Adds a trade of a market.
     pub fn fill(&mut self, tenant: TenantId, market: MarketId, time: Nanos, fill: &Fill) {
         let Fill { trade, aggregate, price, quantity, taker_side, .. } = *fill;
@@ -122,7 +134,7 @@ impl Batch {
         }
     }
 
-    /// How many updates, fills and entries were added.
+    /// How many updates, lists, fills and entries were added.
     #[must_use]
     pub fn len(&self) -> usize {
         self.added
@@ -148,6 +160,8 @@ impl Batch {
         self.entry_times.clear();
         self.account_entries.clear();
         self.numbers.clear();
+        self.lists.clear();
+        self.list_client_ids.clear();
         self.added = 0;
     }
 
@@ -167,6 +181,11 @@ impl Batch {
         self.order_trades.sort();
         rows::ORDER_TRADES.write(transaction, self.order_trades.newest().map(bytes))?;
         self.write_account_entries(transaction)?;
+        self.lists.sort();
+        rows::LISTS.write(transaction, self.lists.newest().map(bytes))?;
+        self.list_client_ids.sort_unstable();
+        self.list_client_ids.dedup();
+        rows::LIST_CLIENT_IDS.write(transaction, self.list_client_ids.iter().map(|key| (key.as_slice(), &[][..])))?;
         self.trades.sort();
         write_chunks(&mut transaction.open_table(rows::TRADES)?, &self.trades, &self.trade_times)?;
         self.entries.sort();

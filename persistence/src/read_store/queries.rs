@@ -3,7 +3,7 @@
 use redb::{ReadOnlyTable, ReadTransaction};
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::units::Nanos;
-use rialto_engine::update::OrderView;
+use rialto_engine::update::{ListView, OrderView};
 use rialto_engine::wallet::Entry;
 
 use super::batch::latest_kline;
@@ -80,6 +80,84 @@ impl ReadStore {
         let [low, high] = [span.first, span.last].map(|id| rows::owned_key(tenant, account, market, id));
         let orders = rows::ORDERS.read(&transaction)?;
         scan(&orders, &low, &high, span.direction, limit, rows::order, |order| window.contains(order.time))
+    }
+
+    /// A list of orders by its number, that of its first order.
+    ///
+    /// # Errors
+    /// `Storage` or `Damaged`.
+    pub fn list(&self, tenant: TenantId, account: AccountId, id: OrderId) -> Result<Option<ListView>, ReadStoreError> {
+        let key = rows::account_entry_key(tenant, account, id.0);
+        rows::LISTS.read(&self.read()?)?.get(&key, |row| rows::list(&key, row))
+    }
+
+    /// The latest list of this name.
+    ///
+    /// # Errors
+    /// `Storage` or `Damaged`.
+    pub fn list_by_client_id(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        client_id: &ClientOrderId,
+    ) -> Result<Option<ListView>, ReadStoreError> {
+        let transaction = self.read()?;
+        let lists = rows::LISTS.read(&transaction)?;
+        let client_ids = rows::LIST_CLIENT_IDS.read(&transaction)?;
+        let hash = rows::list_client_id_hash(account, client_id);
+        let key = |list| rows::client_id_key(tenant, hash, list);
+        let mut candidates = client_ids.scan(&key(0), &key(u64::MAX), Direction::Descending)?;
+        while let Some(id) = candidates.next(|key, _| Some(rows::last_number(key)))? {
+            let key = rows::account_entry_key(tenant, account, id);
+            let list = lists.get(&key, |row| rows::list(&key, row))?;
+            // The hash of another account's or another name's list may be the same.
+            if let Some(list) = list.filter(|list| list.client_id == *client_id) {
+                return Ok(Some(list));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lists of an account, over all markets. What became of their orders is told by
+    /// [`Self::orders_of_list`].
+    ///
+    /// # Errors
+    /// `Storage` or `Damaged`.
+    pub fn lists(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        window: &Window<OrderId>,
+        limit: usize,
+    ) -> Result<Vec<ListView>, ReadStoreError> {
+        let transaction = self.read()?;
+        let Some(span) = order_span(&transaction, tenant, window)? else { return Ok(Vec::new()) };
+        let [low, high] = [span.first, span.last].map(|id| rows::account_entry_key(tenant, account, id));
+        let lists = rows::LISTS.read(&transaction)?;
+        scan(&lists, &low, &high, span.direction, limit, rows::list, |list| window.contains(list.time))
+    }
+
+    /// The orders of a list, in its order; none if there is no such list.
+    ///
+    /// # Errors
+    /// `Storage` or `Damaged`.
+    pub fn orders_of_list(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        id: OrderId,
+    ) -> Result<Vec<OrderView>, ReadStoreError> {
+        let transaction = self.read()?;
+        let key = rows::account_entry_key(tenant, account, id.0);
+        let list = rows::LISTS.read(&transaction)?.get(&key, |row| rows::list(&key, row))?;
+        let Some(list) = list else { return Ok(Vec::new()) };
+        let orders = rows::ORDERS.read(&transaction)?;
+        let mut views = Vec::with_capacity(list.orders.len());
+        for (order, _) in &list.orders {
+            let key = rows::owned_key(tenant, account, list.market, order.0);
+            views.extend(orders.get(&key, |row| rows::order(&key, row))?);
+        }
+        Ok(views)
     }
 
     /// An account's sides of the trades of a market, or those of one of its orders.

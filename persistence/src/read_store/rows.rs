@@ -5,13 +5,19 @@
 //! (signed ones zigzag), times as eight big-endian bytes. A change of any of them changes
 //! [`FORMAT_NUMBER`], and a store of another format is filled anew.
 
+mod instructions;
+mod list;
+
+pub use self::list::{list, list_client_id_hash, put_list};
+
 use redb::TableDefinition;
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
-use rialto_engine::order::{Activation, Instructions, OrderKind, SelfTrade, Side, Trail, Trigger};
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
+use rialto_engine::order::{Instructions, OrderKind, Side};
+use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{OrderView, Status};
 use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
 
+use self::instructions::{instructions, put_instructions};
 use super::runs::RunTable;
 use super::{AccountTrade, MarketTrade};
 use crate::kline::{Interval, Kline};
@@ -27,8 +33,13 @@ pub const ACCOUNT_TRADES: RunTable = RunTable::new("account_trades", "account_tr
 pub const ORDER_TRADES: RunTable = RunTable::new("order_trades", "order_trades_v1", "order_trades_runs_v1");
 /// Tenant, account, the first number → up to [`NUMBERS_IN_CHUNK`] numbers of entries, ascending.
 pub const ACCOUNT_ENTRIES: RunTable = RunTable::new("account_entries", "account_entries_v1", "account_entries_runs_v1");
+/// Tenant, account, list → [`put_list`].
+pub const LISTS: RunTable = RunTable::new("lists", "lists_v1", "lists_runs_v1");
+/// Tenant, [`list_client_id_hash`], list.
+pub const LIST_CLIENT_IDS: RunTable = RunTable::new("list_client_ids", "list_client_ids_v1", "list_client_ids_runs_v1");
 /// All tables of runs.
-pub const RUN_TABLES: [RunTable; 5] = [ORDERS, CLIENT_IDS, ACCOUNT_TRADES, ORDER_TRADES, ACCOUNT_ENTRIES];
+pub const RUN_TABLES: [RunTable; 7] =
+    [ORDERS, CLIENT_IDS, ACCOUNT_TRADES, ORDER_TRADES, ACCOUNT_ENTRIES, LISTS, LIST_CLIENT_IDS];
 
 /// Tenant, time → the first order accepted then. No order for at least a second before it has a
 /// row, so that a time leads near the right order, not to it.
@@ -45,8 +56,10 @@ pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta_v1")
 pub const POSITION: &str = "position";
 /// Which bytes the tables are made of.
 pub const FORMAT: &str = "format";
-/// The only ones there are. With any change of a key, a row, a block or a chunk, this changes too.
-pub const FORMAT_NUMBER: u64 = 1;
+/// With any change of a key, a row, a block or a chunk, this changes too.
+pub const FORMAT_NUMBER: u64 = 2;
+/// The format that knew no lists and fewer instructions. All its rows are still rows.
+pub const FORMAT_NUMBER_BEFORE: u64 = 1;
 
 /// Entries and trades are packed: one by one they would cost more in keys than in content, and
 /// more of a commit than all else together. A query unpacks a chunk to find one. Three chunks,
@@ -108,7 +121,7 @@ pub fn entry_key(tenant: TenantId, number: u64) -> [u8; 12] {
     key
 }
 
-/// A key of [`ACCOUNT_ENTRIES`].
+/// A key of [`ACCOUNT_ENTRIES`], or of [`LISTS`] with that of the list.
 pub fn account_entry_key(tenant: TenantId, account: AccountId, number: u64) -> [u8; 16] {
     let mut key = [0; 16];
     key[..4].copy_from_slice(&tenant.0.to_be_bytes());
@@ -122,7 +135,7 @@ pub fn last_number(key: &[u8]) -> u64 {
     key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// A key of [`CLIENT_IDS`], with the lower 48 bits of a hash.
+/// A key of [`CLIENT_IDS`] or [`LIST_CLIENT_IDS`], with the lower 48 bits of a hash.
 pub fn client_id_key(tenant: TenantId, hash: u64, order: u64) -> [u8; 18] {
     let mut key = [0; 18];
     key[..4].copy_from_slice(&tenant.0.to_be_bytes());
@@ -143,21 +156,23 @@ pub fn client_id_hash(account: AccountId, market: MarketId, client_id: &ClientOr
 /// What of an order is not in its key.
 pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
     let status = match order.status {
-        Status::New | Status::Pending => 0,
+        Status::New => 0,
         Status::PartiallyFilled => 1,
         Status::Filled => 2,
         Status::Canceled => 3,
         Status::Expired => 4,
         Status::Rejected => 5,
         Status::ExpiredInMatch => 6,
+        Status::Pending => 7,
     };
     let kind = match order.kind {
         OrderKind::Limit => 0,
         OrderKind::ImmediateOrCancel => 1,
         OrderKind::FillOrKill => 2,
-        OrderKind::PostOnly | OrderKind::PostOnlySlide => 3,
+        OrderKind::PostOnly => 3,
         OrderKind::Market => 4,
         OrderKind::MarketByQuote => 5,
+        OrderKind::PostOnlySlide => 6,
     };
     let client_id = order.client_id.as_str().as_bytes();
     let plain = order.instructions.is_plain() && order.prevented.is_zero() && order.triggered == Nanos::ZERO;
@@ -177,67 +192,6 @@ pub fn put_order(out: &mut Vec<u8>, order: &OrderView) {
         put_number(out, order.prevented.0);
         put_instructions(out, &order.instructions);
     }
-}
-
-/// What an order asks for beyond its kind: the mode and what the trigger is, then its prices.
-fn put_instructions(out: &mut Vec<u8>, instructions: &Instructions) {
-    let mode = SelfTrade::ALL.iter().position(|mode| *mode == instructions.self_trade).unwrap_or(0) as u8;
-    let trigger = match instructions.trigger {
-        None => 0,
-        Some(Trigger::Rise(_)) => 1,
-        Some(Trigger::Fall(_)) => 2,
-        Some(Trigger::TrailRise(_)) => 3,
-        Some(Trigger::TrailFall(_)) => 4,
-    };
-    out.push(trigger << 4 | mode);
-    match instructions.trigger {
-        None => {}
-        Some(Trigger::Rise(price) | Trigger::Fall(price)) => put_number(out, price.0),
-        Some(Trigger::TrailRise(trail) | Trigger::TrailFall(trail)) => {
-            put_number(
-                out,
-                match trail.distance {
-                    rialto_engine::order::Distance::Share(share) => u64::from(share.0),
-                    rialto_engine::order::Distance::Ticks(_) => 0,
-                },
-            );
-            match trail.activation {
-                None => out.push(0),
-                Some(Activation::Rise(price)) => {
-                    out.push(1);
-                    put_number(out, price.0);
-                }
-                Some(Activation::Fall(price)) => {
-                    out.push(2);
-                    put_number(out, price.0);
-                }
-            }
-        }
-    }
-}
-
-fn instructions(row: &mut Row<'_>) -> Option<Instructions> {
-    let flags = row.byte()?;
-    let self_trade = *SelfTrade::ALL.get(usize::from(flags & 15))?;
-    let trail = |row: &mut Row<'_>| {
-        let delta = BasisPoints(u32::try_from(row.number()?).ok()?);
-        let activation = match row.byte()? {
-            0 => None,
-            1 => Some(Activation::Rise(Price(row.number()?))),
-            2 => Some(Activation::Fall(Price(row.number()?))),
-            _ => return None,
-        };
-        Some(Trail { distance: rialto_engine::order::Distance::Share(delta), activation })
-    };
-    let trigger = match flags >> 4 {
-        0 => None,
-        1 => Some(Trigger::Rise(Price(row.number()?))),
-        2 => Some(Trigger::Fall(Price(row.number()?))),
-        3 => Some(Trigger::TrailRise(trail(row)?)),
-        4 => Some(Trigger::TrailFall(trail(row)?)),
-        _ => return None,
-    };
-    Some(Instructions { self_trade, trigger, ..Instructions::default() })
 }
 
 /// An order from its row and key.
@@ -260,6 +214,7 @@ pub fn order(key: &[u8], row: &[u8]) -> Option<OrderView> {
             3 => OrderKind::PostOnly,
             4 => OrderKind::Market,
             5 => OrderKind::MarketByQuote,
+            6 => OrderKind::PostOnlySlide,
             _ => return None,
         },
         price: Price(row.number()?),
@@ -275,7 +230,7 @@ pub fn order(key: &[u8], row: &[u8]) -> Option<OrderView> {
             4 => Status::Expired,
             5 => Status::Rejected,
             6 => Status::ExpiredInMatch,
-            _ => return None,
+            _ => Status::Pending,
         },
         time: row.time()?,
         updated: Nanos::ZERO,
@@ -567,6 +522,9 @@ impl<'a> Row<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rialto_engine::order::{Activation, Distance, SelfTrade, Trail, Trigger};
+    use rialto_engine::units::BasisPoints;
+
     use super::*;
 
     fn hex(put: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -607,8 +565,10 @@ mod tests {
         row.push(0);
         assert_eq!(super::order(&key, &row), None);
 
-        let trail = Trail { delta: BasisPoints(250), activation: Some(Activation::Fall(Price(7))) };
-        let instructions = Instructions { self_trade: SelfTrade::Decrement, trigger: Some(Trigger::TrailFall(trail)) };
+        let distance = Distance::Share(BasisPoints(250));
+        let trail = Trail { distance, activation: Some(Activation::Fall(Price(7))) };
+        let (self_trade, trigger) = (SelfTrade::Decrement, Some(Trigger::TrailFall(trail)));
+        let instructions = Instructions { self_trade, trigger, ..Instructions::default() };
         let asking = OrderView { instructions, triggered: Nanos(9), prevented: Quantity(3), ..order };
         let mut row = Vec::new();
         put_order(&mut row, &asking);
