@@ -193,12 +193,7 @@ impl WalletActor {
         turn.releases.push(Arc::new(self.release(Some(Reply::Rejected(reason)), envelope, Vec::new())));
     }
 
-    fn release(
-        &self,
-        reply: Option<Reply>,
-        envelope: Envelope,
-        updates: Vec<OrderUpdate>,
-    ) -> Release {
+    fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
         Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit }
     }

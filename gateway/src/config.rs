@@ -4,23 +4,24 @@
 //! texts or whole numbers, never floating point.
 
 mod market;
+mod timetable;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::market::{ASSET_SCALE_MAX, SUPPLY_MAX};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
 use rialto_engine::wallet::WalletLimits;
 use serde::Deserialize;
 
-pub use self::market::Conduct;
 use self::market::Market;
 use crate::decimal::Grid;
 use crate::keys::Secret;
-use crate::orders::day::DayEnd;
+use crate::orders::day::{self, DayEnd};
 use crate::orders::names;
 use crate::rate_limits::RateLimits;
 
@@ -51,8 +52,9 @@ pub struct Config {
     pub rate_limits: Vec<(String, RateLimits)>,
     /// Who may run the markets of a tenant.
     pub operators: Vec<OperatorConfig>,
-    /// What is not kept with a market, by tenant and symbol.
-    conducts: HashMap<(String, String), Conduct>,
+    /// What happens where an order that does not say so meets its own account, by tenant and
+    /// symbol.
+    self_trades: HashMap<(String, String), SelfTrade>,
     /// When the days of tenants end, by their names.
     day_ends: HashMap<String, DayEnd>,
     /// How it runs.
@@ -127,6 +129,7 @@ struct Tenant {
     hosts: Vec<String>,
     wallet_shards: Option<u32>,
     self_trade_prevention: Option<String>,
+    utc_offset: Option<String>,
     day_ends: Option<String>,
     open_orders: Option<u32>,
     idempotency_window: Option<u32>,
@@ -219,7 +222,7 @@ impl Config {
             default_tenant: file.default_tenant,
             rate_limits: Vec::new(),
             operators: Vec::new(),
-            conducts: HashMap::new(),
+            self_trades: HashMap::new(),
             day_ends: HashMap::new(),
             server: file.server,
         };
@@ -235,10 +238,10 @@ impl Config {
         Ok(config)
     }
 
-    /// What the file says of a market that is not kept with it.
+    /// What happens in a market where an order that does not say so meets its own account.
     #[must_use]
-    pub fn conduct(&self, tenant: &str, symbol: &str) -> Conduct {
-        self.conducts.get(&(tenant.to_owned(), symbol.to_owned())).cloned().unwrap_or_default()
+    pub fn self_trade(&self, tenant: &str, symbol: &str) -> SelfTrade {
+        self.self_trades.get(&(tenant.to_owned(), symbol.to_owned())).copied().unwrap_or_default()
     }
 
     /// When a tenant's day ends.
@@ -290,8 +293,8 @@ impl Config {
         let assets = checked_assets(tenant.assets, &place)?;
         let mut markets: Vec<MarketSetup> = Vec::new();
         for market in tenant.markets {
-            let (market, conduct) = market.checked(&assets, self_trade, &place)?;
-            self.conducts.insert((name.clone(), market.symbol.clone()), conduct);
+            let (market, self_trade) = market.checked(&assets, self_trade, &place)?;
+            self.self_trades.insert((name.clone(), market.symbol.clone()), self_trade);
             if markets.iter().any(|other| other.symbol == market.symbol) {
                 return refuse(format!("{place}: market \"{}\" comes twice", market.symbol));
             }
@@ -306,9 +309,17 @@ impl Config {
             users.push(user);
         }
         self.add_operators(tenant.operators, &name)?;
-        let day_end = tenant.day_ends.as_deref().map_or(Some(DayEnd::default()), DayEnd::parse);
-        let Some(day_end) = day_end else {
-            return refuse(format!("{place}: day_ends is a time such as \"17:00\" or \"17:00 +08:00\""));
+        let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
+        let minutes = day::utc_offset(offset);
+        let Some((minutes, utc_offset)) = minutes.and_then(|minutes| Some((minutes, UtcOffset::minutes(minutes)?)))
+        else {
+            return refuse(format!("{place}: utc_offset = \"{offset}\" is no offset such as \"+08:00\""));
+        };
+        let day_end = tenant.day_ends.as_deref().unwrap_or("00:00");
+        let Some(day_end) = DayEnd::parse(day_end, minutes) else {
+            return refuse(format!(
+                "{place}: day_ends = \"{day_end}\" is no time such as \"17:00\" or \"17:00 +08:00\""
+            ));
         };
         self.day_ends.insert(name.clone(), day_end);
         let defaults = RateLimits::default();
@@ -323,7 +334,7 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users });
+        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset });
         Ok(())
     }
 
@@ -355,7 +366,7 @@ impl Config {
                 balances.push((asset, Amount(units)));
             }
         }
-        Ok(UserSetup { name: user.name, balances, trade_group: user.trade_group })
+        Ok(UserSetup { name: user.name, balances, group: user.trade_group })
     }
 
     fn add_operators(&mut self, operators: Vec<Operator>, tenant: &str) -> Result<(), ConfigError> {

@@ -98,9 +98,10 @@ fn write_symbol(out: &mut Vec<u8>, market: Market<'_>, phase: Phase, open_orders
     out.push(b'}');
 }
 
-/// Appends the filters of a market. What the dialect bounds by something else than the last price,
+/// Appends the filters of a market; `open_orders` is how many orders its tenant lets an account have
+/// open. What the dialect bounds by something else than the last price,
 /// an average of minutes, is bounded by the last price here: `avgPriceMins` of zero says that.
-fn write_filters(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>) {
+pub fn write_filters(out: &mut Vec<u8>, market: Market<'_>, open_orders: Option<u32>) {
     let spec = &market.entry.spec;
     let filters = &spec.filters;
     let MarketText { price, quantity, quote, base, .. } = market.text;

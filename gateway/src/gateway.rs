@@ -94,7 +94,7 @@ impl Gateway {
         let texts = |tenant: &TenantEntry| TenantTexts {
             markets: {
                 let text = |market: &MarketEntry| MarketText::of(&market.definition);
-                let mode = |market: &MarketEntry| config.conduct(&tenant.name, &market.symbol).self_trade;
+                let mode = |market: &MarketEntry| config.self_trade(&tenant.name, &market.symbol);
                 tenant.markets.iter().map(|market| (text(market), mode(market))).collect()
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
@@ -106,7 +106,7 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
-            keys: KeyStore::new(&config.keys, &directory),
+            keys: KeyStore::new(&config.keys, &config.operators, &directory),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
             listen_keys: ListenKeys::default(),
             phases: Phases::new(&directory),

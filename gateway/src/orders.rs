@@ -18,6 +18,7 @@ mod field;
 mod fields;
 pub mod instructions;
 pub mod list_report;
+pub mod mass_cancel;
 pub mod names;
 mod new_order;
 pub mod order_list;

@@ -1,16 +1,14 @@
-//! The phases of markets, as the edge knows them.
+//! How markets stand, as the edge knows it.
 //!
-//! The wallet of a tenant knows them, behind all that it was told before. While it cannot be asked,
-//! because the exchange is busy or recovers, what it said last is good enough to be shown.
+//! Market data knows it. While that begins anew, what it said last is good enough to be shown.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use rialto_actors::api::{Query, Reply, Request};
 use rialto_actors::directory::Directory;
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::message::Phase;
 
-use crate::worker::Worker;
+use crate::gateway::Gateway;
 
 /// What was heard last of every market's phase.
 pub struct Phases {
@@ -44,15 +42,11 @@ impl Phases {
 }
 
 /// The phases of a tenant's markets, by the markets' numbers.
-pub async fn of(worker: &Worker, tenant: TenantId) -> Vec<Phase> {
-    let phases = &worker.gateway.phases;
-    let markets = phases.heard(tenant).len();
-    let query = Query::Phases { markets: u16::try_from(markets).unwrap_or(u16::MAX) };
-    if let Ok(release) = worker.ask(tenant, Request::Query(query)).await
-        && let Some((_, Reply::Phases(told))) = &release.answer
-    {
-        for (market, phase) in (0..).map(MarketId).zip(told) {
-            phases.hear(tenant, market, *phase);
+pub async fn of(gateway: &Gateway, tenant: TenantId) -> Vec<Phase> {
+    let phases = &gateway.phases;
+    if let Ok(states) = gateway.exchange.market_data().states(tenant).await {
+        for (market, state) in (0..).map(MarketId).zip(states) {
+            phases.hear(tenant, market, state.phase);
         }
     }
     phases.heard(tenant)

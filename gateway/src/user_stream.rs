@@ -22,6 +22,7 @@ use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::{ApiKey, Identity};
+use crate::orders::list_report::{self, ListTold};
 use crate::orders::prevention::{self, Prevention};
 use crate::orders::{contingent, instructions, names, report};
 use crate::worker::Worker;
@@ -68,11 +69,28 @@ pub fn tell(
                 let report = Report { gateway: &worker.gateway, market, unit: listener.unit, now };
                 listener.send(worker, |out| report.write(out, update, prevention, cancel_id));
             }
+            for (market, list) in lists_of(worker, release, account) {
+                listener.send(worker, |out| list.write_event(out, market, listener.unit, now));
+            }
             listener.send(worker, |out| {
                 write_position(out, &worker.gateway, release.tenant, own(), listener.unit, now);
             });
         }
     }
+}
+
+/// The lists of an account that a release tells something of, and how they stand.
+fn lists_of<'a>(worker: &'a Worker, release: &Release, account: AccountId) -> Vec<(Market<'a>, ListTold)> {
+    let mut lists: Vec<(Market<'a>, ListTold)> = Vec::new();
+    for update in release.updates.iter().filter(|update| update.order.account == account) {
+        let is_told = |list| lists.iter().any(|(_, told)| told.id == list);
+        if update.order.instructions.link.is_none_or(|link| is_told(link.list)) || !list_report::is_news(update) {
+            continue;
+        }
+        let market = worker.gateway.market_by_id(release.tenant, update.order.market);
+        lists.extend(market.zip(ListTold::of_release(release, &update.order)));
+    }
+    lists
 }
 
 impl Subscription {
@@ -381,7 +399,7 @@ impl ListenKeys {
             listen.used = Instant::now();
             return name.clone();
         }
-        let name = key.derive(&now.0.to_be_bytes());
+        let name = key.signer.derive(&now.0.to_be_bytes());
         keys.insert(name.clone(), ListenKey { identity: key.identity, used: Instant::now() });
         name
     }

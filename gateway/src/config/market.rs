@@ -9,10 +9,9 @@ use rialto_engine::order::SelfTrade;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use serde::Deserialize;
 
+use super::timetable::Line;
 use super::{ConfigError, Number, is_symbol, refuse, self_trade_mode};
 use crate::decimal::{Decimal, Grid};
-use crate::orders::names;
-use crate::schedule::{Entry, Schedule};
 
 /// The highest price where the file names none, in ticks: a hundred million steps are finer than
 /// any quotation.
@@ -62,7 +61,7 @@ pub struct Market {
     self_trade_prevention: Option<String>,
     protection: Option<Bands>,
     #[serde(default)]
-    schedule: Vec<ScheduleEntry>,
+    schedule: Vec<Line>,
 }
 
 /// How far limits may be from the last price, as multiples of it.
@@ -96,41 +95,18 @@ struct Bands {
     interruption_seconds: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScheduleEntry {
-    at: String,
-    days: Option<String>,
-    phase: String,
-    until: Option<String>,
-}
-
-/// What the file says of a market that is not kept with it in the journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Conduct {
-    /// What happens where an order that does not say so meets its own account.
-    pub self_trade: SelfTrade,
-    /// What protects it from leaps of the price.
-    pub protection: Option<Protection>,
-    /// When it enters which phase.
-    pub schedule: Schedule,
-}
-
 impl Market {
-    /// Everything that the file says of the market; `self_trade` is what its tenant says.
+    /// The market as it is to be open, and what happens in it where an order that does not say so meets its
+    /// own account; `self_trade` is what its tenant says.
     pub fn checked(
         self,
         assets: &[(String, u8)],
         self_trade: SelfTrade,
         place: &str,
-    ) -> Result<(MarketSetup, Conduct), ConfigError> {
+    ) -> Result<(MarketSetup, SelfTrade), ConfigError> {
         let place = format!("{place}, market \"{}\"", self.symbol);
-        let conduct = Conduct {
-            self_trade: self_trade_mode(self.self_trade_prevention.as_deref(), &place)?.unwrap_or(self_trade),
-            protection: self.protection.as_ref().map(|bands| protection(bands, &place)).transpose()?,
-            schedule: schedule(&self.schedule, &place)?,
-        };
-        Ok((self.setup(assets, &place)?, conduct))
+        let own = self_trade_mode(self.self_trade_prevention.as_deref(), &place)?;
+        Ok((self.setup(assets, &place)?, own.unwrap_or(self_trade)))
     }
 
     fn setup(self, assets: &[(String, u8)], place: &str) -> Result<MarketSetup, ConfigError> {
@@ -221,6 +197,13 @@ impl Market {
             maker_fee: definition.maker_fee,
             taker_fee: definition.taker_fee,
             filters: definition.filters,
+            protection: market
+                .protection
+                .as_ref()
+                .map(|bands| protection(bands, place))
+                .transpose()?
+                .unwrap_or_default(),
+            schedule: market.schedule.iter().map(|line| line.checked(place)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -269,21 +252,6 @@ fn protection(bands: &Bands, place: &str) -> Result<Protection, ConfigError> {
         interruption: Nanos(u64::from(bands.interruption_seconds) * 1_000_000_000),
         reference: None,
     })
-}
-
-fn schedule(entries: &[ScheduleEntry], place: &str) -> Result<Schedule, ConfigError> {
-    let mut checked = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Some(phase) = names::phase_named(&entry.phase) else {
-            let known = rialto_engine::message::Phase::ALL.map(|phase| names::phase(phase).to_ascii_lowercase());
-            return refuse(format!("{place}: schedule: phase \"{}\" is none of {}", entry.phase, known.join(", ")));
-        };
-        match Entry::parse(&entry.at, entry.days.as_deref(), phase, entry.until.as_deref()) {
-            Ok(entry) => checked.push(entry),
-            Err(problem) => return refuse(format!("{place}: schedule: {problem}")),
-        }
-    }
-    Ok(Schedule::new(checked))
 }
 
 /// Lowers the maxima that the file leaves open until the market can be proven.

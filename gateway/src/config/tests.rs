@@ -81,7 +81,7 @@ fn a_market_prevents_self_trades_as_its_tenant_does_unless_it_says_otherwise() {
     let mode = |of_tenant: &str, of_market: &str| {
         let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{of_tenant}"), 1);
         let text = text.replacen("tick = \"0.0001\"", &format!("tick = \"0.0001\"\n{of_market}"), 1);
-        Config::parse(&text).expect("reads").conduct("acme", "USDCNY").self_trade
+        Config::parse(&text).expect("reads").self_trade("acme", "USDCNY")
     };
     let (taker, decrement) = ("self_trade_prevention = \"expire_taker\"", "self_trade_prevention = \"decrement\"");
     assert_eq!(mode("", ""), SelfTrade::Allow);

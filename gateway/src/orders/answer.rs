@@ -6,9 +6,9 @@ use rialto_engine::reason::Reason;
 use rialto_engine::update::OrderEvent;
 use rialto_engine::wallet::{Settled, SettledResult};
 
+use super::list_report::{self, ListTold};
 use super::replace::{self, Half};
 use super::report::Report;
-use super::list_report::{self, ListTold};
 use super::{Pending, PendingKind, Placing};
 use crate::error::{ApiError, Asked};
 use crate::gateway::Gateway;

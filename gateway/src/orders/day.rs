@@ -14,20 +14,15 @@ pub struct DayEnd {
 }
 
 impl DayEnd {
-    /// Reads `17:00`, which is UTC, or `17:00 +08:00`.
+    /// Reads `17:00`, on a clock that is so many minutes ahead of UTC, or `17:00 +08:00` on another.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (time, offset) = match text.find([' ', '+', '-']) {
-            Some(at) => (&text[..at], text[at..].trim_start()),
-            None => (text, "+00:00"),
-        };
-        let (sign, offset) = match offset.split_at_checked(1)? {
-            ("+", offset) => (1, offset),
-            ("-", offset) => (-1, offset),
-            _ => return None,
+    pub fn parse(text: &str, ahead: i16) -> Option<Self> {
+        let (time, ahead) = match text.find([' ', '+', '-']) {
+            Some(at) => (&text[..at], utc_offset(text[at..].trim_start())?),
+            None => (text, ahead),
         };
         let local = i64::from(minutes(time)?) * 60;
-        let ahead = sign * i64::from(minutes(offset)?) * 60;
+        let ahead = i64::from(ahead) * 60;
         Some(Self { seconds: u32::try_from((local - ahead).rem_euclid(DAY)).ok()? })
     }
 
@@ -39,6 +34,17 @@ impl DayEnd {
         let today = second - second % day + self.seconds as u64;
         Nanos((if today > second { today } else { today + day }) * SECOND)
     }
+}
+
+/// Minutes ahead of UTC of `+HH:MM` or `-HH:MM`.
+#[must_use]
+pub fn utc_offset(text: &str) -> Option<i16> {
+    let (sign, text) = match text.split_at_checked(1)? {
+        ("+", text) => (1, text),
+        ("-", text) => (-1, text),
+        _ => return None,
+    };
+    Some(sign * i16::try_from(minutes(text)?).ok()?)
 }
 
 /// Minutes after midnight of `HH:MM`.
@@ -60,7 +66,7 @@ mod tests {
     const MIDNIGHT: u64 = 1_499_817_600;
 
     fn next(end: &str, hours: u64) -> Option<u64> {
-        let end = DayEnd::parse(end)?.next(Nanos((MIDNIGHT + hours * 3_600) * SECOND));
+        let end = DayEnd::parse(end, 0)?.next(Nanos((MIDNIGHT + hours * 3_600) * SECOND));
         assert_eq!(end.0 % SECOND, 0);
         Some((end.0 / SECOND - MIDNIGHT) / 3_600)
     }
@@ -75,13 +81,16 @@ mod tests {
         assert_eq!(next("00:00+08:00", 16), Some(40));
         assert_eq!(next("17:00 -05:00", 0), Some(22));
         assert_eq!(next("20:00 -05:00", 0), Some(1));
+        assert_eq!(DayEnd::parse("17:00", 480), DayEnd::parse("17:00 +08:00", 0));
+        assert_eq!(DayEnd::parse("17:00 +00:00", 480), DayEnd::parse("17:00", 0));
+        assert_eq!((utc_offset("-03:30"), utc_offset("+00:00")), (Some(-210), Some(0)));
         assert_eq!(DayEnd::default().next(Nanos(MIDNIGHT * SECOND)), Nanos((MIDNIGHT + 86_400) * SECOND));
     }
 
     #[test]
     fn what_is_no_time_of_day_is_none() {
         for text in ["", "24:00", "7:00", "07:60", "07", "07:00 8", "07:00 UTC", "07:00 +8:00", "07:00 +", "0x:00"] {
-            assert_eq!(DayEnd::parse(text), None, "{text}");
+            assert_eq!(DayEnd::parse(text, 0), None, "{text}");
         }
     }
 }

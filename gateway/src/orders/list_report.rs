@@ -4,10 +4,10 @@ use rialto_actors::api::Release;
 use rialto_engine::ids::{ClientOrderId, OrderId};
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{ListView, OrderEvent, OrderUpdate, OrderView, Status};
-use rialto_engine::wallet::{Contingency, GENERATED_PREFIX};
+use rialto_engine::wallet::Contingency;
 
-use super::report::Report;
 use super::Detail;
+use super::report::Report;
 use crate::error::ApiError;
 use crate::gateway::Market;
 use crate::json::{self, TimeUnit};
@@ -43,25 +43,15 @@ impl ListTold {
         }
     }
 
-    /// What a release tells of the list of one of its orders; `None` for an order without a list.
+    /// What a release tells of the list of one of its orders; `None` for an order without a list, and
+    /// behind a restart, where nobody waits for an answer.
     #[must_use]
     pub fn of_release(release: &Release, order: &OrderView) -> Option<Self> {
         let list = order.instructions.link?.list;
         let own = || release.updates.iter().map(|update| &update.order).filter(|view| is_of(view, list));
         let time = own().map(|view| view.updated).max().unwrap_or(order.updated);
-        if let Some(view) = release.lists.iter().find(|view| view.id == list) {
-            let is_done = !release.open_lists.contains(&list);
-            return Some(Self { time, ..Self::of(view, is_done) });
-        }
-        // What is not told with the release is made of what is: all its orders, as long as the list is
-        // new.
-        let mut orders: Vec<(OrderId, ClientOrderId)> = own().map(|view| (view.id, view.client_id)).collect();
-        orders.sort_unstable_by_key(|(id, _)| *id);
-        orders.dedup_by_key(|(id, _)| *id);
-        let waits = own().any(|view| view.instructions.link.is_some_and(|link| link.after.is_some()));
-        let last = |id: OrderId| own().filter(|view| view.id == id).next_back();
-        let is_done = orders.iter().all(|(id, _)| last(*id).is_none_or(|view| !is_open(view.status)));
-        Some(Self { id: list, client_id: generated(list)?, waits, orders, time, is_done })
+        let news = release.lists.iter().find(|news| news.list.id == list)?;
+        Some(Self { time, ..Self::of(&news.list, !news.is_open) })
     }
 
     /// Appends what every answer tells, without the closing brace.
@@ -200,11 +190,6 @@ const fn is_open(status: Status) -> bool {
     matches!(status, Status::Pending | Status::New | Status::PartiallyFilled)
 }
 
-/// The name that a list has whose owner gave it none.
-fn generated(list: OrderId) -> Option<ClientOrderId> {
-    ClientOrderId::new(&format!("{GENERATED_PREFIX}{list}"))
-}
-
 /// Whether an event changes how a list stands: not every trade does.
 #[must_use]
 pub fn is_news(update: &OrderUpdate) -> bool {
@@ -212,15 +197,5 @@ pub fn is_news(update: &OrderUpdate) -> bool {
         OrderEvent::New | OrderEvent::Canceled | OrderEvent::Expired(_) | OrderEvent::Triggered => true,
         OrderEvent::Rejected(_) => true,
         OrderEvent::Trade(_) | OrderEvent::Prevented(..) | OrderEvent::Reduced => !is_open(update.order.status),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_generated_name_is_that_of_the_first_order() {
-        assert_eq!(generated(OrderId(7)).map(|name| name.as_str().to_owned()), Some("rialto-7".to_owned()));
     }
 }

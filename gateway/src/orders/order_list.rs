@@ -125,11 +125,7 @@ fn working_order<'a>(request: &OrderRequest<'a>, fields: &Fields<'_>) -> Result<
 }
 
 /// The orders of a pair as the wallet wants them: what may rest first, then what waits.
-fn pair<'a>(
-    request: &OrderRequest<'a>,
-    above: &Fields<'_>,
-    below: &Fields<'_>,
-) -> Result<[NewOrder<'a>; 2], ApiError> {
+fn pair<'a>(request: &OrderRequest<'a>, above: &Fields<'_>, below: &Fields<'_>) -> Result<[NewOrder<'a>; 2], ApiError> {
     let side = side(above)?;
     let (upper, lower) = (Leg::of(above)?, Leg::of(below)?);
     upper.check(side, true)?;
@@ -158,9 +154,7 @@ fn side(fields: &Fields<'_>) -> Result<Side, ApiError> {
 
 /// An order that is displayed in part rests as long as it takes.
 fn without_iceberg(fields: &Fields<'_>) -> Result<(), ApiError> {
-    if fields.get(Field::IcebergQuantity).is_some()
-        && matches!(fields.get(Field::TimeInForce), Some("IOC" | "FOK"))
-    {
+    if fields.get(Field::IcebergQuantity).is_some() && matches!(fields.get(Field::TimeInForce), Some("IOC" | "FOK")) {
         let (iceberg, time_in_force) = (fields.name(Field::IcebergQuantity), fields.name(Field::TimeInForce));
         let msg = format!("Parameter '{iceberg}' is not supported if '{time_in_force}' is not GTC.");
         return Err(ApiError::naming(-1160, msg));
