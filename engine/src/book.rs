@@ -444,7 +444,7 @@ impl Book {
         let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
         let change = self.append(RestingOrder { id, account, side, price, quantity, remaining }, special);
         output.levels.push(change);
-        self.changes += 1;
+        self.changes = self.changes.wrapping_add(1);
     }
 
     /// Displays a special order's next part.
@@ -594,11 +594,11 @@ impl Book {
             Side::Sell => &mut self.asks,
         };
         let slot = self.orders.vacant();
-        let (level, previous, change) = ladder.append(order.price, slot, order.remaining);
+        let (level, previous, total) = ladder.append(order.price, slot, order.remaining);
         let RestingOrder { id, quantity, remaining, account, .. } = order;
         let level = level << 2 | u32::from(special) << 1 | u32::from(order.side == Side::Sell);
         self.orders.insert(Node { id, quantity, remaining, account, level }, previous);
-        change
+        LevelChange { side: order.side, price: order.price, quantity: total }
     }
 
     fn find(&self, order: OrderId) -> Option<u32> {
@@ -612,7 +612,7 @@ impl Book {
         let (previous, next) = self.orders.remove(found);
         let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
         output.levels.push(change);
-        self.changes += 1;
+        self.changes = self.changes.wrapping_add(1);
     }
 
     fn ladder(&self, side: Side) -> &Ladder {

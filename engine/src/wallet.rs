@@ -218,7 +218,7 @@ impl Wallet {
     #[must_use]
     pub fn order(&self, account: AccountId, market: MarketId, target: OrderRef) -> Option<OrderView> {
         let slot = self.resolve(account, market, target).ok()?;
-        Some(self.view(slot))
+        Some(self.orders.view(slot))
     }
 
     /// The open orders of an account, in one market or in all, the oldest first.
@@ -226,7 +226,7 @@ impl Wallet {
     pub fn open_orders(&self, account: AccountId, market: Option<MarketId>) -> Vec<OrderView> {
         let slots = self.orders.of_account(account);
         let wanted = slots.filter(|slot| market.is_none_or(|market| self.orders.get(*slot).market == market));
-        let mut views: Vec<OrderView> = wanted.map(|slot| self.view(slot)).collect();
+        let mut views: Vec<OrderView> = wanted.map(|slot| self.orders.view(slot)).collect();
         views.reverse();
         views
     }
@@ -273,10 +273,6 @@ impl Wallet {
     #[must_use]
     pub fn group(&self, account: AccountId) -> u32 {
         self.orders.group(account)
-    }
-
-    fn view(&self, slot: u32) -> OrderView {
-        self.orders.view(slot, self.spec(self.orders.get(slot).market))
     }
 
     /// The balances of an account, of every asset of the tenant.

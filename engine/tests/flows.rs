@@ -8,7 +8,7 @@
 #[path = "common/random.rs"]
 mod random;
 #[path = "common/twin.rs"]
-#[expect(dead_code, reason = "no recorded day has orders that wait")]
+#[expect(dead_code, unused_imports, reason = "no recorded day has orders that wait")]
 mod twin;
 
 use std::collections::HashMap;
@@ -239,7 +239,7 @@ fn generated() -> Flow {
     let mut names = 0;
     for seq in 1..=20_000 {
         let open: Vec<(String, Side)> =
-            twin.bids.iter().chain(&twin.asks).map(|order| (translator.name(order.id), order.side)).collect();
+            twin.everything().map(|order| (translator.name(order.id), order.side)).collect();
         let action = match random.below(100) {
             _ if open.len() < 20 => 'A',
             0..45 => 'A',
@@ -261,12 +261,9 @@ fn generated() -> Flow {
         };
         let quantity = if action == 'C' && random.percent(50) { 0 } else { random.between(1, 300) };
         let row = Row { seq, time: seq, action, order, side, price, quantity };
-        let remaining = |order| {
-            let mut resting = twin.bids.iter().chain(&twin.asks);
-            resting.find(|resting| resting.id == order).map(|resting| resting.remaining)
-        };
+        let remaining = |order| twin.find(order).map(|(_, open)| open);
         let command = translator.command(&row, remaining);
-        let (_, done) = twin.receive(&command);
+        let (_, done) = twin.receive(Nanos(seq), &command);
         flow.executions.extend(done.fills.iter().map(|fill| Execution {
             seq,
             maker: translator.name(fill.maker),

@@ -1,8 +1,8 @@
 /*
  * Drives the book through its C interface, and prints how fast that was and a hash of all fills.
  *
- *   harness [--resting N] [--commands N] [--seed N] [--write FILE]
- *   harness --read FILE
+ *   harness [--rounds N] [--resting N] [--commands N] [--seed N] [--write FILE]
+ *   harness [--rounds N] --read FILE
  *
  * Without a file it makes a stream of its own, always the same for the same numbers: 60 % orders that rest,
  * 35 % cancels, and 5 % immediate-or-cancel orders that keep the book at its size. --write writes it down.
@@ -14,7 +14,7 @@
  *   r ID QUANTITY                                   reduce
  *   t                                               what came before only built the book: the clock starts
  *
- * The stream is in memory before the clock starts. The hash is comparable to that of the bench "book".
+ * The stream is in memory before the clock starts; each round gets a new book. The hash is comparable to that of the bench "book".
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -252,16 +252,53 @@ static void print_best(const char *name, int32_t (*best)(const rialto_book *, ui
     if (best(book, &price, &quantity) == 1) printf("%s %" PRIu64 " %" PRIu64 "\n", name, price, quantity);
 }
 
-int main(int argument_count, char **arguments) {
-    struct stream stream = {0};
+static void print_result(const struct stream *stream, const struct result *result, const rialto_book *book) {
+    uint64_t orders;
+    rialto_book_orders(book, &orders);
+    printf("commands %zu\n", stream->count);
+    printf("refused %" PRIu64 "\n", result->refused);
+    printf("wrong %" PRIu64 "\n", result->wrong);
+    printf("fills %" PRIu64 "\n", result->fills);
+    printf("fill_hash %016" PRIx64 "\n", result->fill_hash);
+    printf("resting %" PRIu64 "\n", orders);
+    print_best("best_bid", rialto_book_best_bid, book);
+    print_best("best_ask", rialto_book_best_ask, book);
+}
+
+/* Carries the stream out on a new book, and gives the processor's seconds since the clock started. */
+static double run_round(const struct stream *stream, int is_last) {
     struct result result = {0};
-    const char *read = NULL, *written = NULL;
-    size_t resting = 5000, commands = 1000000, timed;
-    uint64_t seed = 20260101, orders;
-    const struct command *start, *end;
-    rialto_book *book;
+    const struct command *start = stream->commands + stream->setup, *end = stream->commands + stream->count;
+    rialto_book *book = open_book();
     clock_t began;
     double seconds;
+    rialto_book_on_report(book, tally, &result);
+    drive(book, stream->commands, start, &result);
+    began = clock();
+    drive(book, start, end, &result);
+    seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
+    if (is_last) print_result(stream, &result, book);
+    rialto_book_free(book);
+    return seconds;
+}
+
+static int in_order(const void *one, const void *other) {
+    double difference = *(const double *)one - *(const double *)other;
+    return (difference > 0) - (difference < 0);
+}
+
+static void print_speed(const char *name, double seconds, size_t timed) {
+    if (seconds <= 0 || timed == 0) return; /* too short for the clock */
+    printf("%s_commands_per_second %.0f\n", name, (double)timed / seconds);
+    printf("%s_nanoseconds_per_command %.1f\n", name, seconds * 1e9 / (double)timed);
+}
+
+int main(int argument_count, char **arguments) {
+    struct stream stream = {0};
+    const char *read = NULL, *written = NULL;
+    size_t resting = 5000, commands = 1000000, rounds = 7, round;
+    uint64_t seed = 20260101;
+    double *seconds;
     int number;
 
     for (number = 1; number < argument_count; number += 2) {
@@ -269,41 +306,23 @@ int main(int argument_count, char **arguments) {
         if (number + 1 == argument_count) fail("an argument without a value");
         if (strcmp(name, "--read") == 0) read = value;
         else if (strcmp(name, "--write") == 0) written = value;
+        else if (strcmp(name, "--rounds") == 0) rounds = (size_t)strtoull(value, NULL, 10);
         else if (strcmp(name, "--resting") == 0) resting = (size_t)strtoull(value, NULL, 10);
         else if (strcmp(name, "--commands") == 0) commands = (size_t)strtoull(value, NULL, 10);
         else if (strcmp(name, "--seed") == 0) seed = strtoull(value, NULL, 10);
-        else fail("usage: harness [--resting N] [--commands N] [--seed N] [--write FILE] | --read FILE");
+        else fail("usage: harness [--rounds N] [--resting N] [--commands N] [--seed N] [--write FILE] | --read FILE");
     }
     if (read) read_stream(&stream, read);
     else generate(&stream, resting, commands, seed);
     if (written) write_stream(&stream, written);
-    if (stream.count == 0) fail("no commands");
+    if (stream.count == 0 || rounds == 0) fail("nothing to do");
 
-    book = open_book();
-    rialto_book_on_report(book, tally, &result);
-    start = stream.commands + stream.setup;
-    end = stream.commands + stream.count;
-    timed = stream.count - stream.setup;
-    drive(book, stream.commands, start, &result);
-    began = clock();
-    drive(book, start, end, &result);
-    seconds = (double)(clock() - began) / CLOCKS_PER_SEC;
-
-    printf("commands %zu\n", stream.count);
-    printf("refused %" PRIu64 "\n", result.refused);
-    printf("wrong %" PRIu64 "\n", result.wrong);
-    printf("fills %" PRIu64 "\n", result.fills);
-    printf("fill_hash %016" PRIx64 "\n", result.fill_hash);
-    rialto_book_orders(book, &orders);
-    printf("resting %" PRIu64 "\n", orders);
-    print_best("best_bid", rialto_book_best_bid, book);
-    print_best("best_ask", rialto_book_best_ask, book);
-    printf("processor_seconds %.6f\n", seconds);
-    if (seconds > 0 && timed > 0) {
-        printf("commands_per_second %.0f\n", (double)timed / seconds);
-        printf("nanoseconds_per_command %.1f\n", seconds * 1e9 / (double)timed);
-    }
-    rialto_book_free(book);
+    seconds = room(NULL, rounds, sizeof *seconds);
+    for (round = 0; round < rounds; round++) seconds[round] = run_round(&stream, round + 1 == rounds);
+    qsort(seconds, rounds, sizeof *seconds, in_order);
+    print_speed("median", seconds[rounds / 2], stream.count - stream.setup);
+    print_speed("best", seconds[0], stream.count - stream.setup);
+    free(seconds);
     free(stream.commands);
     return 0;
 }

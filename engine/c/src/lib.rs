@@ -17,7 +17,7 @@ use rialto_engine::order::Side;
 use rialto_engine::units::{Price, Quantity};
 
 use abi::{Error, Order, Report};
-use checked::{CheckedBook, Done};
+use checked::CheckedBook;
 
 /// `rialto_report_callback`.
 pub type ReportCallback = Option<unsafe extern "C" fn(*const Report, *mut c_void)>;
@@ -60,24 +60,25 @@ impl Handle {
         }
     }
 
-    fn command(&self, work: impl FnOnce(&mut CheckedBook) -> Result<Done, Error>) -> i32 {
+    fn command(&self, work: impl FnOnce(&mut CheckedBook) -> Result<(), Error>) -> i32 {
         self.guard(|| {
             if self.reporting.get() {
                 return Err(Error::Busy);
             }
-            let done = work(&mut self.book.borrow_mut())?;
+            work(&mut self.book.borrow_mut())?;
+            // Borrowed, not mutably: the callback may ask for more borrows like this one.
+            let book = self.book.borrow();
             if let Some(callback) = self.callback.get() {
                 let _reporting = Reporting::begin(&self.reporting);
                 let user_data = self.user_data.get();
-                // Borrowed, not mutably: the callback may ask for more borrows like this one.
-                self.book.borrow().report(&done, |report| {
+                book.report(|report| {
                     // SAFETY: the caller of `rialto_book_on_report` promised a function that may be called
                     // with any report and this pointer until another is set, and that neither throws nor
                     // jumps out. The report lives until the call returns.
                     unsafe { callback(report, user_data) };
                 });
             }
-            Ok(if done.is_accepted() { abi::OK } else { abi::REFUSED })
+            Ok(if book.has_accepted() { abi::OK } else { abi::REFUSED })
         })
     }
 }
@@ -113,7 +114,7 @@ unsafe fn handle<'a>(book: *const Handle) -> Result<&'a Handle, Error> {
 ///
 /// # Safety
 /// As for [`handle`].
-unsafe fn command(book: *const Handle, work: impl FnOnce(&mut CheckedBook) -> Result<Done, Error>) -> i32 {
+unsafe fn command(book: *const Handle, work: impl FnOnce(&mut CheckedBook) -> Result<(), Error>) -> i32 {
     // SAFETY: the caller's promise is the one that is asked for.
     match unsafe { handle(book) } {
         Ok(handle) => handle.command(work),
@@ -225,16 +226,14 @@ pub unsafe extern "C" fn rialto_book_on_report(
 /// Brings an order in.
 ///
 /// # Safety
-/// As for [`rialto_book_cancel`]; and `order` is null or points to an order.
+/// As for [`rialto_book_cancel`]; and `order` is null or points to an order that nobody changes meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rialto_book_submit(book: *mut Handle, order: *const Order) -> i32 {
-    if order.is_null() {
-        return Error::Null as i32;
-    }
-    // SAFETY: not null, and the caller promised an order there. All its bits are valid numbers.
-    let order = unsafe { order.read() };
+    // SAFETY: if it is not null, the caller promised an order there that nobody changes during the call. All
+    // its bits are valid numbers.
+    let Some(order) = (unsafe { order.as_ref() }) else { return Error::Null as i32 };
     // SAFETY: the caller's promise is the one that is asked for.
-    unsafe { command(book, |book| book.submit(&order)) }
+    unsafe { command(book, |book| book.submit(order)) }
 }
 
 /// Takes an order out.
@@ -245,7 +244,12 @@ pub unsafe extern "C" fn rialto_book_submit(book: *mut Handle, order: *const Ord
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rialto_book_cancel(book: *mut Handle, id: u64) -> i32 {
     // SAFETY: the caller's promise is the one that is asked for.
-    unsafe { command(book, |book| Ok(book.cancel(OrderId(id)))) }
+    unsafe {
+        command(book, |book| {
+            book.cancel(OrderId(id));
+            Ok(())
+        })
+    }
 }
 
 /// Gives an order a new price and a new open quantity.

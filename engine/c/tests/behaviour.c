@@ -273,6 +273,8 @@ static void misuse(void) {
     /* What is within the limits, to the last, is taken. */
     CHECK(submit(UINT64_MAX, UINT32_MAX, RIALTO_SELL, RIALTO_LIMIT, 1000, 500, 0) == RIALTO_OK);
     CHECK(submit(0, 0, RIALTO_SELL, RIALTO_LIMIT, 1000, 500, 0) == RIALTO_OK);
+    CHECK(submit(UINT64_MAX, 1, RIALTO_SELL, RIALTO_LIMIT, 1000, 500, 0) == RIALTO_ERROR_DUPLICATE);
+    CHECK(submit(0, 1, RIALTO_SELL, RIALTO_LIMIT, 1000, 500, 0) == RIALTO_ERROR_DUPLICATE);
     CHECK(rialto_book_depth(book, RIALTO_SELL, 1000, &one) == 1 && one == 1000);
     seen.count = 0;
     close_book();

@@ -199,6 +199,7 @@ fn the_stream_of_the_harness_trades_alike_in_rust() {
     let mut harness = program("examples/harness.c", Linked::Statically);
     harness.args(["--resting", "2000", "--commands", "100000", "--seed", "5", "--write"]).arg(&stream);
     let generated = run(&mut harness);
+    assert!(generated.contains("\nmedian_nanoseconds_per_command "), "{generated}");
     let lines = read(&std::fs::read_to_string(&stream).expect("the harness has written it"));
     assert_eq!(lines.len(), 102_000);
     let in_rust = drive(&lines);
@@ -216,7 +217,10 @@ fn a_stream_of_everything_right_and_wrong_trades_alike_in_rust() {
     std::fs::write(&stream, &text).expect("a folder to write to");
     let in_rust = drive(&read(&text));
     assert!(in_rust.fills > 5_000 && in_rust.refused > 1_000 && in_rust.wrong > 1_000, "{in_rust:?}");
-    assert_same(&run(program("examples/harness.c", Linked::Statically).arg("--read").arg(&stream)), &in_rust);
+    assert_same(
+        &run(program("examples/harness.c", Linked::Statically).args(["--rounds", "2", "--read"]).arg(&stream)),
+        &in_rust,
+    );
 }
 
 /// What the harness prints, beside the time.
@@ -242,7 +246,6 @@ fn assert_same(printed: &str, outcome: &Outcome) {
     assert_eq!(printed["resting"], outcome.resting.to_string());
     assert_eq!(printed.get("best_bid").map(|text| (*text).to_owned()), best(0));
     assert_eq!(printed.get("best_ask").map(|text| (*text).to_owned()), best(1));
-    assert!(printed["processor_seconds"].parse::<f64>().is_ok());
 }
 
 /// The lines of a stream: a verb and its numbers.

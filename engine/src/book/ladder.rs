@@ -24,15 +24,16 @@ pub struct Level {
     pub head: u32,
 }
 
-/// A level as it is stored. Its price follows from where it stands. One without orders is [`EMPTY`].
+/// A level as it is stored. One without orders has no quantity, head or tail, and any price.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
+    price: Price,
     quantity: Quantity,
     head: u32,
     tail: u32,
 }
 
-const EMPTY: Stored = Stored { quantity: Quantity::ZERO, head: NONE, tail: NONE };
+const EMPTY: Stored = Stored { price: Price::ZERO, quantity: Quantity::ZERO, head: NONE, tail: NONE };
 
 /// Which prices a page holds, and which of its levels have orders.
 #[derive(Clone, Copy, Debug)]
@@ -116,9 +117,10 @@ impl Ladder {
         })
     }
 
-    /// Puts an order behind the others of its price. Gives its level and the order before it.
+    /// Puts an order behind the others of its price. Gives its level, the order before it, and what
+    /// rests there now.
     #[inline(always)]
-    pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, LevelChange) {
+    pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, Quantity) {
         let key = price.0 ^ self.mask;
         let number = key >> PAGE_BITS;
         let cached = self.cache[number as usize % CACHED_PAGES];
@@ -126,22 +128,21 @@ impl Ladder {
         let level = level_at(page, key as u32 % PAGE_LEVELS as u32);
         let stored = &mut self.levels[level as usize];
         stored.quantity += quantity;
-        let change = LevelChange { side: self.side, price, quantity: stored.quantity };
+        let total = stored.quantity;
         let previous = std::mem::replace(&mut stored.tail, order);
         if previous == NONE {
             stored.head = order;
+            stored.price = price;
             self.open(level, key);
         }
-        (level, previous, change)
+        (level, previous, total)
     }
 
     /// Lowers what rests at a level. The orders themselves are the caller's.
-    #[inline(always)]
+    #[inline]
     pub fn shrink(&mut self, level: u32, quantity: Quantity) -> LevelChange {
-        let price = Price(self.key(level) ^ self.mask);
-        let stored = &mut self.levels[level as usize];
-        stored.quantity -= quantity;
-        LevelChange { side: self.side, price, quantity: stored.quantity }
+        let side = self.side;
+        self.levels[level as usize].shrink(side, quantity)
     }
 
     /// Changes what rests at a level by an order that goes from one quantity to another.
@@ -159,8 +160,9 @@ impl Ladder {
     /// Takes a quantity off the front of a level, whose first order is then `head`.
     #[inline]
     pub fn take(&mut self, level: u32, quantity: Quantity, head: u32) -> LevelChange {
-        let change = self.shrink(level, quantity);
+        let side = self.side;
         let stored = &mut self.levels[level as usize];
+        let change = stored.shrink(side, quantity);
         stored.head = head;
         if head == NONE {
             stored.tail = NONE;
@@ -173,8 +175,9 @@ impl Ladder {
     /// neighbours where one of them is the level itself.
     #[inline(always)]
     pub fn leave(&mut self, level: u32, quantity: Quantity, previous: u32, next: u32) -> LevelChange {
-        let change = self.shrink(level, quantity);
+        let side = self.side;
         let stored = &mut self.levels[level as usize];
+        let change = stored.shrink(side, quantity);
         if previous == NONE {
             stored.head = next;
         }
@@ -190,13 +193,8 @@ impl Ladder {
     /// A level by its name.
     #[inline]
     fn level(&self, level: u32) -> Level {
-        let Stored { quantity, head, .. } = self.levels[level as usize];
-        Level { price: Price(self.key(level) ^ self.mask), quantity, head }
-    }
-
-    #[inline]
-    fn key(&self, level: u32) -> u64 {
-        self.pages[(level >> PAGE_BITS) as usize].key(level % PAGE_LEVELS as u32)
+        let Stored { price, quantity, head, .. } = self.levels[level as usize];
+        Level { price, quantity, head }
     }
 
     /// Marks a level that has its first order.
@@ -273,6 +271,14 @@ impl Ladder {
 #[inline]
 fn level_at(page: u32, bit: u32) -> u32 {
     page << PAGE_BITS | bit
+}
+
+impl Stored {
+    #[inline(always)]
+    fn shrink(&mut self, side: Side, quantity: Quantity) -> LevelChange {
+        self.quantity -= quantity;
+        LevelChange { side, price: self.price, quantity: self.quantity }
+    }
 }
 
 impl Page {

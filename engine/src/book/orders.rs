@@ -25,8 +25,6 @@ pub(super) struct Orders {
     /// The first free slot; `next` leads to the others.
     free: u32,
     used: usize,
-    /// How many orders there may be before the chains become more.
-    most: usize,
 }
 
 /// An order's neighbours. They stand apart from the orders, because a cancel touches three of them
@@ -54,7 +52,7 @@ pub(super) struct Found {
 
 impl Default for Orders {
     fn default() -> Self {
-        Self { nodes: Vec::new(), links: Vec::new(), heads: Vec::new(), free: NONE, used: 0, most: 0 }
+        Self { nodes: Vec::new(), links: Vec::new(), heads: Vec::new(), free: NONE, used: 0 }
     }
 }
 
@@ -103,9 +101,6 @@ impl Orders {
     /// Puts an order that is not there yet into the vacant slot, behind another at its price.
     #[inline(always)]
     pub fn insert(&mut self, node: Node, previous: u32) {
-        if self.used == self.most {
-            self.lengthen();
-        }
         let slot = self.free;
         let chain = self.chain(node.id);
         self.nodes[slot as usize] = node;
@@ -190,6 +185,9 @@ impl Orders {
         self.free = u32::try_from(self.nodes.len()).expect("fewer than 2^32 orders, by the permits that admit them");
         push_lean(&mut self.nodes, VACANT);
         push_lean(&mut self.links, FREE);
+        if self.nodes.len() * 2 > self.heads.len() {
+            self.lengthen();
+        }
     }
 
     /// Makes the chains more: by half, not double, because an index of many orders must not hold
@@ -199,7 +197,6 @@ impl Orders {
     fn lengthen(&mut self) {
         let blocks = (self.heads.len() / BLOCK * 3).div_ceil(2).max(1);
         let old = std::mem::replace(&mut self.heads, vec![NONE; blocks * BLOCK]);
-        self.most = self.heads.len() / 2;
         for head in old {
             let mut slot = head;
             while slot != NONE {

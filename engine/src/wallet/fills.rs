@@ -98,7 +98,7 @@ impl Wallet {
         let sell = (seller, seller_slot, execution(quote_fee, spec.quote, seller.maker));
         let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
         for (party, slot, execution) in [first, second] {
-            let view = self.view(slot);
+            let view = self.orders.view(slot);
             self.agree(&view, party.remaining);
             if !party.remaining.is_zero() || view.prevented.is_zero() {
                 if party.remaining.is_zero() {

@@ -268,15 +268,21 @@ impl Orders {
     }
 
     pub fn find_by_client_id(&self, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
-        self.by_client_id.get(key(account, client_id), |slot| {
-            let order = &self.orders[slot];
-            order.account == account && order.client_id == *client_id
-        })
+        self.find_by_key(key(account, client_id), account, client_id)
     }
 
     /// Whether a client order id is open or was closed within the window.
     pub fn is_used(&self, account: AccountId, client_id: &ClientOrderId) -> bool {
-        self.find_by_client_id(account, client_id).is_some() || self.closed.contains(key(account, client_id))
+        let key = key(account, client_id);
+        self.find_by_key(key, account, client_id).is_some() || self.closed.contains(key)
+    }
+
+    #[inline]
+    fn find_by_key(&self, key: u64, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
+        self.by_client_id.get(key, |slot| {
+            let order = &self.orders[slot];
+            order.account == account && order.client_id == *client_id
+        })
     }
 
     /// The account's open orders, the latest first.
@@ -387,15 +393,20 @@ impl Orders {
     }
 
     /// The order as its owner sees it.
-    pub fn view(&self, slot: u32, spec: &MarketSpec) -> OrderView {
+    pub fn view(&self, slot: u32) -> OrderView {
         let order = &self.orders[slot];
-        let standing = self.standing(slot, spec);
-        let terms = self.terms(slot);
+        let (executed, prevented, notional, updated, terms) = match order.standing {
+            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, &NO_TERMS),
+            standing => {
+                let standing = &self.standings[standing];
+                (standing.executed, standing.prevented, standing.notional, standing.updated, self.terms(slot))
+            }
+        };
         let status = if terms.is_pending() {
             Status::Pending
-        } else if standing.executed.is_zero() {
+        } else if executed.is_zero() {
             Status::New
-        } else if standing.executed < order.quantity {
+        } else if executed < order.quantity {
             Status::PartiallyFilled
         } else {
             Status::Filled
@@ -410,14 +421,14 @@ impl Orders {
             price: order.price,
             quantity: order.quantity,
             budget: terms.budget,
-            executed: standing.executed,
-            notional: standing.notional,
+            executed,
+            notional,
             status,
             time: order.time,
-            updated: standing.updated,
+            updated,
             instructions: terms.instructions,
             triggered: terms.triggered,
-            prevented: standing.prevented,
+            prevented,
         }
     }
 

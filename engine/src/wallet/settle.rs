@@ -281,7 +281,7 @@ impl Wallet {
         if let Placement::Slid { price, .. } = placement {
             self.slide(slot, price, time, output);
         }
-        self.tell(OrderEvent::New, self.view(slot), output);
+        self.tell(OrderEvent::New, self.orders.view(slot), output);
     }
 
     /// An order rests at another price than its limit, where it can cost less.
@@ -313,7 +313,7 @@ impl Wallet {
         if let Placement::Slid { price, .. } = placement {
             self.slide(slot, price, time, output);
         }
-        self.tell(OrderEvent::Triggered, self.view(slot), output);
+        self.tell(OrderEvent::Triggered, self.orders.view(slot), output);
     }
 
     /// Settles fills and events in the order in which they came. `turn` is whose turn it is.
@@ -340,7 +340,7 @@ impl Wallet {
         match *event {
             BookEvent::Lapsed { order, remaining, reason, .. } => {
                 let slot = self.slot(order);
-                let view = self.view(slot);
+                let view = self.orders.view(slot);
                 self.agree(&view, remaining);
                 self.lapse(slot, view, reason, time, output);
             }
@@ -348,7 +348,7 @@ impl Wallet {
                 self.prevent(taker, maker, quantity, time, output);
                 self.prevent(maker, taker, quantity, time, output);
                 let slot = self.slot(maker);
-                let view = self.view(slot);
+                let view = self.orders.view(slot);
                 self.agree(&view, maker_remaining);
                 if maker_remaining.is_zero() {
                     self.lapse(slot, view, Expiry::SelfTrade, time, output);
@@ -374,7 +374,7 @@ impl Wallet {
         if record.kind().has_limit() {
             self.release_spare(slot, &spec, time, output);
         }
-        self.tell(OrderEvent::Prevented(other, quantity), self.view(slot), output);
+        self.tell(OrderEvent::Prevented(other, quantity), self.orders.view(slot), output);
     }
 
     /// Ends an order before it is filled: by the rules, or because its owner has cancelled another of
@@ -418,7 +418,7 @@ impl Wallet {
                 // An order by quote amount ends with budget left over; others ended with their
                 // last fill. Orders of its own may have lapsed since.
                 if let Some(slot) = self.orders.find(order) {
-                    let OrderView { account, market, .. } = self.view(slot);
+                    let OrderView { account, market, .. } = self.orders.view(slot);
                     self.finish(slot, order, time, output);
                     // Its last trade is what filled it, so that is what its owner is told.
                     let mut told = output.updates.iter_mut().rev();
@@ -431,12 +431,12 @@ impl Wallet {
                 }
             }
             Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
-                self.agree(&self.view(self.slot(order)), remaining);
+                self.agree(&self.orders.view(self.slot(order)), remaining);
             }
             Placement::Waiting | Placement::Pending => {}
             Placement::Expired { reason, .. } => {
                 let slot = self.slot(order);
-                let view = self.view(slot);
+                let view = self.orders.view(slot);
                 self.lapse(slot, view, reason, time, output);
             }
             Placement::Rejected(_) => unreachable!("only a new order is rejected, and that was handled"),
@@ -467,7 +467,7 @@ impl Wallet {
 
     fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
-        let view = self.view(slot);
+        let view = self.orders.view(slot);
         self.agree(&view, remaining);
         self.finish(slot, order, time, output);
         self.tell(OrderEvent::Canceled, OrderView { status: Status::Canceled, updated: time, ..view }, output);
@@ -481,7 +481,7 @@ impl Wallet {
         self.orders.get_mut(slot).quantity = quantity;
         self.orders.set_standing(slot, standing);
         self.release_spare(slot, &spec, time, output);
-        self.tell(OrderEvent::Reduced, self.view(slot), output);
+        self.tell(OrderEvent::Reduced, self.orders.view(slot), output);
     }
 
     /// Holds the part of a replacement that was funded by the order it replaced. That order's
@@ -508,7 +508,7 @@ impl Wallet {
     /// Undoes the hold of an order that never came to be. Its client id may be used again.
     fn withdraw(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) -> OrderView {
         let slot = self.slot(order);
-        let view = self.view(slot);
+        let view = self.orders.view(slot);
         self.end(slot, order, false, time, output);
         view
     }

@@ -239,7 +239,31 @@ impl Wallet {
     }
 }
 
+/// The name of an order, or of a list, whose client chose none. Written digit by digit: most orders
+/// get one.
 pub fn generated_client_id(id: OrderId) -> ClientOrderId {
-    // At most 7 + 20 characters of the allowed alphabet.
-    ClientOrderId::new(&format!("{GENERATED_PREFIX}{id}")).expect("a prefix and a number are a valid client order id")
+    const DIGITS: usize = 20;
+    let mut bytes = [0; GENERATED_PREFIX.len() + DIGITS];
+    let (mut first, mut rest) = (bytes.len(), id.0);
+    while first == bytes.len() || rest != 0 {
+        first -= 1;
+        bytes[first] = b'0' + u8::try_from(rest % 10).expect("a digit");
+        rest /= 10;
+    }
+    first -= GENERATED_PREFIX.len();
+    bytes[first..first + GENERATED_PREFIX.len()].copy_from_slice(GENERATED_PREFIX.as_bytes());
+    let text = std::str::from_utf8(&bytes[first..]).expect("a prefix and digits are text");
+    ClientOrderId::new(text).expect("a prefix and a number are a valid client order id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_name_is_the_prefix_and_the_number() {
+        for number in [0, 7, 10, 987_654_321, u64::MAX] {
+            assert_eq!(generated_client_id(OrderId(number)).as_str(), format!("{GENERATED_PREFIX}{number}"));
+        }
+    }
 }

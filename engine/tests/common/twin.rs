@@ -1,42 +1,70 @@
-//! The naive twin of the book: two sorted vectors and the rules, one after the other.
+//! The naive twin of the book: vectors in order, and the rules one after the other.
 //!
-//! It is written from the rules of price-time priority, not from the fast book, and shares no
-//! code with it: it matches one maker at a time and looks everything up by walking.
+//! It is written from `docs/order-rules.md`, not from the fast book, and shares no code with it:
+//! it meets one maker at a time and looks everything up by walking. Where an order must look before
+//! it acts, the twin lets it act on a copy of everything and looks at the copy.
 
-use rialto_engine::book::{CASCADE_MAX, RestingOrder, Stage, WaitingOrder};
-use rialto_engine::ids::{OrderId, TradeId};
-use rialto_engine::message::{BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Placement};
-use rialto_engine::order::{Activation, Distance, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
+#[path = "twin/auction.rs"]
+mod auction;
+#[path = "twin/counts.rs"]
+mod counts;
+#[path = "twin/lists.rs"]
+mod lists;
+#[path = "twin/matching.rs"]
+mod matching;
+#[path = "twin/state.rs"]
+mod state;
+#[path = "twin/triggers.rs"]
+mod triggers;
+
+use std::collections::BTreeMap;
+
+use rialto_engine::book::CASCADE_MAX;
+use rialto_engine::ids::{AccountId, OrderId};
+use rialto_engine::message::{
+    BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Phase, Placement, Protection,
+};
+use rialto_engine::order::{Lifetime, NewOrder, OrderKind};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Price, Quantity};
+use rialto_engine::units::{Nanos, Price, Quantity};
+
+pub use counts::Counts;
+pub(crate) use counts::counters;
+pub use state::{Dark, Resting, Waiting};
 
 /// A book without any cleverness.
 #[derive(Clone, Debug, Default)]
 pub struct Twin {
-    /// Highest price first; within a price the oldest first.
-    pub bids: Vec<RestingOrder>,
-    /// Lowest price first; within a price the oldest first.
-    pub asks: Vec<RestingOrder>,
+    /// What is displayed. Highest price first; within a price by place in the queue.
+    pub bids: Vec<Resting>,
+    /// What is displayed. Lowest price first; within a price by place in the queue.
+    pub asks: Vec<Resting>,
+    /// What rests and is not displayed, of both sides, the oldest first.
+    pub dark: Vec<Dark>,
     /// The oldest first.
     pub waiting: Vec<Waiting>,
-    /// Triggered, in the order of their turns.
+    /// Triggered or released, in the order of their turns.
     pub fired: Vec<Waiting>,
+    /// Those that wait until another one is filled, by number.
+    pub pending: Vec<NewOrder>,
+    pub phase: Phase,
+    pub until: Nanos,
+    /// Its reference is the static one of the moment.
+    pub protection: Protection,
+    pub groups: BTreeMap<AccountId, u32>,
     pub last: Option<Price>,
     pub trades: u64,
     pub aggregates: u64,
     /// How many orders have waited so far.
     pub waited: u64,
-    /// How many trailing orders were triggered so far.
-    pub trailed: u64,
-}
-
-/// An order that waits for its trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    pub order: NewOrder,
-    pub age: u64,
-    /// The lowest or highest price since it follows the price; `None` as long as it does not.
-    pub seen: Option<Price>,
+    /// How many orders have rested so far without being displayed.
+    pub darkened: u64,
+    /// When the command was accepted that is carried out, or whose cascade goes on.
+    pub now: Nanos,
+    /// What happened that answers do not tell, for those who count.
+    pub counts: Counts,
+    /// Whether an order with a lifetime was ever taken in: nothing is due without one.
+    mortal: bool,
 }
 
 /// What one command did.
@@ -46,126 +74,132 @@ pub struct Done {
     pub events: Vec<BookEvent>,
 }
 
-/// What the taker's mode makes of an order that it meets.
-enum Meeting {
-    Trade,
-    Stop,
-    PassOver,
-    Decrement,
-}
-
-fn meeting(taker: &NewOrder, maker: &RestingOrder) -> Meeting {
-    match taker.asks().self_trade {
-        _ if taker.account != maker.account => Meeting::Trade,
-        SelfTrade::Allow => Meeting::Trade,
-        SelfTrade::ExpireTaker | SelfTrade::ExpireBoth => Meeting::Stop,
-        SelfTrade::ExpireMaker => Meeting::PassOver,
-        SelfTrade::Decrement => Meeting::Decrement,
-    }
-}
-
-fn willing(taker: &NewOrder, maker: &RestingOrder) -> bool {
-    match (taker.kind, taker.side) {
-        (OrderKind::Market | OrderKind::MarketByQuote, _) => true,
-        (_, Side::Buy) => maker.price <= taker.limit,
-        (_, Side::Sell) => maker.price >= taker.limit,
+impl Done {
+    /// How many trades there are.
+    fn filled(&self) -> u32 {
+        u32::try_from(self.fills.len()).expect("few")
     }
 }
 
 impl Twin {
-    /// Carries out a command, and what it triggers as far as one command may.
-    pub fn receive(&mut self, command: &BookCommand) -> (BookOutcome, Done) {
-        assert!(self.fired.is_empty(), "triggered orders come first");
+    /// Carries out a command, and what comes of it as far as one command may.
+    pub fn receive(&mut self, time: Nanos, command: &BookCommand) -> (BookOutcome, Done) {
+        assert!(!self.is_cascading(), "what is left over comes first");
+        assert!(!self.is_due(time), "what is due comes first");
+        self.now = time;
         let mut done = Done::default();
+        let before = self.phase;
         let outcome = self.execute(command, &mut done);
-        self.cascade(&mut done);
+        let entered = matches!(command, BookCommand::Enter { .. }) && before != self.phase;
+        self.cascade(entered, &mut done);
         (outcome, done)
     }
 
-    /// Gives triggered orders their turn that were left over.
+    /// When the next thing is due: the end of an order, or of the phase.
+    pub fn next_due(&self) -> Option<Nanos> {
+        let phase = (!self.until.is_zero()).then_some(self.until);
+        if !self.mortal {
+            return phase;
+        }
+        let ends = self.everything().filter_map(|order| order.asks().lifetime.end());
+        ends.chain(phase).min()
+    }
+
+    pub fn is_due(&self, time: Nanos) -> bool {
+        self.next_due().is_some_and(|due| due <= time)
+    }
+
+    /// Carries out what is due; `None` if nothing is.
+    pub fn catch_up(&mut self, time: Nanos) -> Option<Done> {
+        if !self.is_due(time) {
+            return None;
+        }
+        assert!(!self.is_cascading(), "what is left over comes first");
+        self.now = time;
+        let mut done = Done::default();
+        let mut entered = false;
+        loop {
+            let ends = self.everything().filter_map(|order| Some((order.asks().lifetime.end()?, order.id)));
+            let next = ends.min().filter(|(end, _)| *end <= time);
+            let opens = !self.until.is_zero() && self.until <= time;
+            match next {
+                Some((end, order)) if !opens || end <= self.until => self.end(order, Expiry::Time, &mut done),
+                _ if opens => {
+                    self.enter_phase(Phase::Continuous, Nanos::ZERO, &mut done);
+                    let after = done.filled();
+                    done.events.push(BookEvent::PhaseChanged { phase: Phase::Continuous, after });
+                    entered = true;
+                }
+                _ => break,
+            }
+        }
+        self.cascade(entered, &mut done);
+        Some(done)
+    }
+
+    /// Goes on with what a command left over.
     pub fn proceed(&mut self) -> Done {
         let mut done = Done::default();
-        self.cascade(&mut done);
+        self.cascade(false, &mut done);
         done
     }
 
-    fn cascade(&mut self, done: &mut Done) {
-        let mut printed = 0;
-        for turn in 0..=CASCADE_MAX {
-            for position in printed..done.fills.len() {
-                self.print(done.fills[position].price);
-            }
-            printed = done.fills.len();
-            if turn == CASCADE_MAX || self.fired.is_empty() {
+    /// Whether something is left over.
+    pub fn is_cascading(&self) -> bool {
+        self.phase == Phase::Continuous && (!self.fired.is_empty() || self.resumable().is_some())
+    }
+
+    /// Shows trades to those that wait, and gives turns to those who may have one now. `entered` says
+    /// whether the command has changed the phase: then its trades are those of the auction.
+    fn cascade(&mut self, entered: bool, done: &mut Done) {
+        let mut printed = done.fills.len();
+        if !entered {
+            self.print_from(0, done);
+        } else if let Some(last) = self.last.filter(|_| self.phase == Phase::Continuous) {
+            self.print(last);
+        }
+        for _ in 0..CASCADE_MAX {
+            if self.phase != Phase::Continuous {
                 return;
             }
-            let NewOrder { id: order, .. } = self.fired[0].order;
-            let turn = self.fired.remove(0);
-            self.trailed += u64::from(turn.seen.is_some());
-            let position = done.events.len();
-            done.events.push(BookEvent::Triggered { order, placement: Placement::Filled, fills: 0 });
-            let placement = self.enter(&turn.order, true, done);
-            let fills = u32::try_from(done.fills.len() - printed).expect("few");
-            done.events[position] = BookEvent::Triggered { order, placement, fills };
-        }
-    }
-
-    /// One trade's price, shown to every order that waits.
-    fn print(&mut self, price: Price) {
-        self.last = Some(price);
-        let (mut rising, mut falling, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
-        for mut order in self.waiting.drain(..) {
-            match (order.order.asks().trigger.expect("a trigger"), order.seen) {
-                (Trigger::Rise(threshold), _) if price >= threshold => rising.push((threshold, order)),
-                (Trigger::Fall(threshold), _) if price <= threshold => falling.push((threshold, order)),
-                (Trigger::TrailRise(trail), Some(lowest)) if price >= above(lowest, trail) => {
-                    rising.push((above(lowest, trail), order));
-                }
-                (Trigger::TrailFall(trail), Some(highest)) if price <= below(highest, trail) => {
-                    falling.push((below(highest, trail), order));
-                }
-                (Trigger::TrailRise(trail) | Trigger::TrailFall(trail), None) => {
-                    order.seen = is_active(trail, price).then_some(price);
-                    waiting.push(order);
-                }
-                (Trigger::TrailRise(_), Some(lowest)) => {
-                    order.seen = Some(lowest.min(price));
-                    waiting.push(order);
-                }
-                (Trigger::TrailFall(_), Some(highest)) => {
-                    order.seen = Some(highest.max(price));
-                    waiting.push(order);
-                }
-                (Trigger::Rise(_) | Trigger::Fall(_), _) => waiting.push(order),
+            self.reprice();
+            let event = done.events.len();
+            if !self.fired.is_empty() {
+                let turn = self.fired.remove(0);
+                let order = turn.order.id;
+                done.events.push(BookEvent::Triggered { order, placement: Placement::Pending, fills: 0 });
+                let placement = self.fired_turn(&turn, done);
+                let fills = done.filled() - u32::try_from(printed).expect("few");
+                done.events[event] = BookEvent::Triggered { order, placement, fills };
+            } else if let Some(position) = self.resumable() {
+                let order = self.dark[position].order.id;
+                done.events.push(BookEvent::Resumed { order, placement: Placement::Pending, fills: 0 });
+                let placement = self.resumed_turn(position, done);
+                let fills = done.filled() - u32::try_from(printed).expect("few");
+                done.events[event] = BookEvent::Resumed { order, placement, fills };
+            } else {
+                break;
             }
+            self.print_from(printed, done);
+            printed = done.fills.len();
         }
-        rising.sort_by(|(one, left), (other, right)| one.cmp(other).then(left.age.cmp(&right.age)));
-        falling.sort_by(|(one, left), (other, right)| other.cmp(one).then(left.age.cmp(&right.age)));
-        self.fired.extend(rising.into_iter().chain(falling).map(|(_, order)| order));
-        self.waiting = waiting;
-    }
-
-    /// The waiting orders as the book's snapshot has them.
-    pub fn waiting_orders(&self) -> Vec<WaitingOrder> {
-        let waiting = self.waiting.iter().map(|waiting| (waiting, waiting.seen.map_or(Stage::Awaits, Stage::Follows)));
-        let all = waiting.chain(self.fired.iter().map(|fired| (fired, Stage::Fired)));
-        let mut all: Vec<WaitingOrder> =
-            all.map(|(of, stage)| WaitingOrder { order: of.order, sequence: of.age, stage }).collect();
-        all.sort_by_key(|waiting| waiting.sequence);
-        all
+        if self.phase == Phase::Continuous {
+            self.reprice();
+            self.counts.unpriced += self.dark.iter().filter(|dark| dark.price.is_none()).count() as u64;
+        }
     }
 
     fn execute(&mut self, command: &BookCommand, done: &mut Done) -> BookOutcome {
         match command {
             BookCommand::Place(order) => BookOutcome::Placed { order: order.id, placement: self.place(order, done) },
-            BookCommand::Cancel { order, restriction } => match self.cancel(*order, *restriction) {
+            BookCommand::Cancel { order, restriction } => match self.cancel(*order, *restriction, done) {
                 Ok(remaining) => BookOutcome::Canceled { order: *order, remaining },
                 Err(reason) => BookOutcome::CancelRejected { order: *order, reason },
             },
             BookCommand::CancelMany(orders) => {
                 let mut gone = Vec::new();
                 for order in orders {
-                    if let Ok(remaining) = self.cancel(*order, CancelRestriction::None) {
+                    if let Ok(remaining) = self.cancel(*order, CancelRestriction::None, done) {
                         gone.push((*order, remaining));
                     }
                 }
@@ -176,313 +210,165 @@ impl Twin {
                 Err(reason) => BookOutcome::ReduceRejected { order: *order, reason },
             },
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
-                let canceled = self.cancel(*old, *restriction);
+                let (old, needed) = (*old, *old_remaining_needed);
+                if !self.takes(new) {
+                    let canceled = Err(Reason::MarketClosed);
+                    return BookOutcome::Replaced { old, canceled, new: new.id, placement: None };
+                }
+                let canceled = self.cancel(old, *restriction, done);
+                let short = Some(Placement::Rejected(Reason::InsufficientBalance));
                 let placement = match canceled {
-                    Ok(remaining) if remaining >= *old_remaining_needed => Some(self.place(new, done)),
-                    Ok(_) => Some(Placement::Rejected(Reason::InsufficientBalance)),
+                    Ok(remaining) if remaining < needed => short,
+                    Ok(_) => Some(self.place(new, done)),
                     Err(_) if !allow_failure => None,
-                    Err(_) if old_remaining_needed.is_zero() => Some(self.place(new, done)),
-                    Err(_) => Some(Placement::Rejected(Reason::InsufficientBalance)),
+                    Err(_) if needed.is_zero() => Some(self.place(new, done)),
+                    Err(_) => short,
                 };
-                BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
+                BookOutcome::Replaced { old, canceled, new: new.id, placement }
             }
-            BookCommand::PlaceList(_) | BookCommand::Enter { .. } | BookCommand::Protect(_) | BookCommand::Advance => {
-                unreachable!("not driven yet")
+            BookCommand::PlaceList(orders) => BookOutcome::PlacedList(self.place_list(orders, done)),
+            BookCommand::Enter { phase, until } => {
+                self.enter_phase(*phase, *until, done);
+                BookOutcome::Entered(*phase)
             }
+            BookCommand::Protect(protection) => {
+                let reference = protection.reference.or(self.protection.reference);
+                self.protection = Protection { reference, ..*protection };
+                BookOutcome::Protected
+            }
+            BookCommand::Advance => BookOutcome::Advanced,
         }
     }
 
-    /// The levels of a side, best first.
-    pub fn levels(&self, side: Side) -> Vec<(Price, Quantity)> {
-        let mut levels: Vec<(Price, Quantity)> = Vec::new();
-        for order in self.side(side) {
-            match levels.last_mut() {
-                Some((price, quantity)) if *price == order.price => *quantity += order.remaining,
-                _ => levels.push((order.price, order.remaining)),
-            }
-        }
-        levels
-    }
-
-    pub fn side(&self, side: Side) -> &Vec<RestingOrder> {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
-    }
-
-    fn side_mut(&mut self, side: Side) -> &mut Vec<RestingOrder> {
-        match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
+    /// Whether the phase takes such an order.
+    fn takes(&self, order: &NewOrder) -> bool {
+        match self.phase {
+            Phase::Continuous => true,
+            Phase::PreOpen | Phase::Auction => order.kind == OrderKind::Limit,
+            Phase::Halted | Phase::CancelOnly | Phase::Closed => false,
         }
     }
 
     fn place(&mut self, order: &NewOrder, done: &mut Done) -> Placement {
-        let Some(trigger) = order.asks().trigger else { return self.enter(order, false, done) };
-        let seen = match (trigger, self.last) {
-            (Trigger::Rise(threshold), Some(last)) if last >= threshold => {
-                return Placement::Rejected(Reason::WouldTrigger);
-            }
-            (Trigger::Fall(threshold), Some(last)) if last <= threshold => {
-                return Placement::Rejected(Reason::WouldTrigger);
-            }
-            (Trigger::TrailRise(trail) | Trigger::TrailFall(trail), Some(last)) => {
-                is_active(trail, last).then_some(last)
-            }
-            _ => None,
-        };
-        self.waited += 1;
-        self.waiting.push(Waiting { order: *order, age: self.waited, seen });
-        Placement::Waiting
+        if !self.takes(order) {
+            return Placement::Rejected(Reason::MarketClosed);
+        }
+        if let Some(reason) = self.refusal(order, false) {
+            self.counts.too_dear += u64::from(reason == Reason::InsufficientBalance);
+            return Placement::Rejected(reason);
+        }
+        self.accept(order, done)
     }
 
-    /// An order takes part: a new one, or one that was triggered.
-    fn enter(&mut self, order: &NewOrder, triggered: bool, done: &mut Done) -> Placement {
-        let makers = self.side(order.side.opposite());
+    /// Lets an order that was not refused wait or have its turn.
+    fn accept(&mut self, order: &NewOrder, done: &mut Done) -> Placement {
+        self.note(order);
+        if order.asks().trigger.is_some() {
+            self.wait(order);
+            return Placement::Waiting;
+        }
+        self.turn(order, done)
+    }
+
+    /// An order's group is that of the latest order of its account that named one.
+    fn note(&mut self, order: &NewOrder) {
+        self.mortal |= order.asks().lifetime.end().is_some();
+        if order.asks().group != 0 {
+            self.groups.insert(order.account, order.asks().group);
+        }
+    }
+
+    /// What the book itself has against an order that would take part, or wait, now.
+    fn refusal(&self, order: &NewOrder, fired: bool) -> Option<Reason> {
+        if let Some(trigger) = order.asks().trigger {
+            return self.is_reached(trigger).then_some(Reason::WouldTrigger);
+        }
+        if self.phase != Phase::Continuous {
+            return None;
+        }
         match order.kind {
-            OrderKind::PostOnly if makers.first().is_some_and(|maker| willing(order, maker)) => {
-                return Placement::Rejected(Reason::WouldMatch);
-            }
-            OrderKind::FillOrKill => {
-                let mut offered = 0_u128;
-                for maker in makers.iter().filter(|maker| willing(order, maker)) {
-                    match meeting(order, maker) {
-                        Meeting::Trade | Meeting::Decrement => offered += u128::from(maker.remaining.0),
-                        Meeting::PassOver => {}
-                        Meeting::Stop => break,
-                    }
-                }
-                if offered < u128::from(order.quantity.0) {
-                    return Placement::Expired { remaining: order.quantity, reason: Expiry::FillOrKill };
-                }
-            }
-            OrderKind::MarketByQuote if makers.is_empty() => return Placement::Rejected(Reason::NoLiquidity),
-            OrderKind::Market if makers.is_empty() => {
-                return Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity };
-            }
+            OrderKind::PostOnly => self.would_match(order).then_some(Reason::WouldMatch),
+            OrderKind::PostOnlySlide => self.slid(order).is_none().then_some(Reason::WouldMatch),
+            OrderKind::MarketByQuote => match self.first_met(order) {
+                None => Some(Reason::NoLiquidity),
+                Some(price) => (price.0 > order.budget.0).then_some(Reason::NotionalTooSmall),
+            },
             // A triggered one trades for as long as its money lasts.
-            OrderKind::Market if !triggered => {
-                let (mut wanted, mut cost) = (order.quantity.0, 0_u128);
-                for maker in makers {
-                    let taken = wanted.min(maker.remaining.0);
-                    match meeting(order, maker) {
-                        Meeting::Trade => {
-                            cost += u128::from(taken) * u128::from(maker.price.0);
-                            wanted -= taken;
-                        }
-                        Meeting::Decrement => wanted -= taken,
-                        Meeting::PassOver => {}
-                        Meeting::Stop => break,
-                    }
-                }
-                if cost > u128::from(order.budget.0) {
-                    return Placement::Rejected(Reason::InsufficientBalance);
-                }
-            }
-            OrderKind::MarketByQuote if makers[0].price.0 > order.budget.0 => {
-                return Placement::Rejected(Reason::NotionalTooSmall);
-            }
-            _ => {}
-        }
-        let (mut remaining, mut budget) = (order.quantity.0, order.budget.0);
-        let mut last_price = None;
-        // Whether there was somebody to trade with, but not the money for one lot.
-        let mut spent = false;
-        let (mut traded, mut stopped, mut decremented) = (false, false, false);
-        while remaining > 0 {
-            let first = self.side(order.side.opposite()).first();
-            let Some(maker) = first.copied().filter(|maker| willing(order, maker)) else { break };
-            let affordable = budget / maker.price.0;
-            if affordable == 0 {
-                spent = true;
-                break;
-            }
-            let after = u32::try_from(done.fills.len()).expect("few");
-            let makers = self.side_mut(order.side.opposite());
-            match meeting(order, &maker) {
-                Meeting::Trade => {}
-                Meeting::Stop => {
-                    if order.asks().self_trade == SelfTrade::ExpireBoth {
-                        makers.remove(0);
-                        let reason = Expiry::SelfTrade;
-                        done.events.push(BookEvent::Lapsed {
-                            order: maker.id,
-                            remaining: maker.remaining,
-                            after,
-                            reason,
-                        });
-                    }
-                    stopped = true;
-                    break;
-                }
-                Meeting::PassOver => {
-                    makers.remove(0);
-                    let reason = Expiry::SelfTrade;
-                    done.events.push(BookEvent::Lapsed { order: maker.id, remaining: maker.remaining, after, reason });
-                    continue;
-                }
-                Meeting::Decrement => {
-                    let mut quantity = remaining.min(maker.remaining.0);
-                    if order.kind == OrderKind::MarketByQuote {
-                        quantity = quantity.min(affordable);
-                        budget -= quantity * maker.price.0;
-                    }
-                    remaining -= quantity;
-                    decremented = true;
-                    let maker_remaining = Quantity(maker.remaining.0 - quantity);
-                    if maker_remaining.is_zero() {
-                        makers.remove(0);
-                    } else {
-                        makers[0].remaining = maker_remaining;
-                    }
-                    let (maker, taker, quantity) = (maker.id, order.id, Quantity(quantity));
-                    done.events.push(BookEvent::Decremented { maker, taker, quantity, maker_remaining, after });
-                    continue;
-                }
-            }
-            let quantity = remaining.min(maker.remaining.0).min(affordable);
-            traded = true;
-            remaining -= quantity;
-            budget -= quantity * maker.price.0;
-            self.trades += 1;
-            if last_price != Some(maker.price) {
-                self.aggregates += 1;
-                last_price = Some(maker.price);
-            }
-            let left = Quantity(maker.remaining.0 - quantity);
-            done.fills.push(Fill {
-                trade: TradeId(self.trades),
-                aggregate: self.aggregates,
-                price: maker.price,
-                quantity: Quantity(quantity),
-                taker_side: order.side,
-                maker: maker.id,
-                maker_account: maker.account,
-                maker_remaining: left,
-                taker: order.id,
-                taker_account: order.account,
-                taker_remaining: Quantity(remaining),
-            });
-            let makers = self.side_mut(order.side.opposite());
-            if left.is_zero() {
-                makers.remove(0);
-            } else {
-                makers[0].remaining = left;
-            }
-        }
-        let remaining = Quantity(remaining);
-        let paid_out = order.kind == OrderKind::MarketByQuote && (spent || budget == 0);
-        if stopped || decremented && (remaining.is_zero() || paid_out) {
-            return Placement::Expired { remaining, reason: Expiry::SelfTrade };
-        }
-        if remaining.is_zero() {
-            return Placement::Filled;
-        }
-        match order.kind {
-            OrderKind::Limit | OrderKind::PostOnly | OrderKind::PostOnlySlide => {
-                self.rest(order, remaining);
-                Placement::Resting { remaining }
-            }
-            OrderKind::ImmediateOrCancel => Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel },
-            OrderKind::FillOrKill => unreachable!("was there in full"),
-            OrderKind::MarketByQuote if paid_out && traded => Placement::Filled,
-            OrderKind::Market | OrderKind::MarketByQuote => Placement::Expired { remaining, reason: Expiry::Liquidity },
+            OrderKind::Market if !fired => self.costs_too_much(order).then_some(Reason::InsufficientBalance),
+            OrderKind::Market | OrderKind::Limit | OrderKind::ImmediateOrCancel | OrderKind::FillOrKill => None,
         }
     }
 
-    fn rest(&mut self, order: &NewOrder, remaining: Quantity) {
-        let resting = RestingOrder {
-            id: order.id,
-            account: order.account,
-            side: order.side,
-            price: order.limit,
-            quantity: order.quantity,
-            remaining,
-        };
-        let orders = self.side_mut(order.side);
-        let behind = orders.partition_point(|other| match order.side {
-            Side::Buy => other.price >= order.limit,
-            Side::Sell => other.price <= order.limit,
-        });
-        orders.insert(behind, resting);
+    /// The turn of an order that was triggered, or whose other order was filled.
+    fn fired_turn(&mut self, fired: &Waiting, done: &mut Done) -> Placement {
+        self.counts.trailed += u64::from(fired.seen.is_some());
+        let mut asks = fired.order.asks();
+        let released = asks.link.is_some_and(|link| link.after.is_some());
+        if let Some(link) = &mut asks.link {
+            link.after = None;
+        }
+        let order = NewOrder { instructions: Some(asks), ..fired.order };
+        if let Some(trigger) = asks.trigger {
+            if released && !self.is_reached(trigger) {
+                self.wait(&order);
+                return Placement::Waiting;
+            }
+            self.partner_lapses(&order, done);
+        }
+        asks.trigger = None;
+        let order = NewOrder { instructions: Some(asks), ..fired.order };
+        // What the money does not suffice for lapses when it has run out.
+        if self.refusal(&order, true).is_some() {
+            self.unlink(&order, done);
+            return Placement::Expired { remaining: order.quantity, reason: Expiry::Liquidity };
+        }
+        self.turn(&order, done)
     }
 
-    fn cancel(&mut self, id: OrderId, restriction: CancelRestriction) -> Result<Quantity, Reason> {
-        if let Some(position) = self.waiting.iter().position(|waiting| waiting.order.id == id) {
-            if restriction == CancelRestriction::OnlyPartiallyFilled {
-                return Err(Reason::CancelRestricted);
-            }
-            return Ok(self.waiting.remove(position).order.quantity);
+    fn enter_phase(&mut self, phase: Phase, until: Nanos, done: &mut Done) {
+        let until = if phase == Phase::Continuous { Nanos::ZERO } else { until };
+        if phase == self.phase {
+            self.until = until;
+            return;
         }
-        let (side, position) = self.find(id)?;
-        let order = self.side(side)[position];
-        let filled = order.remaining < order.quantity;
+        if !matches!(phase, Phase::PreOpen | Phase::Auction | Phase::Halted) {
+            self.auction(done);
+        }
+        (self.phase, self.until) = (phase, until);
+        if phase == Phase::Closed {
+            let of_day = |order: &&NewOrder| matches!(order.asks().lifetime, Lifetime::Day(_));
+            while let Some(order) = self.everything().filter(of_day).map(|order| order.id).min() {
+                self.end(order, Expiry::Time, done);
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: OrderId, restriction: CancelRestriction, done: &mut Done) -> Result<Quantity, Reason> {
+        let (order, open) = self.find(id).ok_or(Reason::OrderAlreadyFinal)?;
+        let touched = open < order.quantity;
         let allowed = match restriction {
             CancelRestriction::None => true,
-            CancelRestriction::OnlyNew => !filled,
-            CancelRestriction::OnlyPartiallyFilled => filled,
+            CancelRestriction::OnlyNew => !touched,
+            CancelRestriction::OnlyPartiallyFilled => touched,
         };
         if !allowed {
             return Err(Reason::CancelRestricted);
         }
-        self.side_mut(side).remove(position);
-        Ok(order.remaining)
+        self.remove(id);
+        self.list_is_cancelled(&order, done);
+        Ok(open)
     }
 
     fn reduce(&mut self, id: OrderId, quantity: Quantity) -> Result<(), Reason> {
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.order.id == id) {
-            if quantity.is_zero() || quantity >= waiting.order.quantity {
-                return Err(Reason::QuantityNotReduced);
-            }
-            waiting.order.quantity = quantity;
-            return Ok(());
+        if matches!(self.phase, Phase::CancelOnly | Phase::Closed) {
+            return Err(Reason::MarketClosed);
         }
-        let (side, position) = self.find(id)?;
-        let order = &mut self.side_mut(side)[position];
-        let filled = order.quantity.0 - order.remaining.0;
-        if quantity.0 >= order.quantity.0 || quantity.0 <= filled {
+        let (order, open) = self.find(id).ok_or(Reason::OrderAlreadyFinal)?;
+        let done = order.quantity.0 - open.0;
+        if quantity >= order.quantity || quantity.0 <= done {
             return Err(Reason::QuantityNotReduced);
         }
-        order.quantity = quantity;
-        order.remaining = Quantity(quantity.0 - filled);
+        self.reduce_by(id, order.quantity.0 - quantity.0);
         Ok(())
-    }
-
-    fn find(&self, id: OrderId) -> Result<(Side, usize), Reason> {
-        for side in [Side::Buy, Side::Sell] {
-            if let Some(position) = self.side(side).iter().position(|order| order.id == id) {
-                return Ok((side, position));
-            }
-        }
-        Err(Reason::OrderAlreadyFinal)
-    }
-}
-
-/// A price and so many basis points more, rounded up.
-fn above(price: Price, trail: Trail) -> Price {
-    let share = match trail.distance {
-        Distance::Share(share) => share,
-        Distance::Ticks(ticks) => return price + ticks,
-    };
-    let product = u128::from(price.0) * u128::from(10_000 + share.0);
-    Price(u64::try_from(product / 10_000 + u128::from(product % 10_000 != 0)).expect("prices leave room"))
-}
-
-/// A price and so many basis points less, rounded down.
-fn below(price: Price, trail: Trail) -> Price {
-    let share = match trail.distance {
-        Distance::Share(share) => share,
-        Distance::Ticks(ticks) => return Price(price.0.saturating_sub(ticks.0)),
-    };
-    let product = u128::from(price.0) * u128::from(10_000 - share.0);
-    Price(u64::try_from(product / 10_000).expect("less than it was"))
-}
-
-fn is_active(trail: Trail, price: Price) -> bool {
-    match trail.activation {
-        None => true,
-        Some(Activation::Rise(from)) => price >= from,
-        Some(Activation::Fall(from)) => price <= from,
     }
 }
