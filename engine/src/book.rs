@@ -21,7 +21,7 @@ use crate::ids::{AccountId, OrderId, TradeId};
 use crate::message::{
     BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Phase, Placement, ToBook, ToWallet,
 };
-use crate::order::{Instructions, NewOrder, OrderKind, Side};
+use crate::order::{Instructions, Link, NewOrder, OrderKind, Side};
 use crate::reason::Reason;
 use crate::slab::NONE;
 use crate::units::{Nanos, Notional, Price, Quantity};
@@ -287,18 +287,20 @@ impl Book {
 
     /// An order that was fired has its turn, or waits for its own price now.
     fn take_fired(&mut self, fired: &WaitingOrder, output: &mut BookOutput) -> Placement {
+        // It waits for no order any more.
         let asks = fired.order.asks();
-        let awaits = asks.trigger.filter(|_| fired.stage == Stage::Activated);
-        if awaits.is_some_and(|trigger| !Triggers::would_fire(&trigger, self.last)) {
-            return self.wait(&fired.order);
+        let asks = Instructions { link: asks.link.map(|link| Link { after: None, ..link }), ..asks };
+        let order = NewOrder { instructions: Some(asks), ..fired.order };
+        if let Some(trigger) = asks.trigger {
+            if fired.stage == Stage::Activated && !Triggers::would_fire(&trigger, self.last) {
+                return self.wait(&order);
+            }
+            if let Some(link) = asks.link {
+                self.partner_took_part(&link, output);
+            }
         }
-        if asks.trigger.is_some()
-            && let Some(link) = asks.link
-        {
-            self.partner_took_part(&link, output);
-        }
-        let instructions = Some(Instructions { trigger: None, ..asks });
-        self.take_part(&NewOrder { instructions, ..fired.order }, output)
+        let asks = Instructions { trigger: None, ..asks };
+        self.take_part(&NewOrder { instructions: (!asks.is_plain()).then_some(asks), ..order }, output)
     }
 
     /// Whether orders that are not displayed may be able to trade, as far as is known.
@@ -322,7 +324,7 @@ impl Book {
         let fills = &output.fills[from..];
         if let Some(last) = fills.last() {
             self.last = Some(last.price);
-            if !self.triggers.is_empty() && self.state.phase == Phase::Continuous {
+            if !self.triggers.is_empty() {
                 let mut printed = None;
                 for fill in fills {
                     if printed != Some(fill.price) {
@@ -354,7 +356,7 @@ impl Book {
                 Ok(()) => BookOutcome::Reduced { order: *order, quantity: *quantity },
                 Err(reason) => BookOutcome::ReduceRejected { order: *order, reason },
             },
-            BookCommand::Replace { old, new, .. } if !self.state.phase.takes_orders() => {
+            BookCommand::Replace { old, new, .. } if !self.takes(new) => {
                 BookOutcome::Replaced { old: *old, canceled: Err(Reason::MarketClosed), new: new.id, placement: None }
             }
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
@@ -416,23 +418,31 @@ impl Book {
         self.state.is_plain() && self.specials.is_empty() && self.dark.is_empty()
     }
 
+    /// Whether the phase takes such an order.
+    fn takes(&self, order: &NewOrder) -> bool {
+        match self.state.phase {
+            Phase::Continuous => true,
+            Phase::PreOpen | Phase::Auction => order.kind == OrderKind::Limit,
+            Phase::Halted | Phase::CancelOnly | Phase::Closed => false,
+        }
+    }
+
     #[inline(never)]
     fn place_special(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         let asks = order.asks();
-        let phase = self.state.phase;
-        let collects = phase.takes_orders() && order.kind == OrderKind::Limit;
-        if phase != Phase::Continuous && !collects {
+        if !self.takes(order) {
             return Placement::Rejected(Reason::MarketClosed);
         }
         if asks.trigger.is_some_and(|trigger| Triggers::would_fire(&trigger, self.last)) {
             return Placement::Rejected(Reason::WouldTrigger);
         }
+        if asks.trigger.is_none() && self.state.phase == Phase::Continuous {
+            return self.work_carefully(order, output);
+        }
+        // From here on the order cannot fail.
         self.groups.learn(order.account, asks.group);
         if asks.trigger.is_some() {
             return self.wait(order);
-        }
-        if phase == Phase::Continuous {
-            return self.work_carefully(order, output);
         }
         self.rest(order, order.quantity, output);
         Placement::Resting { remaining: order.quantity }

@@ -6,7 +6,7 @@ use super::dark::Rank;
 use super::{Book, BookOutput, Sweep, crosses, unlimited};
 use crate::ids::{AccountId, OrderId, TradeId};
 use crate::message::{BookEvent, Expiry, Fill, Placement};
-use crate::order::{Display, Instructions, NewOrder, OrderKind, SelfTrade};
+use crate::order::{Display, Instructions, NewOrder, OrderKind, SelfTrade, Side};
 use crate::reason::Reason;
 use crate::slab::NONE;
 use crate::units::{Notional, Price, Quantity};
@@ -56,18 +56,34 @@ pub(super) struct Swept {
     pub prevented: bool,
 }
 
+/// What is asked of what an order could trade.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// How much it would trade.
+    HowMuch,
+    /// Whether it could pay for it, were it not bounded by its money.
+    TooDear,
+}
+
 /// What an order could trade if it had its turn now.
 #[derive(Clone, Copy, Debug, Default)]
 struct Offer {
     traded: Quantity,
     decremented: Quantity,
-    cost: u128,
+    /// It met somebody with whom it would trade more than its money pays for.
+    short: bool,
 }
 
 impl Book {
     /// Matches an order that is not plain, or in a book that is not.
     pub(super) fn work_carefully(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        // The order is one of its group when it looks what it could trade; refused, it changes nothing.
+        let before = self.groups.learn(order.account, order.asks().group);
         match self.refuse_carefully(order, false) {
+            Some(Placement::Rejected(reason)) => {
+                self.groups.put(order.account, before);
+                Placement::Rejected(reason)
+            }
             Some(placement) => self.turned_away(order, placement, output),
             // From here on the order cannot fail.
             None => self.take_turn(order, output),
@@ -110,35 +126,31 @@ impl Book {
                 return blocked.then_some(Placement::Rejected(Reason::WouldMatch));
             }
             OrderKind::FillOrKill => {
-                let offer = self.offer(order, order.limit, order.quantity, Notional(u64::MAX));
+                let offer = self.offer(order, order.limit, order.quantity, Notional(u64::MAX), Question::HowMuch);
                 let short = offer.traded + offer.decremented < order.quantity;
                 return if short { lapses(Expiry::FillOrKill) } else { None };
             }
-            OrderKind::Market => {
-                if self.touch_of(makers).is_none() {
-                    return lapses(Expiry::Liquidity);
-                }
-                // By quantity, the budget is what the account has. An order that it cannot pay for
-                // is refused whole, not filled in part.
-                if !triggered {
-                    let limit = self.limit_of(order);
-                    let offer = self.offer(order, limit, order.quantity, Notional(u64::MAX));
-                    if offer.cost > u128::from(order.budget.0) {
-                        return Some(Placement::Rejected(Reason::InsufficientBalance));
-                    }
+            // By quantity, the budget is what the account has. An order that it cannot pay for is
+            // refused whole, not filled in part.
+            OrderKind::Market if !triggered => {
+                if self.offer(order, self.limit_of(order), order.quantity, order.budget, Question::TooDear).short {
+                    return Some(Placement::Rejected(Reason::InsufficientBalance));
                 }
             }
             OrderKind::MarketByQuote => {
                 // Without a price there is no quantity to expire: the order is refused, as in the dialect.
-                let Some(best) = self.touch_of(makers) else { return Some(Placement::Rejected(Reason::NoLiquidity)) };
-                if order.budget < Notional(best.0) {
+                let Some(price) = self.first_met(order, self.limit_of(order), order.quantity, order.budget) else {
+                    return Some(Placement::Rejected(Reason::NoLiquidity));
+                };
+                if order.budget < Notional(price.0) {
                     return Some(Placement::Rejected(Reason::NotionalTooSmall));
                 }
             }
-            OrderKind::Limit | OrderKind::ImmediateOrCancel => {}
+            OrderKind::Market | OrderKind::Limit | OrderKind::ImmediateOrCancel => {}
         }
         if !order.kind.may_rest() && !asks.minimum.is_zero() {
-            let offer = self.offer(order, self.limit_of(order), order.quantity, self.budget_of(order));
+            let offer =
+                self.offer(order, self.limit_of(order), order.quantity, self.budget_of(order), Question::HowMuch);
             if offer.traded < asks.minimum.min(order.quantity) {
                 return lapses(Expiry::Minimum);
             }
@@ -173,7 +185,7 @@ impl Book {
                     }
                 }
                 if takes && !asks.minimum.is_zero() {
-                    let offer = self.offer(&order, limit, order.quantity, Notional(u64::MAX));
+                    let offer = self.offer(&order, limit, order.quantity, Notional(u64::MAX), Question::HowMuch);
                     takes = offer.traded >= asks.minimum.min(order.quantity);
                 }
             }
@@ -254,10 +266,6 @@ impl Book {
             }
             let Some(met) = self.meet(order, sweep.limit, passed) else { break Stop::Alone };
             let affordable = Quantity(sweep.budget.0 / met.price.0.max(1));
-            // Where the money buys nothing more, no trade is prevented either.
-            if affordable.is_zero() {
-                break Stop::Spent;
-            }
             let open = sweep.remaining.min(met.open);
             let quantity = open.min(affordable);
             if let Place::Dark { rank } = met.place
@@ -265,6 +273,10 @@ impl Book {
             {
                 passed = Some(rank);
                 continue;
+            }
+            // Where the money buys nothing more, no trade is prevented either.
+            if affordable.is_zero() {
+                break Stop::Spent;
             }
             if !band.contains(&met.price) {
                 if order.kind == OrderKind::FillOrKill {
@@ -406,7 +418,7 @@ impl Book {
     }
 
     /// What an order could trade, best first, as if nobody else came and nothing were written.
-    fn offer(&self, order: &NewOrder, limit: Price, quantity: Quantity, budget: Notional) -> Offer {
+    fn offer(&self, order: &NewOrder, limit: Price, quantity: Quantity, budget: Notional, asked: Question) -> Offer {
         let mut offer = Offer::default();
         let mode = order.asks().self_trade;
         let by_quote = order.kind == OrderKind::MarketByQuote;
@@ -417,13 +429,16 @@ impl Book {
         // What the taker does with an order that it meets: whether it goes on behind it.
         let mut meets = |account: AccountId, price: Price, open: Quantity, least: Quantity| {
             let affordable = Quantity(money.0 / price.0.max(1));
-            if left.is_zero() || affordable.is_zero() {
+            if left.is_zero() {
                 return false;
             }
             let wanted = left.min(open);
             let taken = wanted.min(affordable);
             if taken < least {
                 return true;
+            }
+            if asked == Question::HowMuch && affordable.is_zero() {
+                return false;
             }
             if !band.contains(&price) {
                 return false;
@@ -448,8 +463,8 @@ impl Book {
                 money -= price.times(taken);
             }
             offer.traded += taken;
-            offer.cost += u128::from(price.0) * u128::from(taken.0);
-            true
+            offer.short = taken < wanted;
+            !offer.short
         };
         let mut dark = self.dark.priced(makers).peekable();
         let mut levels = self.ladder(makers).iter().take_while(|level| within(&level.price)).peekable();
@@ -460,7 +475,7 @@ impl Book {
                 (None, None) => return offer,
                 (Some(price), ahead) if ahead.is_none_or(|ahead| crosses(makers, price, ahead)) => {
                     let Some(level) = levels.next() else { return offer };
-                    if !self.walk_level(level.head, level.price, mode, order.account, &mut meets) {
+                    if !self.walk_level(level.head, level.price, order, &mut meets) {
                         return offer;
                     }
                 }
@@ -476,17 +491,17 @@ impl Book {
     }
 
     /// Shows a taker the orders of a level in the order in which it meets them: the displayed parts,
-    /// and then, where it is stopped by its own party, part after part; otherwise their order does not
-    /// matter and each reserve counts with its first part.
+    /// and then, where it loses something to its own party, part after part; otherwise their order does
+    /// not matter and each reserve counts with its first part.
     fn walk_level(
         &self,
         head: u32,
         price: Price,
-        mode: SelfTrade,
-        taker: AccountId,
+        taker: &NewOrder,
         meets: &mut impl FnMut(AccountId, Price, Quantity, Quantity) -> bool,
     ) -> bool {
-        let stops = matches!(mode, SelfTrade::ExpireTaker | SelfTrade::ExpireBoth);
+        let mode = taker.asks().self_trade;
+        let in_order = !matches!(mode, SelfTrade::Allow | SelfTrade::ExpireMaker);
         let mut later: Vec<(AccountId, Quantity, Quantity)> = Vec::new();
         let mut slot = head;
         while slot != NONE {
@@ -497,9 +512,9 @@ impl Book {
                 && let Some(special) = self.specials.get(node.id)
                 && !special.reserve.is_zero()
             {
-                if stops {
+                if in_order {
                     later.push((node.account, special.reserve, peak(&special.instructions)));
-                } else if mode == SelfTrade::ExpireMaker && self.groups.are_one(node.account, taker) {
+                } else if mode == SelfTrade::ExpireMaker && self.groups.are_one(node.account, taker.account) {
                     // It lapses whole.
                 } else {
                     open += special.reserve;
@@ -538,18 +553,37 @@ impl Book {
         if order.kind.has_limit() { Notional(u64::MAX) } else { order.budget }
     }
 
-    /// The oldest order that is not displayed and could trade as a taker now.
+    /// The price of the first order that a taker would meet, whoever's it is.
+    fn first_met(&self, order: &NewOrder, limit: Price, quantity: Quantity, budget: Notional) -> Option<Price> {
+        let mut passed = None;
+        loop {
+            let met = self.meet(order, limit, passed)?;
+            let could_take = quantity.min(Quantity(budget.0 / met.price.0.max(1)));
+            match met.place {
+                Place::Dark { rank } if could_take.min(met.open) < met.least => passed = Some(rank),
+                _ => return Some(met.price),
+            }
+        }
+    }
+
+    /// The oldest order that is not displayed and could have a turn as a taker now.
     pub(super) fn find_resumable(&self) -> Option<(OrderId, Price)> {
         let mut oldest: Option<(u64, OrderId, Price)> = None;
-        for side in [crate::order::Side::Buy, crate::order::Side::Sell] {
+        let unbounded = Notional(u64::MAX);
+        for side in [Side::Buy, Side::Sell] {
             let Some(touch) = self.touch_of(side.opposite()) else { continue };
             for (price, dark) in self.dark.priced(side).take_while(|(price, _)| crosses(side, *price, touch)) {
                 if oldest.is_some_and(|(sequence, ..)| sequence < dark.sequence) {
                     continue;
                 }
-                let offer = self.offer(&dark.order, price, dark.remaining, Notional(u64::MAX));
+                let met = self.first_met(&dark.order, price, dark.remaining, unbounded);
+                if met.is_none_or(|met| !self.band().contains(&met)) {
+                    continue;
+                }
                 let least = dark.order.asks().minimum.min(dark.remaining);
-                if !offer.traded.is_zero() && offer.traded >= least {
+                if least.is_zero()
+                    || self.offer(&dark.order, price, dark.remaining, unbounded, Question::HowMuch).traded >= least
+                {
                     oldest = Some((dark.sequence, dark.order.id, price));
                 }
             }
@@ -596,8 +630,8 @@ enum Resting {
 /// One tick behind a price that an order must not meet, if there is such a price.
 fn slid(order: &NewOrder, touch: Price) -> Option<Price> {
     match order.side {
-        crate::order::Side::Buy => (touch.0 > 1).then(|| Price(touch.0 - 1)),
-        crate::order::Side::Sell => touch.0.checked_add(1).map(Price),
+        Side::Buy => (touch.0 > 1).then(|| Price(touch.0 - 1)),
+        Side::Sell => touch.0.checked_add(1).map(Price),
     }
 }
 

@@ -22,11 +22,12 @@ impl Book {
         let mut placements = vec![Placement::Pending; orders.len()];
         for (order, placement) in orders.iter().zip(&mut placements) {
             let asks = order.asks();
-            self.groups.learn(order.account, asks.group);
             if let Some(Link { list, after: Some(_), .. }) = asks.link {
+                self.groups.learn(order.account, asks.group);
                 self.ends.add(order.id, asks.lifetime);
                 self.pending.insert(list, *order);
             } else if asks.trigger.is_some() {
+                self.groups.learn(order.account, asks.group);
                 *placement = self.wait(order);
             }
         }
@@ -108,7 +109,7 @@ impl Book {
     /// An order trades, is triggered or ends: the one that it is linked with lapses.
     pub(super) fn partner_took_part(&mut self, link: &Link, output: &mut BookOutput) {
         if let Some(partner) = link.partner {
-            self.lapse(partner, Expiry::Contingency, output);
+            self.lapse_alone(partner, Expiry::Contingency, output);
         }
     }
 
@@ -121,44 +122,49 @@ impl Book {
     pub(super) fn resting_ended(&mut self, order: OrderId, asks: &Instructions, filled: bool, output: &mut BookOutput) {
         self.ends.remove(order, asks.lifetime);
         if let Some(link) = asks.link {
-            self.linked_ended(order, &link, filled, Expiry::Contingency, output);
+            self.linked_ended(order, &link, filled, output);
         }
     }
 
     /// An order of a list ended. Filled, it fires those that waited for it; otherwise they lapse with it.
-    fn linked_ended(&mut self, order: OrderId, link: &Link, filled: bool, reason: Expiry, output: &mut BookOutput) {
-        if let Some(partner) = link.partner {
-            self.lapse(partner, reason, output);
-        }
+    fn linked_ended(&mut self, order: OrderId, link: &Link, filled: bool, output: &mut BookOutput) {
+        self.partner_took_part(link, output);
         if link.list != order {
             return;
         }
         while let Some(pending) = self.pending.first_of(order) {
             if !filled {
-                self.lapse(pending, reason, output);
+                self.lapse_alone(pending, Expiry::Contingency, output);
             } else if let Some(pending) = self.pending.remove(pending) {
                 self.triggers.activate(pending);
             }
         }
     }
 
-    /// An order lapses, wherever it stands; nothing happens if it is gone already.
+    /// An order lapses, wherever it stands, and what hangs on it; nothing happens if it is gone already.
     pub(super) fn lapse(&mut self, order: OrderId, reason: Expiry, output: &mut BookOutput) {
-        let Some((remaining, asks)) = self.take_away(order, output) else { return };
-        let after = output.filled();
-        output.events.push(BookEvent::Lapsed { order, remaining, after, reason });
-        if let Some(link) = asks.link {
-            let follows = if reason == Expiry::ListCanceled { reason } else { Expiry::Contingency };
-            self.linked_ended(order, &link, false, follows, output);
+        if let Some(link) = self.lapse_alone(order, reason, output) {
+            self.linked_ended(order, &link, false, output);
         }
     }
 
-    /// An order of a list was cancelled by its owner, and so are the others.
-    pub(super) fn list_canceled(&mut self, order: OrderId, link: &Link, output: &mut BookOutput) {
-        if let Some(working) = link.after {
-            self.lapse(working, Expiry::ListCanceled, output);
+    /// An order lapses because of another of its list, which deals with the others.
+    fn lapse_alone(&mut self, order: OrderId, reason: Expiry, output: &mut BookOutput) -> Option<Link> {
+        let (remaining, asks) = self.take_away(order, output)?;
+        let after = output.filled();
+        output.events.push(BookEvent::Lapsed { order, remaining, after, reason });
+        asks.link
+    }
+
+    /// An order of a list was cancelled by its owner, and so are the others, by number.
+    fn list_canceled(&mut self, link: &Link, output: &mut BookOutput) {
+        self.lapse_alone(link.list, Expiry::ListCanceled, output);
+        while let Some(pending) = self.pending.first_of(link.list) {
+            self.lapse_alone(pending, Expiry::ListCanceled, output);
         }
-        self.linked_ended(order, link, false, Expiry::ListCanceled, output);
+        if let Some(partner) = link.partner {
+            self.lapse_alone(partner, Expiry::ListCanceled, output);
+        }
     }
 
     /// Takes an order away from wherever it stands. Gives what was open of it and what it asked for.
@@ -200,7 +206,7 @@ impl Book {
         // From here on the cancel cannot fail.
         let (remaining, asks) = self.take_away(order, output).ok_or(Reason::OrderAlreadyFinal)?;
         if let Some(link) = asks.link {
-            self.list_canceled(order, &link, output);
+            self.list_canceled(&link, output);
         }
         Ok(remaining)
     }

@@ -97,7 +97,7 @@ impl Book {
 
     /// Enters a phase. Where a book may not be crossed in it, the auction is carried out first.
     pub(super) fn enter(&mut self, phase: Phase, until: Nanos, output: &mut BookOutput) {
-        self.state.until = until;
+        self.state.until = if phase == Phase::Continuous { Nanos::ZERO } else { until };
         if phase == self.state.phase {
             return;
         }

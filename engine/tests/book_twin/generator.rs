@@ -247,7 +247,7 @@ impl Generator {
         if !kind.has_limit() && self.random.percent(spices.slippage) {
             // A tick or a few, or none at all.
             let ticks = self.random.below(4) * 10_000;
-            let share = ticks.div_ceil(self.middle.min(1 << 20)) + self.random.below(2);
+            let share = ticks.div_ceil(self.middle.clamp(1, 1 << 20)) + self.random.below(2);
             asks.slippage = BasisPoints(u32::try_from(share).expect("small"));
         }
         (!asks.is_plain()).then_some(asks)
@@ -270,11 +270,19 @@ impl Generator {
         let reference = PegReference::ALL[self.random.below(3) as usize];
         let offset = match self.random.below(8) {
             0..3 => 0,
-            3 => i64::MIN,
-            4 => i64::MAX,
+            // As far as prices go, which is as far as the wallet lets it.
+            3 => -self.far(),
+            4 => self.far(),
             far => i64::try_from(self.random.below(far)).expect("small") - 2,
         };
         Peg { reference, offset }
+    }
+
+    fn far(&self) -> i64 {
+        match self.profile.prices {
+            Prices::Wandering { .. } => i64::try_from(self.middle).expect("small"),
+            Prices::Gaps => 1 << 57,
+        }
     }
 
     fn lifetime(&mut self) -> Lifetime {
@@ -463,7 +471,7 @@ impl Generator {
 
     fn protect(&mut self) -> BookCommand {
         // A few ticks, in basis points of the middle.
-        let tick = 10_000_u64.div_ceil(self.middle.min(10_000));
+        let tick = 10_000_u64.div_ceil(self.middle.clamp(1, 10_000));
         let mut band = || {
             let share = if self.random.percent(40) { 0 } else { self.random.between(1, 6 * tick) };
             BasisPoints(u32::try_from(share).expect("small"))

@@ -49,13 +49,29 @@ impl Tracker {
 
     /// Takes an answer in, and says what cannot be.
     pub fn answer(&mut self, answer: &ToWallet) -> Result<(), String> {
+        match &answer.outcome {
+            BookOutcome::Canceled { order, remaining } => self.over(*order, *remaining)?,
+            BookOutcome::CanceledMany(orders) => {
+                for (order, remaining) in orders {
+                    self.over(*order, *remaining)?;
+                }
+            }
+            BookOutcome::Replaced { old, canceled: Ok(remaining), .. } => self.over(*old, *remaining)?,
+            BookOutcome::Reduced { order, quantity } => {
+                let order = self.get(*order)?;
+                let less = order.quantity.checked_sub(quantity.0).ok_or("raised")?;
+                order.quantity = quantity.0;
+                order.open = order.open.checked_sub(less).ok_or("reduced below what is done")?;
+            }
+            _ => {}
+        }
         let own = |event: &BookEvent| event.after().is_some();
+        self.prices(answer)?;
         // Trades in order, and between them what the events say.
         let mut fills = answer.fills.iter().zip(1_u32..).peekable();
-        let mut prices: Option<(OrderId, Price)> = None;
         for event in answer.events.iter().filter(|event| own(event)) {
             while let Some((fill, _)) = fills.next_if(|(_, number)| *number <= event.after().expect("filtered")) {
-                self.fill(fill, &mut prices)?;
+                self.fill(fill)?;
             }
             match *event {
                 BookEvent::Lapsed { order, remaining, .. } => self.over(order, remaining)?,
@@ -68,7 +84,7 @@ impl Tracker {
             }
         }
         for (fill, _) in fills {
-            self.fill(fill, &mut prices)?;
+            self.fill(fill)?;
         }
         for event in &answer.events {
             if let BookEvent::Triggered { order, placement, .. } | BookEvent::Resumed { order, placement, .. } = event {
@@ -82,27 +98,10 @@ impl Tracker {
                     self.placed(*order, placement, answer)?;
                 }
             }
-            BookOutcome::Canceled { order, remaining } => self.over(*order, *remaining)?,
-            BookOutcome::CanceledMany(orders) => {
-                for (order, remaining) in orders {
-                    self.over(*order, *remaining)?;
-                }
-            }
-            BookOutcome::Reduced { order, quantity } => {
-                let order = self.get(*order)?;
-                let less = order.quantity.checked_sub(quantity.0).ok_or("raised")?;
-                order.quantity = quantity.0;
-                order.open = order.open.checked_sub(less).ok_or("reduced below what is done")?;
-            }
-            BookOutcome::Replaced { old, canceled, new, placement } => {
-                if let Ok(remaining) = canceled {
-                    self.over(*old, *remaining)?;
-                }
-                match placement {
-                    Some(placement) => self.placed(*new, placement, answer)?,
-                    None => self.get(*new)?.is_over = true,
-                }
-            }
+            BookOutcome::Replaced { new, placement, .. } => match placement {
+                Some(placement) => self.placed(*new, placement, answer)?,
+                None => self.get(*new)?.is_over = true,
+            },
             _ => {}
         }
         Ok(())
@@ -119,7 +118,7 @@ impl Tracker {
         self.orders.get_mut(index(order)).ok_or_else(|| format!("nobody knows order {order}"))
     }
 
-    fn fill(&mut self, fill: &Fill, prices: &mut Option<(OrderId, Price)>) -> Result<(), String> {
+    fn fill(&mut self, fill: &Fill) -> Result<(), String> {
         if fill.quantity.is_zero() {
             return Err(format!("a trade of nothing: {fill:?}"));
         }
@@ -139,13 +138,32 @@ impl Tracker {
                 tracked.is_over = true;
             }
         }
-        // Within a turn prices never get better.
-        if let Some((taker, price)) = prices.replace((fill.taker, fill.price))
-            && taker == fill.taker
-        {
-            let worse = if fill.taker_side == Side::Buy { fill.price >= price } else { fill.price <= price };
-            if !worse {
-                return Err(format!("a better price was left behind: {fill:?}"));
+        Ok(())
+    }
+
+    /// Within a turn all trades are one order's, and prices never get better; an aggregate is a price.
+    fn prices(&self, answer: &ToWallet) -> Result<(), String> {
+        let counts = answer.events.iter().filter_map(|event| match event {
+            BookEvent::Triggered { fills, .. } | BookEvent::Resumed { fills, .. } => Some(*fills as usize),
+            _ => None,
+        });
+        let counts: Vec<usize> = counts.collect();
+        let own = answer.fills.len().checked_sub(counts.iter().sum()).ok_or("more fills than there are")?;
+        let mut fills = &answer.fills[..];
+        for count in std::iter::once(own).chain(counts) {
+            let (turn, others) = fills.split_at(count);
+            fills = others;
+            for pair in turn.windows(2) {
+                let [before, after] = pair else { continue };
+                let one_aggregate = before.aggregate == after.aggregate;
+                let auction = one_aggregate && before.price == after.price;
+                let worse = match after.taker_side {
+                    Side::Buy => after.price > before.price,
+                    Side::Sell => after.price < before.price,
+                };
+                if !auction && (before.taker != after.taker || !worse || one_aggregate) {
+                    return Err(format!("not as one turn goes: {before:?} {after:?}"));
+                }
             }
         }
         Ok(())

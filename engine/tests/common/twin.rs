@@ -253,6 +253,10 @@ impl Twin {
         if !self.takes(order) {
             return Placement::Rejected(Reason::MarketClosed);
         }
+        // Whoever is not refused for the phase or his trigger has named his group.
+        if order.asks().trigger.is_none_or(|trigger| !self.is_reached(trigger)) {
+            self.note(order);
+        }
         if let Some(reason) = self.refusal(order, false) {
             self.counts.too_dear += u64::from(reason == Reason::InsufficientBalance);
             return Placement::Rejected(reason);
@@ -289,7 +293,7 @@ impl Twin {
         match order.kind {
             OrderKind::PostOnly => self.would_match(order).then_some(Reason::WouldMatch),
             OrderKind::PostOnlySlide => self.slid(order).is_none().then_some(Reason::WouldMatch),
-            OrderKind::MarketByQuote => match self.first_met(order) {
+            OrderKind::MarketByQuote => match self.best_of_all(order.side.opposite()) {
                 None => Some(Reason::NoLiquidity),
                 Some(price) => (price.0 > order.budget.0).then_some(Reason::NotionalTooSmall),
             },
@@ -303,7 +307,7 @@ impl Twin {
     fn fired_turn(&mut self, fired: &Waiting, done: &mut Done) -> Placement {
         self.counts.trailed += u64::from(fired.seen.is_some());
         let mut asks = fired.order.asks();
-        let released = asks.link.is_some_and(|link| link.after.is_some());
+        let released = fired.is_released();
         if let Some(link) = &mut asks.link {
             link.after = None;
         }

@@ -110,8 +110,8 @@ impl Twin {
             left = left.map(|left| left - quantity);
             let (buy, sell) = ((bids[bid].order, left[0]), (asks[ask].order, left[1]));
             let (maker, taker) = if buy.0.id < sell.0.id { (buy, sell) } else { (sell, buy) };
-            self.partner_lapses(&taker.0, done);
-            self.partner_lapses(&maker.0, done);
+            self.partner_lapses(&buy.0, done);
+            self.partner_lapses(&sell.0, done);
             self.trades += 1;
             done.fills.push(Fill {
                 trade: TradeId(self.trades),
@@ -126,7 +126,7 @@ impl Twin {
                 taker_account: taker.0.account,
                 taker_remaining: Quantity(taker.1),
             });
-            for (order, left) in [maker, taker] {
+            for (order, left) in [buy, sell] {
                 self.leave(order.id, Quantity(left));
                 if left == 0 {
                     self.release(&order);

@@ -19,16 +19,20 @@ impl Twin {
         if let Some(reason) = refusal {
             return orders.iter().map(|order| (order.id, Placement::Rejected(reason))).collect();
         }
-        // Those that wait for another one are there before it has its turn.
+        // Those that wait are there before one of them has its turn.
         for order in orders.iter().filter(|order| is_pending(order)) {
             self.note(order);
             self.pending.push(*order);
         }
         self.pending.sort_by_key(|pending| pending.id);
-        let mut placements = Vec::new();
-        for order in orders {
-            let placement = if is_pending(order) { Placement::Pending } else { self.accept(order, done) };
-            placements.push((order.id, placement));
+        let mut placements: Vec<(OrderId, Placement)> =
+            orders.iter().map(|order| (order.id, Placement::Pending)).collect();
+        for waits in [true, false] {
+            for (order, placement) in orders.iter().zip(&mut placements) {
+                if !is_pending(order) && order.asks().trigger.is_some() == waits {
+                    placement.1 = self.accept(order, done);
+                }
+            }
         }
         placements
     }

@@ -18,7 +18,17 @@ struct Maker {
     price: Price,
     /// What can be had of it at once: of an iceberg what it shows.
     offered: u64,
+    /// What it trades at least.
+    minimum: u64,
+    /// Where it stands among those that are not displayed, if it is one.
+    standing: Option<Standing>,
 }
+
+/// Sorts makers that are not displayed, the best and oldest first.
+type Standing = (Rank, u64);
+
+/// Sorts prices, the best first.
+type Rank = (Reverse<u64>, u64);
 
 /// What a sweep looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,7 +72,7 @@ fn crosses(side: Side, limit: Price, price: Price) -> bool {
 }
 
 /// Sorts the prices of makers of a side: the best is the lowest key.
-pub fn rank(side: Side, price: Price) -> (Reverse<u64>, u64) {
+pub fn rank(side: Side, price: Price) -> Rank {
     match side {
         Side::Buy => (Reverse(price.0), 0),
         Side::Sell => (Reverse(0), price.0),
@@ -84,7 +94,7 @@ fn budget_of(order: &NewOrder) -> u64 {
 
 impl Twin {
     /// The best price of a side, displayed or not, whatever its minimum.
-    fn best_of_all(&self, side: Side) -> Option<Price> {
+    pub(super) fn best_of_all(&self, side: Side) -> Option<Price> {
         let shown = self.side(side).iter().map(|resting| resting.price);
         let dark = self.dark.iter().filter(|dark| dark.order.side == side).filter_map(|dark| dark.price);
         shown.chain(dark).min_by_key(|price| rank(side, *price))
@@ -151,39 +161,44 @@ impl Twin {
         }
     }
 
-    /// Whom a taker meets first: the best of the other side within its limit that does not ask for more
-    /// than the taker could take.
-    fn meets(&self, taker: &NewOrder, limit: Price, remaining: u64, budget: u64) -> Option<Maker> {
+    /// Whom a taker meets next: the best of the other side within its limit, behind those that are not
+    /// displayed that it has passed over.
+    fn meets(&self, taker: &NewOrder, limit: Price, passed: Option<Standing>) -> Option<Maker> {
         let side = taker.side.opposite();
         let shown = self.side(side).first().filter(|resting| crosses(taker.side, limit, resting.price));
-        let shown = shown.map(|resting| Maker { order: resting.order, price: resting.price, offered: resting.shown.0 });
-        let fits = |dark: &&Dark| {
-            let Some(price) = dark.price else { return false };
-            let could_take = remaining.min(budget / price.0);
-            dark.order.side == side && crosses(taker.side, limit, price) && dark.minimum() <= could_take
-        };
-        let dark = self.dark.iter().filter(fits).min_by_key(|dark| rank(side, dark.price.expect("fits")));
-        let dark =
-            dark.map(|dark| Maker { order: dark.order, price: dark.price.expect("fits"), offered: dark.remaining.0 });
-        match (shown, dark) {
-            (Some(shown), Some(dark)) if rank(side, dark.price) < rank(side, shown.price) => Some(dark),
-            (Some(shown), _) => Some(shown),
-            (None, dark) => dark,
+        let dark = self.dark.iter().filter(|dark| {
+            let standing = dark.price.map(|price| (rank(side, price), dark.sequence));
+            dark.order.side == side
+                && dark.price.is_some_and(|price| crosses(taker.side, limit, price))
+                && (passed.is_none() || standing > passed)
+        });
+        // Those of one price stand by age already.
+        let dark = dark.min_by_key(|dark| dark.price.map(|price| rank(side, price)));
+        let first = shown.map(|resting| Maker {
+            order: resting.order,
+            price: resting.price,
+            offered: resting.shown.0,
+            minimum: 0,
+            standing: None,
+        });
+        let Some(dark) = dark else { return first };
+        let price = dark.price?;
+        if first.is_some_and(|first| rank(side, first.price) <= rank(side, price)) {
+            return first;
         }
-    }
-
-    /// The price of the first maker that an order would meet.
-    pub(super) fn first_met(&self, order: &NewOrder) -> Option<Price> {
-        let limit = self.limit_of(order)?;
-        self.meets(order, limit, order.quantity.0, budget_of(order)).map(|maker| maker.price)
+        Some(Maker {
+            order: dark.order,
+            price,
+            offered: dark.remaining.0,
+            minimum: dark.minimum(),
+            standing: Some((rank(side, price), dark.sequence)),
+        })
     }
 
     /// Whether what a market order would trade costs more than it has.
     pub(super) fn costs_too_much(&self, order: &NewOrder) -> bool {
         let Some(limit) = self.limit_of(order) else { return false };
-        let mut copy = self.clone();
-        copy.note(order);
-        copy.sweep(order, limit, order.quantity.0, Purpose::Price, &mut Done::default()).short
+        self.clone().sweep(order, limit, order.quantity.0, Purpose::Price, &mut Done::default()).short
     }
 
     /// Whether a price is outside of a band.
@@ -214,8 +229,9 @@ impl Twin {
         let mut budget = budget_of(taker);
         let mut swept = Swept { remaining: quantity, ..Swept::default() };
         let mut last_price = None;
+        let mut passed = None;
         while swept.remaining > 0 {
-            let Some(maker) = self.meets(taker, limit, swept.remaining, budget) else {
+            let Some(maker) = self.meets(taker, limit, passed) else {
                 swept.spent = budget == 0;
                 break;
             };
@@ -225,6 +241,12 @@ impl Twin {
             if purpose == Purpose::Trade && affordable == 0 {
                 swept.spent = true;
                 break;
+            }
+            // What it would cost is asked as if money did not matter.
+            let could_take = if purpose == Purpose::Trade { wanted.min(affordable) } else { wanted };
+            if could_take < maker.minimum {
+                passed = maker.standing;
+                continue;
             }
             if self.is_outside(maker.price, dynamic) {
                 swept.outside = true;
@@ -383,12 +405,9 @@ impl Twin {
             let dark = &self.dark[*position];
             let Some(price) = dark.price else { return false };
             let order = NewOrder { kind: OrderKind::Limit, ..dark.order };
-            match self.meets(&order, price, dark.remaining.0, u64::MAX) {
-                None => false,
-                Some(maker) if self.is_outside(maker.price, self.last) => false,
-                Some(_) if dark.minimum() == 0 => true,
-                Some(_) => self.could_have(&order, price, dark.remaining.0) >= dark.minimum(),
-            }
+            // Nobody looks at copies of everything where there is nobody to meet.
+            self.meets(&order, price, None).is_some()
+                && self.could_have(&order, price, dark.remaining.0) >= dark.minimum().max(1)
         })
     }
 
@@ -411,7 +430,8 @@ impl Twin {
                     }
                 }
                 let minimum = order.asks().minimum.0.min(quantity.0);
-                if minimum > 0 && self.could_have(order, limit, quantity.0) < minimum {
+                let alone = !order.kind.has_limit() && self.best_of_all(order.side.opposite()).is_none();
+                if minimum > 0 && !alone && self.could_have(order, limit, quantity.0) < minimum {
                     self.counts.short_of_minimum += 1;
                     if order.kind.may_rest() {
                         return Placement::Resting { remaining: quantity };

@@ -2,7 +2,7 @@
 
 use rialto_engine::book::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder, Stage, WaitingOrder};
 use rialto_engine::ids::OrderId;
-use rialto_engine::order::{Display, Instructions, NewOrder, Side};
+use rialto_engine::order::{Display, Instructions, Lifetime, NewOrder, Side};
 use rialto_engine::units::{Price, Quantity};
 
 use super::Twin;
@@ -48,6 +48,13 @@ pub struct Waiting {
     pub age: u64,
     /// The lowest or highest price since it follows the price; `None` as long as it does not.
     pub seen: Option<Price>,
+}
+
+impl Waiting {
+    /// Whether it waits for its turn because the order that it waited for was filled.
+    pub fn is_released(&self) -> bool {
+        self.order.asks().link.is_some_and(|link| link.after.is_some())
+    }
 }
 
 /// What a resting order still asks for: it does not wait for anything any more.
@@ -185,7 +192,11 @@ impl Twin {
         });
         let special = displayed().filter_map(|resting| {
             let instructions = resting.order.instructions?;
-            Some(SpecialOrder { id: resting.order.id, instructions, reserve: resting.reserve })
+            let is_iceberg = matches!(instructions.display, Display::Iceberg(_));
+            let ends = instructions.lifetime != Lifetime::UntilCancelled;
+            // Others ask for nothing more once they rest.
+            let asks_on = is_iceberg || ends || instructions.link.is_some();
+            asks_on.then_some(SpecialOrder { id: resting.order.id, instructions, reserve: resting.reserve })
         });
         let mut special: Vec<SpecialOrder> = special.collect();
         special.sort_by_key(|special| special.id);
@@ -195,7 +206,8 @@ impl Twin {
             sequence: dark.sequence,
         });
         let waits = self.waiting.iter().map(|waiting| (waiting, waiting.seen.map_or(Stage::Awaits, Stage::Follows)));
-        let waits = waits.chain(self.fired.iter().map(|fired| (fired, Stage::Fired)));
+        let stage = |fired: &Waiting| if fired.is_released() { Stage::Activated } else { Stage::Fired };
+        let waits = waits.chain(self.fired.iter().map(|fired| (fired, stage(fired))));
         let mut waiting: Vec<WaitingOrder> =
             waits.map(|(of, stage)| WaitingOrder { order: of.order, sequence: of.age, stage }).collect();
         waiting.sort_by_key(|waiting| waiting.sequence);
