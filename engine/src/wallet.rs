@@ -113,6 +113,8 @@ pub struct WalletOutput {
     pub updates: Vec<OrderUpdate>,
     /// The double entries, in order.
     pub entries: Vec<Entry>,
+    /// The lists whose last open order has ended, in order.
+    pub ended_lists: Vec<ListView>,
 }
 
 impl WalletOutput {
@@ -120,6 +122,7 @@ impl WalletOutput {
     pub fn clear(&mut self) {
         self.updates.clear();
         self.entries.clear();
+        self.ended_lists.clear();
     }
 }
 

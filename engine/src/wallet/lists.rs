@@ -48,14 +48,16 @@ impl Lists {
         }
     }
 
-    /// One of a list's orders is no longer open; with the last of them, the list is gone.
-    pub fn leave(&mut self, list: OrderId) {
+    /// One of a list's orders is no longer open; with the last of them, the list is gone, and given
+    /// back.
+    pub fn leave(&mut self, list: OrderId) -> Option<ListView> {
         let open = self.lists.get_mut(&list).expect("a list is known as long as one of its orders is open");
         open.open -= 1;
         if open.open == 0 {
             self.by_client_id.remove(&(open.view.account, open.view.client_id.to_string()));
-            self.lists.remove(&list);
+            return self.lists.remove(&list).map(|ended| ended.view);
         }
+        None
     }
 
     pub fn get(&self, list: OrderId) -> Option<&ListView> {

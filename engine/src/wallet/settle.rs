@@ -532,7 +532,7 @@ impl Wallet {
         let held = self.orders.standing(slot, self.spec(self.orders.get(slot).market)).held;
         self.release(slot, order, held, time, output);
         if let Some(link) = self.orders.link(slot) {
-            self.lists.leave(link.list);
+            output.ended_lists.extend(self.lists.leave(link.list));
         }
         self.orders.remove(slot, remember);
     }
