@@ -172,7 +172,7 @@ impl Book {
                 taker_remaining: taker.open,
             });
             let (buyer, seller) = (*buyer, *seller);
-            for party in [maker, taker] {
+            for party in [buyer, seller] {
                 if party.open.is_zero() {
                     self.set_open(party, output);
                 }
