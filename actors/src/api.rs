@@ -120,10 +120,21 @@ pub struct Release {
     pub answer: Option<(ReplyToken, Reply)>,
     /// What owners of orders are told, in order: the one who asked and those he traded with.
     pub updates: Vec<OrderUpdate>,
+    /// The lists of the orders in `updates`, as far as they are known: after a restart none is.
+    pub lists: Vec<ListNews>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.
     pub permit: Option<Permit>,
+}
+
+/// A list one of whose orders was told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListNews {
+    /// The list.
+    pub list: ListView,
+    /// Whether one of its orders is still open.
+    pub is_open: bool,
 }
 
 /// When a command passed its stages, in nanoseconds of [`crate::clock::monotonic`]; zero where it

@@ -493,7 +493,8 @@ impl Observer for Leftovers<'_> {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            let release = Release { tenant, answer: None, updates, stamps: Stamps::default(), permit: None };
+            let release =
+                Release { tenant, answer: None, updates, lists: Vec::new(), stamps: Stamps::default(), permit: None };
             self.releases.push(Arc::new(release));
         }
     }

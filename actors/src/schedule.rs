@@ -298,16 +298,16 @@ mod tests {
     #[test]
     fn what_is_due_stands_between_two_times_in_their_order() {
         let utc = UtcOffset::default();
-        let due = |from, to| phases(&super::due(&timetable(), utc, from, to));
+        let between = |from, to| phases(&due(&timetable(), utc, from, to));
         let opening = (at(0, 9, 20), Phase::Auction, at(0, 9, 30));
-        assert_eq!(due(at(0, 9, 19), at(0, 9, 20)), [opening], "a time is due when it is there");
-        assert_eq!(due(at(0, 9, 20), at(0, 9, 40)), [], "and once");
+        assert_eq!(between(at(0, 9, 19), at(0, 9, 20)), [opening], "a time is due when it is there");
+        assert_eq!(between(at(0, 9, 20), at(0, 9, 40)), [], "and once");
         let day = [(at(0, 8, 0), Phase::PreOpen, Nanos::ZERO), opening, (at(0, 17, 30), Phase::Closed, Nanos::ZERO)];
-        assert_eq!(due(at(0, 0, 0), at(0, 23, 0)), day);
-        assert_eq!(due(at(5, 0, 0), at(6, 23, 0)), [], "no weekend has any");
-        assert_eq!(due(at(0, 0, 0), at(700, 0, 0)).len(), 15, "a week says it all");
-        assert_eq!(due(at(1, 0, 0), at(0, 0, 0)), [], "a clock that was set back");
-        assert_eq!(phases(&super::due(&[], utc, Nanos::ZERO, at(0, 9, 0))), []);
+        assert_eq!(between(at(0, 0, 0), at(0, 23, 0)), day);
+        assert_eq!(between(at(5, 0, 0), at(6, 23, 0)), [], "no weekend has any");
+        assert_eq!(between(at(0, 0, 0), at(700, 0, 0)).len(), 15, "a week says it all");
+        assert_eq!(between(at(1, 0, 0), at(0, 0, 0)), [], "a clock that was set back");
+        assert_eq!(phases(&due(&[], utc, Nanos::ZERO, at(0, 9, 0))), []);
     }
 
     #[test]
@@ -349,23 +349,23 @@ mod tests {
     fn what_was_missed_is_made_up_for_and_what_was_done_by_hand_stays() {
         let utc = UtcOffset::default();
         let state = |phase, until| MarketState { phase, until, indicative: None };
-        let wanted = |asked, now, state| -> Vec<Phase> {
-            super::wanted(&timetable(), utc, asked, now, &state).iter().map(|due| due.phase).collect()
+        let asks = |asked, now, state| -> Vec<Phase> {
+            wanted(&timetable(), utc, asked, now, &state).iter().map(|due| due.phase).collect()
         };
         let open = state(Phase::Continuous, Nanos::ZERO);
-        assert_eq!(wanted(None, at(0, 18, 0), open), [Phase::Closed], "the end of the day was missed");
-        assert_eq!(wanted(None, at(0, 12, 0), open), [], "nothing was");
-        assert_eq!(wanted(None, at(1, 12, 0), state(Phase::Closed, Nanos::ZERO)), [Phase::Continuous]);
+        assert_eq!(asks(None, at(0, 18, 0), open), [Phase::Closed], "the end of the day was missed");
+        assert_eq!(asks(None, at(0, 12, 0), open), [], "nothing was");
+        assert_eq!(asks(None, at(1, 12, 0), state(Phase::Closed, Nanos::ZERO)), [Phase::Continuous]);
         let interrupted = state(Phase::Auction, at(0, 12, 5));
-        assert_eq!(wanted(None, at(0, 12, 0), interrupted), [], "an interruption ends by itself");
-        assert_eq!(wanted(None, at(0, 18, 0), interrupted), [Phase::Closed], "but not the day");
+        assert_eq!(asks(None, at(0, 12, 0), interrupted), [], "an interruption ends by itself");
+        assert_eq!(asks(None, at(0, 18, 0), interrupted), [Phase::Closed], "but not the day");
         let halted = state(Phase::Halted, Nanos::ZERO);
-        assert_eq!(wanted(None, at(0, 18, 0), halted), []);
-        assert_eq!(wanted(Some(at(0, 17, 0)), at(0, 18, 0), halted), []);
-        assert_eq!(wanted(Some(at(0, 17, 0)), at(0, 18, 0), open), [Phase::Closed]);
+        assert_eq!(asks(None, at(0, 18, 0), halted), []);
+        assert_eq!(asks(Some(at(0, 17, 0)), at(0, 18, 0), halted), []);
+        assert_eq!(asks(Some(at(0, 17, 0)), at(0, 18, 0), open), [Phase::Closed]);
         let lunch =
             [change(12, 0, Weekdays::ALL, Phase::Halted, 0), change(13, 0, Weekdays::ALL, Phase::Continuous, 0)];
-        let after = super::wanted(&lunch, utc, Some(at(0, 12, 30)), at(0, 13, 0), &halted);
+        let after = wanted(&lunch, utc, Some(at(0, 12, 30)), at(0, 13, 0), &halted);
         assert_eq!(after.len(), 1, "the timetable's own halt ends by it");
     }
 }

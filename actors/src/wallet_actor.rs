@@ -7,12 +7,14 @@ use actix::{Actor, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::message::ToWallet;
+use rialto_engine::order::Link;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
-use rialto_engine::wallet::{Command, Submitted, Wallet, WalletOutput};
+use rialto_engine::update::OrderUpdate;
+use rialto_engine::wallet::{Command, ListRef, Submitted, Wallet, WalletOutput};
 use rialto_persistence::record::Record;
 
-use crate::api::{Query, Release, Reply, ReplyToken, Request, Stamps};
+use crate::api::{ListNews, Query, Release, Reply, ReplyToken, Request, Stamps};
 use crate::book_actor::BookMessage;
 use crate::clock;
 use crate::exchange::Failure;
@@ -164,7 +166,7 @@ impl WalletActor {
                     Query::List { account, target } => Reply::List(self.wallet.list(account, target)),
                     Query::Lists { account } => Reply::Lists(self.wallet.open_lists(account)),
                 };
-                turn.releases.push(self.release(Some(reply), envelope, Vec::new()));
+                turn.releases.push(Arc::new(self.release(Some(reply), envelope, Vec::new())));
             }
         }
     }
@@ -181,22 +183,33 @@ impl WalletActor {
         envelope.stamps.settled = stamp;
         let updates = std::mem::take(&mut self.output.updates);
         self.metrics.settled(market, &settled.result, message.fills.len(), &updates);
-        turn.releases.push(self.release(Some(Reply::Settled(settled)), envelope, updates));
+        let lists = self.lists_of(&updates);
+        let release = self.release(Some(Reply::Settled(settled)), envelope, updates);
+        turn.releases.push(Arc::new(Release { lists, ..release }));
     }
 
     fn reject(&mut self, reason: Reason, envelope: Envelope, turn: &mut Turn) {
         self.metrics.rejected(reason);
-        turn.releases.push(self.release(Some(Reply::Rejected(reason)), envelope, Vec::new()));
+        turn.releases.push(Arc::new(self.release(Some(Reply::Rejected(reason)), envelope, Vec::new())));
     }
 
-    fn release(
-        &self,
-        reply: Option<Reply>,
-        envelope: Envelope,
-        updates: Vec<rialto_engine::update::OrderUpdate>,
-    ) -> Arc<Release> {
+    fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
-        Arc::new(Release { tenant: self.tenant, answer: token.zip(reply), updates, stamps, permit })
+        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit }
+    }
+
+    /// The lists of the orders that owners are told of.
+    fn lists_of(&mut self, updates: &[OrderUpdate]) -> Vec<ListNews> {
+        let ended = self.output.ended_lists.drain(..);
+        let mut lists: Vec<ListNews> = ended.map(|list| ListNews { list, is_open: false }).collect();
+        for OrderUpdate { order, .. } in updates {
+            let Some(Link { list: id, .. }) = order.instructions.link else { continue };
+            if !lists.iter().any(|told| told.list.id == id) {
+                let list = self.wallet.list(order.account, ListRef { id: Some(id), client_id: None });
+                lists.extend(list.map(|list| ListNews { list, is_open: true }));
+            }
+        }
+        lists
     }
 
     /// One receipt covers all answers that one book gave in a row.

@@ -9,11 +9,9 @@ use rialto_engine::book::CASCADE_MAX;
 use rialto_engine::order::{Instructions, Side, Trigger};
 use rialto_engine::units::Price;
 use rialto_engine::wallet::{Command, SettledResult};
-use rialto_persistence::journal::Journal as _;
 use rialto_persistence::journal::memory::MemoryLog;
-use rialto_persistence::replay::advance;
 use rialto_persistence::world::{Scratch, Unobserved, World};
-use support::{Session, TENANTS, place, wait_until};
+use support::{Session, TENANTS, apply, place, records, wait_until};
 
 /// Enough that the cascade is cut off by its bound many times, and in more than one turn.
 const STOPS: u64 = 12 * CASCADE_MAX as u64;
@@ -58,12 +56,11 @@ fn a_cascade_beyond_its_bound_ends_by_itself_and_survives_a_crash_at_any_record(
 
     // A crash may leave any prefix of the journal. Whatever it is, recovery completes what the
     // journal had caused, and once the last command is in, all of it.
-    let journal = log.open();
-    let mut reader = journal.reader();
     let mut world = World::default();
     let mut scratch = Scratch::default();
     let (mut completed, mut cut) = (0, 0);
-    while advance(&mut world, reader.as_mut(), 1, &mut scratch, &mut Unobserved).expect("the journal replays") {
+    for record in records(&log) {
+        apply(&mut world, record.as_ref(), &mut scratch, &mut Unobserved);
         let mut recovered = world.clone();
         let cascading = recovered
             .tenants

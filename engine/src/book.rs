@@ -418,6 +418,14 @@ impl Book {
         self.state.is_plain() && self.specials.is_empty() && self.dark.is_empty()
     }
 
+    /// An order names the trade group of its account.
+    fn learn_group(&mut self, order: &NewOrder) {
+        if self.groups.learn(order.account, order.asks().group) {
+            // Who was met as one of the own party may be met as another's now.
+            self.settled = None;
+        }
+    }
+
     /// Whether the phase takes such an order.
     fn takes(&self, order: &NewOrder) -> bool {
         match self.state.phase {
@@ -440,7 +448,7 @@ impl Book {
             return self.work_carefully(order, output);
         }
         // From here on the order cannot fail.
-        self.groups.learn(order.account, asks.group);
+        self.learn_group(order);
         if asks.trigger.is_some() {
             return self.wait(order);
         }

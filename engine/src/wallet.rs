@@ -93,6 +93,10 @@ pub struct Deposit {
 }
 
 /// What a command became in the wallet.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every command is forwarded, and a box would be one more allocation"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
     /// It is on its way to the book.
@@ -113,6 +117,8 @@ pub struct WalletOutput {
     pub updates: Vec<OrderUpdate>,
     /// The double entries, in order.
     pub entries: Vec<Entry>,
+    /// The lists whose last open order has ended, in order.
+    pub ended_lists: Vec<ListView>,
 }
 
 impl WalletOutput {
@@ -120,6 +126,7 @@ impl WalletOutput {
     pub fn clear(&mut self) {
         self.updates.clear();
         self.entries.clear();
+        self.ended_lists.clear();
     }
 }
 

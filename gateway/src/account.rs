@@ -13,6 +13,7 @@ use rialto_persistence::read_store::{AccountTrade, ReadStore, Window};
 
 use crate::auth::time_of;
 use crate::error::ApiError;
+use crate::exchange_info;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::Identity;
@@ -231,6 +232,19 @@ impl<'a> Inquiry<'a> {
         Ok(text.into_bytes())
     }
 
+    /// The filters that bind an account in a market: `GET myFilters`, `myFilters`.
+    ///
+    /// # Errors
+    /// -1102 or -1121.
+    pub fn filters(&self) -> Result<Vec<u8>, ApiError> {
+        let market = self.market()?;
+        let mut out = Vec::with_capacity(1_024);
+        out.extend_from_slice(b"{\"exchangeFilters\":[],\"symbolFilters\":");
+        exchange_info::write_filters(&mut out, market, self.gateway().open_orders_max(self.identity.tenant));
+        out.extend_from_slice(b",\"assetFilters\":[]}");
+        Ok(out)
+    }
+
     /// The order limits with their use: `GET rateLimit/order`, `account.rateLimits.orders`.
     #[must_use]
     pub fn order_limits(&self) -> Vec<u8> {
@@ -251,7 +265,10 @@ impl<'a> Inquiry<'a> {
     }
 
     /// Which rows of the past are wanted, and how many.
-    fn window<Id>(&self, from_id: &str, id: impl FnOnce(u64) -> Id) -> Result<(Window<Id>, usize), ApiError> {
+    ///
+    /// # Errors
+    /// What the dialect says to wrong parameters.
+    pub fn window<Id>(&self, from_id: &str, id: impl FnOnce(u64) -> Id) -> Result<(Window<Id>, usize), ApiError> {
         let (from_time, to_time) = stretch(self.params)?;
         let from_id = self.params.integer(from_id)?.map(id);
         Ok((Window { from_id, from_time, to_time }, self.params.limit(500, 1_000)?))

@@ -9,7 +9,7 @@ use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
 
 use crate::error::ApiError;
-use crate::keys::{ApiKey, Identity, KeyStore, is_well_formed};
+use crate::keys::{ApiKey, Identity, KeyStore, Operator, Signer, is_well_formed};
 use crate::params::{Params, percent_decoded_bytes};
 use crate::tenancy::admit;
 
@@ -60,17 +60,44 @@ pub fn check_rest(
     now: Nanos,
 ) -> Result<Signed, ApiError> {
     let key = find_key(keys, api_key, addressed)?;
+    verify_rest(&key.signer, query, body, params)?;
+    Ok(Signed { identity: key.identity, deadline: deadline(params, now)? })
+}
+
+/// The same for an operator: who he is, and the last moment at which the request may be carried out.
+///
+/// # Errors
+/// As [`check_rest`].
+pub fn check_operator<'a>(
+    keys: &'a KeyStore,
+    api_key: Option<&str>,
+    addressed: Option<TenantId>,
+    query: &str,
+    body: &str,
+    params: &Params<'_>,
+    now: Nanos,
+) -> Result<(&'a Operator, Nanos), ApiError> {
+    let api_key = api_key.filter(|api_key| is_well_formed(api_key)).ok_or_else(ApiError::malformed_api_key)?;
+    let operator = keys.find_operator(api_key).ok_or_else(ApiError::rejected_api_key)?;
+    if addressed.is_some_and(|tenant| tenant != operator.tenant) {
+        return Err(ApiError::rejected_api_key());
+    }
+    verify_rest(&operator.signer, query, body, params)?;
+    Ok((operator, deadline(params, now)?))
+}
+
+fn verify_rest(signer: &Signer, query: &str, body: &str, params: &Params<'_>) -> Result<(), ApiError> {
     let signature = params.required("signature")?;
     let mut payload = Vec::with_capacity(query.len() + body.len());
     push_unsigned(&mut payload, query);
     push_unsigned(&mut payload, body);
-    if !key.verifies(&payload, signature) {
+    if !signer.verifies(&payload, signature) {
         let decoded = percent_decoded_bytes(&payload);
-        if decoded == payload || !key.verifies(&decoded, signature) {
+        if decoded == payload || !signer.verifies(&decoded, signature) {
             return Err(ApiError::invalid_signature());
         }
     }
-    Ok(Signed { identity: key.identity, deadline: deadline(params, now)? })
+    Ok(())
 }
 
 /// Checks a request of the WebSocket API that carries its own signature.
@@ -98,9 +125,9 @@ pub fn check_socket(
         payload
     };
     let plain = payload(false);
-    if !key.verifies(plain.as_bytes(), signature) {
+    if !key.signer.verifies(plain.as_bytes(), signature) {
         let encoded = payload(true);
-        if encoded == plain || !key.verifies(encoded.as_bytes(), signature) {
+        if encoded == plain || !key.signer.verifies(encoded.as_bytes(), signature) {
             return Err(ApiError::invalid_signature());
         }
     }
@@ -239,7 +266,7 @@ mod tests {
         let plain = "symbols=[\"A\",\"B\"]&timestamp=1499827319559";
         let sent = "symbols=%5B%22A%22%2C%22B%22%5D&timestamp=1499827319559";
         for payload in [plain, sent] {
-            let signature = key().sign_for_test(payload.as_bytes());
+            let signature = key().signer.sign_for_test(payload.as_bytes());
             rest(&format!("{sent}&signature={signature}"), "").expect(payload);
         }
     }
@@ -267,7 +294,7 @@ mod tests {
             "apiKey=K&newClientOrderId=a:b/c&timestamp=1499827319559",
             "apiKey=K&newClientOrderId=a%3Ab%2Fc&timestamp=1499827319559",
         ] {
-            let signature = key().sign_for_test(payload.as_bytes());
+            let signature = key().signer.sign_for_test(payload.as_bytes());
             let text = format!(
                 r#"{{"timestamp":1499827319559,"newClientOrderId":"a:b\/c","apiKey":"K","signature":"{signature}"}}"#
             );

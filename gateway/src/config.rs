@@ -3,31 +3,27 @@
 //! Every key is known or refused: a misspelt limit must not silently become no limit. Decimals are
 //! texts or whole numbers, never floating point.
 
+mod market;
+mod timetable;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
-use rialto_engine::ids::AssetId;
-use rialto_engine::market::{ASSET_SCALE_MAX, MarketDefinition, MarketSpec, SUPPLY_MAX, SpecError, Step};
+use rialto_actors::schedule::UtcOffset;
+use rialto_engine::market::{ASSET_SCALE_MAX, SUPPLY_MAX};
 use rialto_engine::order::SelfTrade;
-use rialto_engine::units::{Amount, BasisPoints, Price, Quantity};
+use rialto_engine::units::Amount;
 use rialto_engine::wallet::WalletLimits;
 use serde::Deserialize;
 
-use crate::decimal::{Decimal, Grid};
+use self::market::Market;
+use crate::decimal::Grid;
 use crate::keys::Secret;
+use crate::orders::day::{self, DayEnd};
 use crate::orders::names;
 use crate::rate_limits::RateLimits;
-
-/// The highest price where the file names none, in ticks: a hundred million steps are finer than
-/// any quotation.
-const MAX_PRICE_DEFAULT: Price = Price(100_000_000);
-/// The largest quantity where the file names none, in lots. Times the highest price, it stays
-/// below the 2^62 tick-lots that a market may have.
-const MAX_QUANTITY_DEFAULT: Quantity = Quantity(40_000_000_000);
-/// What a market may have at most, exclusive.
-const NOTIONAL_MAX: u64 = 1 << 62;
 
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +50,13 @@ pub struct Config {
     pub default_tenant: Option<String>,
     /// What tenants allow, by their names.
     pub rate_limits: Vec<(String, RateLimits)>,
+    /// Who may run the markets of a tenant.
+    pub operators: Vec<OperatorConfig>,
     /// What happens where an order that does not say so meets its own account, by tenant and
     /// symbol.
     self_trades: HashMap<(String, String), SelfTrade>,
+    /// When the days of tenants end, by their names.
+    day_ends: HashMap<String, DayEnd>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -72,6 +72,19 @@ pub struct KeyConfig {
     pub tenant: String,
     /// The user's name.
     pub user: String,
+}
+
+/// The key of somebody who runs a tenant's markets. It cannot trade.
+#[derive(Clone, Debug)]
+pub struct OperatorConfig {
+    /// The operator's name, for the log.
+    pub name: String,
+    /// The key's public part.
+    pub api_key: String,
+    /// Its private part.
+    pub secret: Secret,
+    /// The tenant's name.
+    pub tenant: String,
 }
 
 /// How the server runs; what is not said is left to its defaults.
@@ -116,6 +129,8 @@ struct Tenant {
     hosts: Vec<String>,
     wallet_shards: Option<u32>,
     self_trade_prevention: Option<String>,
+    utc_offset: Option<String>,
+    day_ends: Option<String>,
     open_orders: Option<u32>,
     idempotency_window: Option<u32>,
     request_weight_per_minute: Option<u32>,
@@ -127,6 +142,8 @@ struct Tenant {
     markets: Vec<Market>,
     #[serde(default)]
     users: Vec<User>,
+    #[serde(default)]
+    operators: Vec<Operator>,
 }
 
 #[derive(Deserialize)]
@@ -138,30 +155,22 @@ struct Asset {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Market {
-    symbol: String,
-    base: String,
-    quote: String,
-    tick: Number,
-    lot: Number,
-    min_notional: Option<Number>,
-    max_price: Option<Number>,
-    max_quantity: Option<Number>,
-    #[serde(default)]
-    maker_fee_bps: u32,
-    #[serde(default)]
-    taker_fee_bps: u32,
-    self_trade_prevention: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct User {
     name: String,
     api_key: Option<String>,
     secret: Option<Secret>,
     #[serde(default)]
     balances: BTreeMap<String, Number>,
+    #[serde(default)]
+    trade_group: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operator {
+    name: String,
+    api_key: String,
+    secret: Secret,
 }
 
 /// A decimal: a text or a whole number.
@@ -212,7 +221,9 @@ impl Config {
             hosts: Vec::new(),
             default_tenant: file.default_tenant,
             rate_limits: Vec::new(),
+            operators: Vec::new(),
             self_trades: HashMap::new(),
+            day_ends: HashMap::new(),
             server: file.server,
         };
         config.check_server()?;
@@ -231,6 +242,12 @@ impl Config {
     #[must_use]
     pub fn self_trade(&self, tenant: &str, symbol: &str) -> SelfTrade {
         self.self_trades.get(&(tenant.to_owned(), symbol.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// When a tenant's day ends.
+    #[must_use]
+    pub fn day_end(&self, tenant: &str) -> DayEnd {
+        self.day_ends.get(tenant).copied().unwrap_or_default()
     }
 
     fn check_server(&self) -> Result<(), ConfigError> {
@@ -276,10 +293,8 @@ impl Config {
         let assets = checked_assets(tenant.assets, &place)?;
         let mut markets: Vec<MarketSetup> = Vec::new();
         for market in tenant.markets {
-            let place = format!("{place}, market \"{}\"", market.symbol);
-            let self_trade = self_trade_mode(market.self_trade_prevention.as_deref(), &place)?.unwrap_or(self_trade);
+            let (market, self_trade) = market.checked(&assets, self_trade, &place)?;
             self.self_trades.insert((name.clone(), market.symbol.clone()), self_trade);
-            let market = checked_market(market, &assets, &place)?;
             if markets.iter().any(|other| other.symbol == market.symbol) {
                 return refuse(format!("{place}: market \"{}\" comes twice", market.symbol));
             }
@@ -293,6 +308,20 @@ impl Config {
             }
             users.push(user);
         }
+        self.add_operators(tenant.operators, &name)?;
+        let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
+        let minutes = day::utc_offset(offset);
+        let Some((minutes, utc_offset)) = minutes.and_then(|minutes| Some((minutes, UtcOffset::minutes(minutes)?)))
+        else {
+            return refuse(format!("{place}: utc_offset = \"{offset}\" is no offset such as \"+08:00\""));
+        };
+        let day_end = tenant.day_ends.as_deref().unwrap_or("00:00");
+        let Some(day_end) = DayEnd::parse(day_end, minutes) else {
+            return refuse(format!(
+                "{place}: day_ends = \"{day_end}\" is no time such as \"17:00\" or \"17:00 +08:00\""
+            ));
+        };
+        self.day_ends.insert(name.clone(), day_end);
         let defaults = RateLimits::default();
         let rate_limits = RateLimits {
             request_weight_per_minute: tenant.request_weight_per_minute.unwrap_or(defaults.request_weight_per_minute),
@@ -305,7 +334,7 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users });
+        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset });
         Ok(())
     }
 
@@ -316,17 +345,7 @@ impl Config {
         }
         match (user.api_key, user.secret) {
             (Some(api_key), Some(secret)) => {
-                if !crate::keys::is_well_formed(&api_key) {
-                    return refuse(format!("{place}: an api_key is 1 to 128 of a-z, A-Z, 0-9, '-', '_', '.'"));
-                }
-                if secret.is_empty() {
-                    return refuse(format!("{place}: the secret is empty"));
-                }
-                if self.keys.iter().any(|other| other.api_key == api_key) {
-                    return refuse(format!(
-                        "{place}: api_key \"{api_key}\" comes twice; a key names one user of one tenant"
-                    ));
-                }
+                self.check_key(&api_key, &secret, &place)?;
                 self.keys.push(KeyConfig { api_key, secret, tenant: tenant.to_owned(), user: user.name.clone() });
             }
             (None, None) => {}
@@ -347,7 +366,34 @@ impl Config {
                 balances.push((asset, Amount(units)));
             }
         }
-        Ok(UserSetup { name: user.name, balances })
+        Ok(UserSetup { name: user.name, balances, group: user.trade_group })
+    }
+
+    fn add_operators(&mut self, operators: Vec<Operator>, tenant: &str) -> Result<(), ConfigError> {
+        for Operator { name, api_key, secret } in operators {
+            let place = format!("tenant \"{tenant}\", operator \"{name}\"");
+            if !is_name(&name) {
+                return refuse(format!("{place}: a name is 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'"));
+            }
+            self.check_key(&api_key, &secret, &place)?;
+            self.operators.push(OperatorConfig { name, api_key, secret, tenant: tenant.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn check_key(&self, api_key: &str, secret: &Secret, place: &str) -> Result<(), ConfigError> {
+        if !crate::keys::is_well_formed(api_key) {
+            return refuse(format!("{place}: an api_key is 1 to 128 of a-z, A-Z, 0-9, '-', '_', '.'"));
+        }
+        if secret.is_empty() {
+            return refuse(format!("{place}: the secret is empty"));
+        }
+        let of_users = self.keys.iter().map(|other| other.api_key.as_str());
+        let mut known = of_users.chain(self.operators.iter().map(|other| other.api_key.as_str()));
+        if known.any(|other| other == api_key) {
+            return refuse(format!("{place}: api_key \"{api_key}\" comes twice; a key names one user of one tenant"));
+        }
+        Ok(())
     }
 }
 
@@ -365,109 +411,6 @@ fn checked_assets(assets: Vec<Asset>, place: &str) -> Result<Vec<(String, u8)>, 
         }
     }
     Ok(assets.into_iter().map(|asset| (asset.name, asset.scale)).collect())
-}
-
-fn checked_market(market: Market, assets: &[(String, u8)], place: &str) -> Result<MarketSetup, ConfigError> {
-    let place = format!("{place}, market \"{}\"", market.symbol);
-    if !is_symbol(&market.symbol) {
-        return refuse(format!("{place}: a symbol is 1 to 20 of A-Z, 0-9, '-', '_', '.'"));
-    }
-    let asset = |name: &str| {
-        let found = assets.iter().zip(0..).find(|((other, _), _)| other == name);
-        found.map(|((_, scale), number)| (AssetId(number), *scale))
-    };
-    let (Some((base, base_scale)), Some((quote, quote_scale))) = (asset(&market.base), asset(&market.quote)) else {
-        return refuse(format!("{place}: base and quote must be assets of the tenant"));
-    };
-    let tick = step(&market.tick, &place, "tick")?;
-    let lot = step(&market.lot, &place, "lot")?;
-    let steps = |number: Option<&Number>, grid: Grid, name: &str| match number {
-        None => Ok(None),
-        Some(Number(text)) => match grid.parse(text) {
-            Ok(steps) => Ok(Some(steps)),
-            Err(_) => refuse(format!("{place}: {name} = \"{text}\" is no whole number of steps")),
-        },
-    };
-    let max_price = steps(market.max_price.as_ref(), Grid::of_step(tick), "max_price")?.map(Price);
-    let max_quantity = steps(market.max_quantity.as_ref(), Grid::of_step(lot), "max_quantity")?.map(Quantity);
-    let min_notional = match &market.min_notional {
-        None => Amount::ZERO,
-        Some(Number(text)) => {
-            let units = Grid::of_scale(quote_scale).parse_wide(text).ok().and_then(|units| i128::try_from(units).ok());
-            match units {
-                Some(units) => Amount(units),
-                None => {
-                    let problem =
-                        format!("min_notional = \"{text}\" is no decimal with at most {quote_scale} decimals");
-                    return refuse(format!("{place}: {problem}"));
-                }
-            }
-        }
-    };
-    let mut definition = MarketDefinition {
-        base,
-        base_scale,
-        quote,
-        quote_scale,
-        tick,
-        lot,
-        max_price: max_price.unwrap_or(MAX_PRICE_DEFAULT),
-        max_quantity: max_quantity.unwrap_or(MAX_QUANTITY_DEFAULT),
-        min_notional,
-        maker_fee: BasisPoints(market.maker_fee_bps),
-        taker_fee: BasisPoints(market.taker_fee_bps),
-    };
-    if let Err(error) = fit(&mut definition, max_price.is_some(), max_quantity.is_some()) {
-        return refuse(format!("{place}: {error}"));
-    }
-    Ok(MarketSetup {
-        symbol: market.symbol,
-        base: market.base,
-        quote: market.quote,
-        tick: definition.tick,
-        lot: definition.lot,
-        max_price: definition.max_price,
-        max_quantity: definition.max_quantity,
-        min_notional: definition.min_notional,
-        maker_fee: definition.maker_fee,
-        taker_fee: definition.taker_fee,
-    })
-}
-
-/// Lowers the maxima that the file leaves open until the market can be proven.
-fn fit(definition: &mut MarketDefinition, price_given: bool, quantity_given: bool) -> Result<(), SpecError> {
-    let room = |other: u64| (NOTIONAL_MAX - 1) / other.max(1);
-    match (price_given, quantity_given) {
-        (true, false) => {
-            definition.max_quantity = Quantity(definition.max_quantity.0.min(room(definition.max_price.0)));
-        }
-        (false, true) => {
-            definition.max_price = Price(definition.max_price.0.min(room(definition.max_quantity.0)));
-        }
-        _ => {}
-    }
-    loop {
-        match MarketSpec::open(definition) {
-            Ok(_) => return Ok(()),
-            Err(SpecError::AmountOverflow) if !quantity_given && definition.max_quantity.0 >= 10 => {
-                definition.max_quantity.0 /= 10;
-            }
-            Err(SpecError::AmountOverflow) if !price_given && definition.max_price.0 >= 10 => {
-                definition.max_price.0 /= 10;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn step(number: &Number, place: &str, name: &str) -> Result<Step, ConfigError> {
-    let text = &number.0;
-    let decimal = Decimal::parse(text).ok().filter(|decimal| decimal.mantissa > 0);
-    let mantissa = decimal.and_then(|decimal| u64::try_from(decimal.mantissa).ok());
-    match (decimal, mantissa) {
-        (Some(decimal), Some(mantissa)) => Ok(Step { mantissa, scale: decimal.scale }),
-        _ => refuse(format!("{place}: {name} = \"{text}\" is no decimal above zero")),
-    }
 }
 
 fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>, ConfigError> {
@@ -495,183 +438,4 @@ fn refuse<T>(problem: String) -> Result<T, ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EXAMPLE: &str = r#"
-[[tenants]]
-name = "acme"
-hosts = ["acme.localhost"]
-
-[[tenants.assets]]
-name = "CNY"
-scale = 8
-
-[[tenants.assets]]
-name = "USD"
-scale = 8
-
-[[tenants.markets]]
-symbol = "USDCNY"
-base = "USD"
-quote = "CNY"
-tick = "0.0001"
-lot = "0.01"
-min_notional = "1"
-maker_fee_bps = 10
-taker_fee_bps = 20
-
-[[tenants.users]]
-name = "trader-1"
-api_key = "acme-trader-1"
-secret = "a-secret"
-balances = { USD = "100000", CNY = 700000 }
-"#;
-
-    fn problem(text: &str) -> String {
-        Config::parse(text).expect_err("refused").to_string()
-    }
-
-    fn changed(from: &str, to: &str) -> String {
-        assert!(EXAMPLE.contains(from), "{from}");
-        problem(&EXAMPLE.replacen(from, to, 1))
-    }
-
-    #[test]
-    fn the_documented_example_is_read() {
-        let config = Config::parse(EXAMPLE).expect("reads");
-        let tenant = &config.setup.tenants[0];
-        assert_eq!((tenant.name.as_str(), tenant.limits), ("acme", WalletLimits::default()));
-        assert_eq!(tenant.assets, [("CNY".to_owned(), 8), ("USD".to_owned(), 8)]);
-        let market = &tenant.markets[0];
-        assert_eq!((market.tick, market.lot), (Step { mantissa: 1, scale: 4 }, Step { mantissa: 1, scale: 2 }));
-        assert_eq!(market.min_notional, Amount(100_000_000));
-        assert_eq!((market.max_price, market.max_quantity), (MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT));
-        assert_eq!((market.maker_fee, market.taker_fee), (BasisPoints(10), BasisPoints(20)));
-        let user = &tenant.users[0];
-        assert_eq!(user.balances[0], ("CNY".to_owned(), Amount(70_000_000_000_000)));
-        assert_eq!(user.balances[1], ("USD".to_owned(), Amount(10_000_000_000_000)));
-        assert_eq!(config.hosts, [("acme.localhost".to_owned(), "acme".to_owned())]);
-        assert_eq!((config.keys[0].api_key.as_str(), config.keys[0].user.as_str()), ("acme-trader-1", "trader-1"));
-    }
-
-    #[test]
-    fn rate_limits_are_generous_unless_a_tenant_says_otherwise() {
-        let limits = |keys: &str| {
-            let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{keys}"), 1);
-            Config::parse(&text).expect("reads").rate_limits[0].1
-        };
-        assert_eq!(limits(""), RateLimits::default());
-        let told = limits("request_weight_per_minute = 6000\norders_per_10_seconds = 100\norders_per_day = 0");
-        let expected = RateLimits { request_weight_per_minute: 6_000, orders_per_10_seconds: 100, orders_per_day: 0 };
-        assert_eq!(told, expected);
-        assert!(changed("name = \"acme\"", "name = \"acme\"\norders_per_day = -1").contains("orders_per_day"));
-    }
-
-    #[test]
-    fn a_market_prevents_self_trades_as_its_tenant_does_unless_it_says_otherwise() {
-        let mode = |of_tenant: &str, of_market: &str| {
-            let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{of_tenant}"), 1);
-            let text = text.replacen("tick = \"0.0001\"", &format!("tick = \"0.0001\"\n{of_market}"), 1);
-            Config::parse(&text).expect("reads").self_trade("acme", "USDCNY")
-        };
-        let (taker, decrement) = ("self_trade_prevention = \"expire_taker\"", "self_trade_prevention = \"decrement\"");
-        assert_eq!(mode("", ""), SelfTrade::Allow);
-        assert_eq!((mode(taker, ""), mode("", taker)), (SelfTrade::ExpireTaker, SelfTrade::ExpireTaker));
-        assert_eq!(mode(taker, decrement), SelfTrade::Decrement);
-        assert_eq!(mode(taker, "self_trade_prevention = \"none\""), SelfTrade::Allow);
-    }
-
-    #[test]
-    fn secrets_are_never_shown() {
-        let config = Config::parse(EXAMPLE).expect("reads");
-        assert!(!format!("{config:?}").contains("a-secret"));
-        let error =
-            problem(&EXAMPLE.replace("secret = \"a-secret\"", "secret = \"a-secret\"\nsecrit = \"hidden-one\""));
-        assert!(error.contains("secrit"), "{error}");
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_by_name() {
-        for (at, key) in [
-            ("name = \"acme\"", "colour"),
-            ("scale = 8", "decimals"),
-            ("tick = \"0.0001\"", "price_band"),
-            ("name = \"trader-1\"", "password"),
-        ] {
-            let error = changed(at, &format!("{at}\n{key} = 1"));
-            assert!(error.contains("unknown field") && error.contains(key), "{error}");
-        }
-        assert!(problem("tenant = 1").contains("tenant"));
-    }
-
-    #[test]
-    fn what_is_not_offered_is_refused_clearly() {
-        assert!(changed("name = \"acme\"", "name = \"acme\"\nwallet_shards = 4").contains("wallet_shards"));
-        let stp = changed("name = \"acme\"", "name = \"acme\"\nself_trade_prevention = \"transfer\"");
-        assert!(stp.contains("self_trade_prevention") && stp.contains("none, expire_taker"), "{stp}");
-        let stp = changed("tick = \"0.0001\"", "tick = \"0.0001\"\nself_trade_prevention = \"EXPIRE_TAKER\"");
-        assert!(stp.contains("USDCNY"), "{stp}");
-        assert!(problem("journal = \"postgres\"").contains("sled"));
-        assert!(problem("[server]\nworkers = 0").contains("workers"));
-        assert!(problem("default_tenant = \"nobody\"").contains("nobody"));
-    }
-
-    #[test]
-    fn names_that_come_twice_are_refused() {
-        let twice = |block: &str| problem(&format!("{EXAMPLE}\n{block}"));
-        assert!(twice("[[tenants]]\nname = \"acme\"").contains("comes twice"));
-        assert!(twice("[[tenants]]\nname = \"b\"\nhosts = [\"ACME.localhost\"]").contains("host"));
-        assert!(twice("[[tenants.assets]]\nname = \"USD\"\nscale = 2").contains("asset \"USD\" comes twice"));
-        let market = "[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = 1\nlot = 1";
-        assert!(twice(market).contains("market \"USDCNY\" comes twice"));
-        assert!(twice("[[tenants.users]]\nname = \"trader-1\"").contains("user \"trader-1\" comes twice"));
-        let key =
-            "[[tenants]]\nname = \"b\"\n[[tenants.users]]\nname = \"x\"\napi_key = \"acme-trader-1\"\nsecret = \"s\"";
-        assert!(twice(key).contains("api_key"));
-    }
-
-    #[test]
-    fn values_that_cannot_be_are_refused() {
-        assert!(changed("tick = \"0.0001\"", "tick = \"0\"").contains("tick"));
-        assert!(changed("tick = \"0.0001\"", "tick = 0.0001").contains("decimal in quotes"));
-        assert!(changed("lot = \"0.01\"", "lot = \"0.0000000001\"").contains("whole number of minor units"));
-        assert!(changed("quote = \"CNY\"", "quote = \"EUR\"").contains("assets of the tenant"));
-        assert!(changed("quote = \"CNY\"", "quote = \"USD\"").contains("same asset"));
-        assert!(changed("USD = \"100000\"", "USD = \"0.000000001\"").contains("USD"));
-        assert!(changed("USD = \"100000\"", "EUR = \"1\"").contains("EUR"));
-        assert!(changed("secret = \"a-secret\"", "").contains("go together"));
-        assert!(changed("taker_fee_bps = 20", "taker_fee_bps = 10001").contains("basis points"));
-        assert!(changed("scale = 8", "scale = 19").contains("at most 18"));
-        assert!(changed("symbol = \"USDCNY\"", "symbol = \"usd/cny\"").contains("symbol"));
-        assert!(
-            changed("lot = \"0.01\"", "lot = \"0.01\"\nmax_price = \"1000000000\"\nmax_quantity = \"1000000000\"")
-                .contains("2^62")
-        );
-    }
-
-    #[test]
-    fn maxima_that_are_not_named_are_made_to_fit() {
-        let market = |base_scale: u8, quote_scale: u8, steps: &str| {
-            let text = format!(
-                "[[tenants]]\nname = \"a\"\n[[tenants.assets]]\nname = \"B\"\nscale = {base_scale}\n[[tenants.assets]]\n\
-                 name = \"Q\"\nscale = {quote_scale}\n[[tenants.markets]]\nsymbol = \"BQ\"\nbase = \"B\"\nquote = \"Q\"\n{steps}"
-            );
-            let config = Config::parse(&text).expect("reads");
-            let market = &config.setup.tenants[0].markets[0];
-            (market.max_price.0, market.max_quantity.0)
-        };
-        for (base, quote, steps) in [
-            (8, 8, "tick = \"0.01\"\nlot = \"0.00000001\""),
-            (18, 18, "tick = 1\nlot = 1"),
-            (18, 18, "tick = \"0.5\"\nlot = 10"),
-            (0, 0, "tick = 1\nlot = 1"),
-        ] {
-            let (price, quantity) = market(base, quote, steps);
-            assert!(price >= 1 && quantity >= 1, "{steps}");
-        }
-        let (price, quantity) = market(8, 8, "tick = \"0.01\"\nlot = \"0.00000001\"\nmax_quantity = \"10000\"");
-        assert_eq!(quantity, 1_000_000_000_000);
-        assert!(price < MAX_PRICE_DEFAULT.0);
-    }
-}
+mod tests;

@@ -423,6 +423,7 @@ mod tests {
             min_notional: Amount(0),
             maker_fee: BasisPoints(0),
             taker_fee: BasisPoints(0),
+            filters: Default::default(),
         });
         assert_eq!(text.parse_price("price", "7.1234"), Ok(Price(71_234)));
         assert_eq!(text.parse_price("price", "7.12345").expect_err("refused").msg, "Filter failure: PRICE_FILTER");

@@ -41,6 +41,11 @@ pub enum Asked {
     Amend,
 }
 
+impl Asked {
+    /// An order with a limit was placed.
+    pub const PLACE: Self = Self::Place { market: false };
+}
+
 impl ApiError {
     /// An error of HTTP status 400.
     #[must_use]
@@ -301,6 +306,48 @@ impl ApiError {
         Self::new(-1151, "Symbol is present multiple times in the list.")
     }
 
+    /// A `strategyType` among those that are reserved.
+    #[must_use]
+    pub const fn strategy_type_too_small() -> Self {
+        Self::new(-1134, "strategyType was less than 1000000.")
+    }
+
+    /// Optional parameters of which there is only one.
+    #[must_use]
+    pub fn together(left: &str, right: &str) -> Self {
+        Self::naming(-1128, format!("Fields [{left}, {right}] must be sent together or omitted entirely."))
+    }
+
+    /// An order that asks for things that exclude each other.
+    #[must_use]
+    pub const fn unsupported_combination() -> Self {
+        Self::new(-1014, "Unsupported order combination.")
+    }
+
+    /// A peg where there is no price to be pegged.
+    #[must_use]
+    pub const fn unpeggable_type() -> Self {
+        Self::new(-1013, "This order type may not use pegged price.")
+    }
+
+    /// A peg on an order that does not rest.
+    #[must_use]
+    pub const fn unpeggable_order() -> Self {
+        Self::new(-1013, "This price peg cannot be used with this order type.")
+    }
+
+    /// An order of which more is to be displayed than there is.
+    #[must_use]
+    pub const fn iceberg_exceeds_quantity() -> Self {
+        Self::new(-1013, "IcebergQty exceeds QTY.")
+    }
+
+    /// A query for an order list that is not there.
+    #[must_use]
+    pub const fn no_such_order_list() -> Self {
+        Self::new(-2018, "Order list does not exist.")
+    }
+
     /// An order outside a filter of its market.
     #[must_use]
     pub fn filter(name: &'static str) -> Self {
@@ -369,8 +416,9 @@ impl ApiError {
 
     /// Why the engine refused, in the words of the dialect.
     ///
-    /// Four texts have no model: `SupplyExceeded`, `AmountNotPositive` and `IdempotencyConflict`
-    /// answer deposits, which the dialect does not have, and its markets always have a last price.
+    /// Some texts have no model: `SupplyExceeded`, `AmountNotPositive` and `IdempotencyConflict`
+    /// answer deposits, which the dialect does not have, its markets always have a last price, and it
+    /// knows neither minimums nor dates; what is wrong with those is told as of any parameter.
     #[must_use]
     pub fn of_reason(reason: Reason, asked: Asked) -> Self {
         let lot_size = if asked == (Asked::Place { market: true }) { "MARKET_LOT_SIZE" } else { "LOT_SIZE" };
@@ -379,7 +427,6 @@ impl ApiError {
             Reason::UnknownAccount => Self::rejected_api_key(),
             Reason::UnknownMarket => Self::invalid_symbol(),
             Reason::UnknownAsset => Self::invalid_parameter("asset"),
-            // How far a trigger trails is checked here at the edge, so that it can only be its price.
             Reason::PriceOutOfRange | Reason::TriggerOutOfRange => Self::filter("PRICE_FILTER"),
             Reason::QuantityOutOfRange => Self::filter(lot_size),
             Reason::NotionalTooSmall => Self::filter("NOTIONAL"),
@@ -410,6 +457,25 @@ impl ApiError {
             Reason::AmountNotPositive => Self::invalid_parameter("amount"),
             Reason::SupplyExceeded => Self::overflow("amount"),
             Reason::IdempotencyConflict => Self::new_order_rejected("Duplicate request sent."),
+            Reason::MarketClosed => match asked {
+                Asked::Place { .. } => Self::new_order_rejected("Market is closed."),
+                Asked::Cancel => Self::cancel_rejected("Market is closed."),
+                Asked::Amend => Self::amend_rejected("Market is closed."),
+            },
+            Reason::InstructionsConflict | Reason::MalformedList => Self::unsupported_combination(),
+            Reason::MarketQuantityOutOfRange => Self::filter("MARKET_LOT_SIZE"),
+            Reason::NotionalTooLarge => Self::filter("NOTIONAL"),
+            Reason::PriceOutsideBand => Self::filter("PERCENT_PRICE_BY_SIDE"),
+            Reason::TooManyOrdersInMarket => Self::filter("MAX_NUM_ORDERS"),
+            Reason::TooManyWaitingOrders => Self::filter("MAX_NUM_ALGO_ORDERS"),
+            Reason::PositionTooLarge => Self::filter("MAX_POSITION"),
+            Reason::IcebergOutOfRange => Self::filter("ICEBERG_PARTS"),
+            Reason::TrailOutOfRange => Self::filter("TRAILING_DELTA"),
+            Reason::MinimumOutOfRange => Self::invalid_parameter("minQty"),
+            Reason::AlreadyExpired => Self::invalid_parameter("goodTillDate"),
+            Reason::UnknownList => Self::cancel_rejected("Unknown order list sent."),
+            Reason::DuplicateListId => Self::new_order_rejected("Duplicate order list sent."),
+            Reason::UnknownGroup => Self::invalid_parameter("tradeGroupId"),
         }
     }
 
@@ -438,7 +504,7 @@ impl ApiError {
 /// In the form that fits a placed order; see [`ApiError::of_reason`] for the others.
 impl From<Reason> for ApiError {
     fn from(reason: Reason) -> Self {
-        Self::of_reason(reason, Asked::Place { market: false })
+        Self::of_reason(reason, Asked::PLACE)
     }
 }
 
@@ -490,6 +556,22 @@ mod tests {
             (Reason::TriggerOutOfRange, -1013, "Filter failure: PRICE_FILTER"),
             (Reason::WouldTrigger, -2010, "Stop price would trigger immediately."),
             (Reason::NoReferencePrice, -2010, "There is no last price to trail yet."),
+            (Reason::MarketClosed, -2010, "Market is closed."),
+            (Reason::InstructionsConflict, -1014, "Unsupported order combination."),
+            (Reason::MarketQuantityOutOfRange, -1013, "Filter failure: MARKET_LOT_SIZE"),
+            (Reason::NotionalTooLarge, -1013, "Filter failure: NOTIONAL"),
+            (Reason::PriceOutsideBand, -1013, "Filter failure: PERCENT_PRICE_BY_SIDE"),
+            (Reason::TooManyOrdersInMarket, -1013, "Filter failure: MAX_NUM_ORDERS"),
+            (Reason::TooManyWaitingOrders, -1013, "Filter failure: MAX_NUM_ALGO_ORDERS"),
+            (Reason::PositionTooLarge, -1013, "Filter failure: MAX_POSITION"),
+            (Reason::IcebergOutOfRange, -1013, "Filter failure: ICEBERG_PARTS"),
+            (Reason::TrailOutOfRange, -1013, "Filter failure: TRAILING_DELTA"),
+            (Reason::MinimumOutOfRange, -1130, "Data sent for parameter 'minQty' is not valid."),
+            (Reason::AlreadyExpired, -1130, "Data sent for parameter 'goodTillDate' is not valid."),
+            (Reason::UnknownList, -2011, "Unknown order list sent."),
+            (Reason::MalformedList, -1014, "Unsupported order combination."),
+            (Reason::DuplicateListId, -2010, "Duplicate order list sent."),
+            (Reason::UnknownGroup, -1130, "Data sent for parameter 'tradeGroupId' is not valid."),
         ];
         assert_eq!(expected.len(), Reason::ALL.len());
         for ((reason, code, msg), every) in expected.into_iter().zip(Reason::ALL) {
@@ -506,6 +588,8 @@ mod tests {
         assert_eq!(code(Reason::UnknownOrder, Asked::Amend), -2013);
         assert_eq!(code(Reason::ConflictingOrderIds, Asked::Amend), -2039);
         assert_eq!(code(Reason::UnknownOrder, Asked::Cancel), -2011);
+        assert_eq!(code(Reason::MarketClosed, Asked::Cancel), -2011);
+        assert_eq!(code(Reason::MarketClosed, Asked::Amend), -2038);
         let market = ApiError::of_reason(Reason::QuantityOutOfRange, Asked::Place { market: true });
         assert_eq!(market.msg, "Filter failure: MARKET_LOT_SIZE");
     }

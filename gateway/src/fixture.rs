@@ -22,6 +22,7 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
         assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
         markets,
         users: Vec::new(),
+        utc_offset: Default::default(),
     }
 }
 
@@ -37,5 +38,8 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         min_notional: Amount(0),
         maker_fee: BasisPoints(10),
         taker_fee: BasisPoints(20),
+        filters: Default::default(),
+        protection: Default::default(),
+        schedule: Vec::new(),
     }
 }

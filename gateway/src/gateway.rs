@@ -15,6 +15,8 @@ use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
+use crate::orders::day::DayEnd;
+use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
 use crate::user_stream::ListenKeys;
@@ -33,6 +35,8 @@ pub struct Gateway {
     pub listen_keys: ListenKeys,
     /// What clients have asked in the current intervals.
     pub rate_limits: RateLimiter,
+    /// What was heard last of the markets' phases.
+    pub phases: Phases,
     /// How much a connection may cost.
     pub connections: ConnectionLimits,
     /// Messages per second that a client may send on a stream, if limited.
@@ -46,6 +50,8 @@ pub struct Gateway {
 
 struct TenantTexts {
     markets: Vec<(MarketText, SelfTrade)>,
+    /// When the tenant's day ends.
+    day_end: DayEnd,
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
@@ -62,6 +68,8 @@ pub struct Market<'a> {
     pub text: &'a MarketText,
     /// What happens where an order that does not say so meets its own account.
     pub self_trade: SelfTrade,
+    /// When its tenant's day ends.
+    pub day_end: DayEnd,
 }
 
 impl<'a> Market<'a> {
@@ -90,6 +98,7 @@ impl Gateway {
                 tenant.markets.iter().map(|market| (text(market), mode(market))).collect()
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
+            day_end: config.day_end(&tenant.name),
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
@@ -97,9 +106,10 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
-            keys: KeyStore::new(&config.keys, &directory),
+            keys: KeyStore::new(&config.keys, &config.operators, &directory),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
             listen_keys: ListenKeys::default(),
+            phases: Phases::new(&directory),
             rate_limits: RateLimiter::new(&config.rate_limits, &directory),
             connections: ConnectionLimits {
                 outbox_bytes: config.server.outbox_bytes.unwrap_or(defaults.outbox_bytes),
@@ -136,8 +146,10 @@ impl Gateway {
     #[must_use]
     pub fn market_by_id(&self, tenant: TenantId, market: MarketId) -> Option<Market<'_>> {
         let entry = self.directory.tenant(tenant)?;
-        let (text, self_trade) = self.tenants.get(tenant.0 as usize)?.markets.get(usize::from(market.0))?;
-        Some(Market { tenant: entry, entry: entry.market(market)?, text, self_trade: *self_trade })
+        let texts = self.tenants.get(tenant.0 as usize)?;
+        let (text, self_trade) = texts.markets.get(usize::from(market.0))?;
+        let day_end = texts.day_end;
+        Some(Market { tenant: entry, entry: entry.market(market)?, text, self_trade: *self_trade, day_end })
     }
 
     /// All markets of a tenant.

@@ -9,7 +9,7 @@ use rialto_engine::ids::{AccountId, TenantId};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::config::KeyConfig;
+use crate::config::{KeyConfig, OperatorConfig};
 
 /// The longest API key in bytes.
 const API_KEY_MAX: usize = 128;
@@ -46,7 +46,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Whose requests these are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// The tenant.
     pub tenant: TenantId,
@@ -54,50 +54,80 @@ pub struct Identity {
     pub account: AccountId,
 }
 
-/// A key that may sign.
-#[derive(Clone)]
+/// A user's key.
+#[derive(Clone, Debug)]
 pub struct ApiKey {
     /// Whose it is.
     pub identity: Identity,
+    /// What it signs with.
+    pub signer: Signer,
+}
+
+/// An operator's key.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// The operator's name.
+    pub name: String,
+    /// Whose markets he runs.
+    pub tenant: TenantId,
+    /// What the key signs with.
+    pub signer: Signer,
+}
+
+/// The private part of a key.
+#[derive(Clone)]
+pub struct Signer {
     /// Keyed with the secret, so that a signature costs no key schedule.
     mac: Hmac<Sha256>,
 }
 
-impl fmt::Debug for ApiKey {
+impl fmt::Debug for Signer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ApiKey").field("identity", &self.identity).finish_non_exhaustive()
+        formatter.write_str("Signer")
     }
 }
 
-/// All keys of all tenants. A key names one user of one tenant.
+/// All keys of all tenants. A key names one user, or one operator, of one tenant.
 #[derive(Clone, Debug, Default)]
 pub struct KeyStore {
     keys: HashMap<String, ApiKey>,
+    operators: HashMap<String, Operator>,
 }
 
 impl KeyStore {
     /// The keys of a configuration. One whose user is not in the directory is left out, and cannot
     /// sign.
     #[must_use]
-    pub fn new(keys: &[KeyConfig], directory: &Directory) -> Self {
+    pub fn new(keys: &[KeyConfig], operators: &[OperatorConfig], directory: &Directory) -> Self {
         let key = |config: &KeyConfig| {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
             Some((config.api_key.clone(), ApiKey::new(identity, &config.secret)))
         };
-        Self { keys: keys.iter().filter_map(key).collect() }
+        let operator = |config: &OperatorConfig| {
+            let tenant = directory.tenant_named(&config.tenant)?.id;
+            let operator = Operator { name: config.name.clone(), tenant, signer: Signer::new(&config.secret) };
+            Some((config.api_key.clone(), operator))
+        };
+        Self { keys: keys.iter().filter_map(key).collect(), operators: operators.iter().filter_map(operator).collect() }
     }
 
     /// A store of one key.
     #[cfg(test)]
     pub fn of_one(api_key: &str, key: ApiKey) -> Self {
-        Self { keys: HashMap::from([(api_key.to_owned(), key)]) }
+        Self { keys: HashMap::from([(api_key.to_owned(), key)]), ..Self::default() }
     }
 
-    /// A key by its public part.
+    /// A user's key by its public part.
     #[must_use]
     pub fn find(&self, api_key: &str) -> Option<&ApiKey> {
         self.keys.get(api_key)
+    }
+
+    /// An operator's key by its public part.
+    #[must_use]
+    pub fn find_operator(&self, api_key: &str) -> Option<&Operator> {
+        self.operators.get(api_key)
     }
 }
 
@@ -105,10 +135,18 @@ impl ApiKey {
     /// A key with its secret.
     #[must_use]
     pub fn new(identity: Identity, secret: &Secret) -> Self {
+        Self { identity, signer: Signer::new(secret) }
+    }
+}
+
+impl Signer {
+    /// What signs with a secret.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
         // HMAC takes keys of any length, so that the other arm is never taken; it can sign nothing
         // that anybody knows.
         let mac = Hmac::new_from_slice(secret.0.as_bytes()).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        Self { identity, mac }
+        Self { mac }
     }
 
     /// Whether a signature in hexadecimal digits, of either case, is that of a payload. The

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod auth;
+pub mod cancel_on_disconnect;
 pub mod cli;
 pub mod config;
 pub mod connection;
@@ -19,8 +20,11 @@ pub mod gateway;
 pub mod json;
 pub mod keys;
 pub mod market_api;
+pub mod operator;
+pub mod order_lists;
 pub mod orders;
 pub mod params;
+pub mod phases;
 pub mod rate_limits;
 pub mod rest;
 pub mod server;

@@ -57,6 +57,8 @@ pub enum MarketMethod {
     TickerBook,
     /// A window of one's choice.
     TickerRolling,
+    /// The phase, and the likely result of the auction. The dialect has no such thing.
+    Auction,
 }
 
 impl MarketMethod {
@@ -75,6 +77,7 @@ impl MarketMethod {
             "ticker/price" => Self::TickerPrice,
             "ticker/bookTicker" => Self::TickerBook,
             "ticker" => Self::TickerRolling,
+            "auction" => Self::Auction,
             _ => return None,
         })
     }
@@ -94,6 +97,7 @@ impl MarketMethod {
             "ticker.price" => Self::TickerPrice,
             "ticker.book" => Self::TickerBook,
             "ticker" => Self::TickerRolling,
+            "auction" => Self::Auction,
             _ => return None,
         })
     }
@@ -187,6 +191,12 @@ pub async fn call(
             selection.write(tenant, &tickers, &mut out, |out, market, ticker| {
                 MarketFormat::new(market, unit).last_price(out, ticker);
             });
+        }
+        MarketMethod::Auction => {
+            let market = required_market(tenant, params)?;
+            let states = exchange.market_data().states(tenant.id).await.map_err(refused)?;
+            let state = states.get(usize::from(market.id.0)).ok_or_else(ApiError::unknown)?;
+            MarketFormat::new(market, unit).auction(&mut out, state);
         }
         MarketMethod::TickerBook => {
             let selection = Selection::of(tenant, params)?;

@@ -2,19 +2,26 @@
 //!
 //! Requests of REST and of the WebSocket API become the same commands, and their answers the same
 //! JSON. A request is read by the file of its name ([`place`], [`cancel`], [`replace`],
-//! [`amend`]), a new order in three steps: [`fields`] sorts the parameters, [`order_type`] says
-//! what belongs to each type, and [`new_order`] makes the engine's order of it. [`contingent`] knows
-//! orders that wait for a price, [`prevention`] what an order lost to its own account. [`answer`]
-//! tells what became of a command. Everything is one pass over the parameters and one over the answer,
+//! [`amend`]), a new order in four steps: [`fields`] sorts the parameters by the names of [`field`],
+//! [`order_type`] says what belongs to each type, [`instructions`] what else may be asked for, and
+//! [`new_order`] makes the engine's order of it. [`contingent`] knows orders that wait for a price,
+//! [`prevention`] what an order lost to its own account, [`day`] when a day ends. [`answer`] tells
+//! what became of a command. Everything is one pass over the parameters and one over the answer,
 //! into a buffer that is reused: this is the way of every order.
 
 pub mod amend;
 pub mod answer;
 pub mod cancel;
 pub mod contingent;
+pub mod day;
+mod field;
 mod fields;
+pub mod instructions;
+pub mod list_report;
+pub mod mass_cancel;
 pub mod names;
 mod new_order;
+pub mod order_list;
 mod order_type;
 pub mod place;
 pub mod prevention;
@@ -44,6 +51,8 @@ pub struct OrderRequest<'a> {
     pub params: &'a Params<'a>,
     /// In which unit the reply's times are.
     pub unit: TimeUnit,
+    /// When it came.
+    pub now: Nanos,
 }
 
 /// Reads a request: one function for each kind.
@@ -84,8 +93,20 @@ pub enum PendingKind {
         /// The client's name for the cancel.
         id: Option<ClientOrderId>,
     },
-    /// To cancel all of a market.
+    /// To cancel all of a market, or many.
     CancelAll,
+    /// To place a list of orders.
+    PlaceList {
+        /// What its reply needs to know.
+        placing: Placing,
+        /// How many orders.
+        orders: u32,
+    },
+    /// To cancel one.
+    CancelList {
+        /// The client's name for the cancel.
+        id: Option<ClientOrderId>,
+    },
     /// To replace one.
     Replace {
         /// The new order.
@@ -116,6 +137,19 @@ pub struct Placing {
     pub market: bool,
 }
 
+impl Detail {
+    /// The detail of a `newOrderRespType`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "ACK" => Some(Self::Ack),
+            "RESULT" => Some(Self::Result),
+            "FULL" => Some(Self::Full),
+            _ => None,
+        }
+    }
+}
+
 /// How much of a placed order the reply tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
@@ -128,20 +162,25 @@ pub enum Detail {
 }
 
 impl Pending {
-    /// Whether there is to be a new order.
+    /// How many new orders there are to be.
     #[must_use]
-    pub const fn places(&self) -> bool {
-        matches!(self.asked, PendingKind::Place(_) | PendingKind::Replace { .. })
+    pub const fn places(&self) -> u32 {
+        match self.asked {
+            PendingKind::Place(_) | PendingKind::Replace { .. } => 1,
+            PendingKind::PlaceList { orders, .. } => orders,
+            _ => 0,
+        }
     }
 
     /// The client's name for a cancel, which the report of the cancelled order carries.
     #[must_use]
     pub const fn cancel_id(&self) -> Option<ClientOrderId> {
         match self.asked {
-            PendingKind::Cancel { id } | PendingKind::Replace { id, .. } | PendingKind::CancelOverLimit { id, .. } => {
-                id
-            }
-            PendingKind::Place(_) | PendingKind::CancelAll | PendingKind::Amend => None,
+            PendingKind::Cancel { id }
+            | PendingKind::CancelList { id }
+            | PendingKind::Replace { id, .. }
+            | PendingKind::CancelOverLimit { id, .. } => id,
+            PendingKind::Place(_) | PendingKind::PlaceList { .. } | PendingKind::CancelAll | PendingKind::Amend => None,
         }
     }
 }
@@ -150,16 +189,16 @@ impl Pending {
 /// in the dialect, unless nothing was tried.
 pub fn withdraw(gateway: &Gateway, pending: &Pending, error: &ApiError, now: Nanos) {
     let never_was = match pending.asked {
-        PendingKind::Place(_) => error.code != ApiError::outcome_unknown().code,
+        PendingKind::Place(_) | PendingKind::PlaceList { .. } => error.code != ApiError::outcome_unknown().code,
         PendingKind::Replace { .. } => error.code == ApiError::busy().code,
         _ => false,
     };
     if never_was {
-        gateway.rate_limits.give_back(pending.identity, 1, now);
+        gateway.rate_limits.give_back(pending.identity, pending.places(), now);
     }
 }
 
-/// Counts the new order of a command, if it has one, against its owner's limits. A replacement
+/// Counts the new orders of a command, if it has some, against its owner's limits. A replacement
 /// that finds no room still cancels, if its owner wants that.
 ///
 /// # Errors
@@ -170,10 +209,12 @@ pub fn admit(
     pending: Pending,
     now: Nanos,
 ) -> Result<(Command, Pending), ApiError> {
-    if !pending.places() {
+    let orders = pending.places();
+    if orders == 0 {
         return Ok((command, pending));
     }
-    let Err(exceeded) = gateway.rate_limits.take_order(pending.identity, now) else { return Ok((command, pending)) };
+    let taken = gateway.rate_limits.take_orders(pending.identity, orders, now);
+    let Err(exceeded) = taken else { return Ok((command, pending)) };
     match (command, pending.asked) {
         (Command::Replace { cancel, .. }, PendingKind::Replace { id, cancel_over_limit: true, .. }) => {
             let asked = PendingKind::CancelOverLimit { id, exceeded };

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::error::ApiError;
 
 /// No request of the dialect has more parameters than half of this.
-const PARAMETERS_MAX: usize = 48;
+const PARAMETERS_MAX: usize = 128;
 
 /// A parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(params.len(), 4);
         assert_eq!(Params::of_rest("a=1&a=2", "").expect_err("refused").code, -1101);
         assert_eq!(Params::of_rest("", "a=1&a=2").expect_err("refused").code, -1101);
-        let many: Vec<String> = (0..60).map(|number| format!("p{number}=1")).collect();
+        let many: Vec<String> = (0..130).map(|number| format!("p{number}=1")).collect();
         assert_eq!(Params::of_rest(&many.join("&"), "").expect_err("refused").code, -1101);
     }
 

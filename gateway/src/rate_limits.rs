@@ -106,15 +106,15 @@ impl RateLimiter {
         self.addresses.budget(self.limits(tenant).weight(), tenant, address, now)
     }
 
-    /// Counts an order of an account.
+    /// Counts orders of an account, all or none.
     ///
     /// # Errors
-    /// The first limit that leaves no room for it; then it is not counted.
-    pub fn take_order(&self, identity: Identity, now: Nanos) -> Result<(), Exceeded> {
+    /// The first limit that leaves no room for them; then they are not counted.
+    pub fn take_orders(&self, identity: Identity, orders: u32, now: Nanos) -> Result<(), Exceeded> {
         let counts = || self.order_counts(identity);
         for (taken, (window, rule)) in counts().enumerate() {
-            if !window.take(rule.interval.period(now), 1, rule.limit) {
-                counts().take(taken).for_each(|(window, rule)| window.give_back(rule.interval.period(now), 1));
+            if !window.take(rule.interval.period(now), orders, rule.limit) {
+                counts().take(taken).for_each(|(window, rule)| window.give_back(rule.interval.period(now), orders));
                 return Err(Exceeded { limit: rule, now });
             }
         }

@@ -29,8 +29,10 @@ use crate::gateway::Gateway;
 use crate::json::TimeUnit;
 use crate::keys::{ApiKey, Identity};
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, place, replace};
+use crate::operator::{self, OperatorCall};
+use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
+use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::limit::Usage;
 use crate::rate_limits::weight::Weight;
@@ -128,7 +130,7 @@ async fn route(
 
 /// A REST request.
 struct Call<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     request: &'a HttpRequest,
     /// The tenant that host or path name.
     tenant: Option<TenantId>,
@@ -156,14 +158,28 @@ impl Call<'_> {
             (&Method::GET, "ping") => Ok(b"{}".to_vec()),
             (&Method::GET, "time") => Ok(format!("{{\"serverTime\":{}}}", unit.count(self.now)).into_bytes()),
             (&Method::GET, "exchangeInfo") => {
+                let tenant = self.public()?;
+                let phases = phases::of(&worker.gateway, tenant).await;
                 let mut out = Vec::with_capacity(4_096);
-                exchange_info::write(&mut out, &worker.gateway, self.public()?, params, self.now)?;
+                exchange_info::write(&mut out, &worker.gateway, tenant, &phases, params, self.now)?;
                 Ok(out)
             }
             (&Method::POST, "order") => self.command(place::parse).await,
             (&Method::POST, "order/test") => place::test(&self.order_request(self.signed()?.identity)),
             (&Method::DELETE, "order") => self.command(cancel::parse).await,
+            (&Method::DELETE, "openOrders") if params.get("symbol").is_none() => {
+                let Signed { identity, deadline } = self.signed()?;
+                self.inquiry_of(identity).cancel_everywhere(deadline).await
+            }
             (&Method::DELETE, "openOrders") => self.command(cancel::parse_all).await,
+            (&Method::POST, "orderList/oco") => self.command(order_list::parse_oco).await,
+            (&Method::POST, "order/oco") => self.command(order_list::parse_old_oco).await,
+            (&Method::POST, "orderList/oto") => self.command(order_list::parse_oto).await,
+            (&Method::POST, "orderList/otoco") => self.command(order_list::parse_otoco).await,
+            (&Method::DELETE, "orderList") => self.command(order_list::parse_cancel).await,
+            (&Method::GET, "orderList") => self.inquiry()?.order_list().await,
+            (&Method::GET, "openOrderList") => self.inquiry()?.open_order_lists().await,
+            (&Method::GET, "allOrderList") => self.inquiry()?.all_order_lists().await,
             (&Method::POST, "order/cancelReplace") => self.command(replace::parse).await,
             (&Method::PUT, "order/amend/keepPriority") => self.command(amend::parse).await,
             (&Method::GET, "order") => self.inquiry()?.order().await,
@@ -173,11 +189,7 @@ impl Call<'_> {
             (&Method::GET, "account") => self.inquiry()?.account().await,
             (&Method::GET, "account/commission") => self.inquiry()?.commission(),
             (&Method::GET, "rateLimit/order") => Ok(self.inquiry()?.order_limits()),
-            // Order lists are not offered, so that there are none.
-            (&Method::GET, "openOrderList" | "allOrderList") => {
-                self.signed()?;
-                Ok(b"[]".to_vec())
-            }
+            (&Method::GET, "myFilters") => self.inquiry()?.filters(),
             // There are some, and nobody keeps them.
             (&Method::GET, "myPreventedMatches") => Err(ApiError::unsupported()),
             (_, "userDataStream") => self.user_data_stream(),
@@ -186,8 +198,11 @@ impl Call<'_> {
         }
     }
 
-    /// What clients ask beside `/api`, most of it only to find that there is none.
+    /// What operators ask, and what clients ask beside `/api`, most of it only to find that there is none.
     async fn other(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        if let Some(path) = path.strip_prefix(operator::PREFIX) {
+            return self.operate(path).await;
+        }
         if self.request.method() != Method::GET {
             return Err(ApiError::no_such_path());
         }
@@ -205,7 +220,7 @@ impl Call<'_> {
         let Signed { identity, deadline } = self.signed()?;
         let gateway = &self.worker.gateway;
         let (command, pending) = parse(&self.order_request(identity))?;
-        if pending.places() {
+        if pending.places() > 0 {
             self.told.orders_of.set(Some(identity));
         }
         let (command, pending) = orders::admit(gateway, command, pending, self.now)?;
@@ -219,12 +234,24 @@ impl Call<'_> {
     }
 
     fn order_request(&self, identity: Identity) -> OrderRequest<'_> {
-        OrderRequest { gateway: &self.worker.gateway, identity, params: &self.params, unit: self.unit }
+        OrderRequest { gateway: &self.worker.gateway, identity, params: &self.params, unit: self.unit, now: self.now }
     }
 
     fn inquiry(&self) -> Result<Inquiry<'_>, ApiError> {
-        let identity = self.signed()?.identity;
-        Ok(Inquiry { worker: self.worker, identity, params: &self.params, unit: self.unit, now: self.now })
+        Ok(self.inquiry_of(self.signed()?.identity))
+    }
+
+    fn inquiry_of(&self, identity: Identity) -> Inquiry<'_> {
+        Inquiry { worker: self.worker, identity, params: &self.params, unit: self.unit, now: self.now }
+    }
+
+    async fn operate(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
+        let key = api_key(self.request);
+        let checked = auth::check_operator(keys, key, self.tenant, query, self.body, &self.params, self.now);
+        let (operator, deadline) = checked?;
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        OperatorCall { worker, operator, params, unit, deadline }.answer(self.request.method(), path).await
     }
 
     /// Listen keys need the API key and no signature.
@@ -263,12 +290,20 @@ impl Call<'_> {
 }
 
 /// Paths of `/api/v3` that answer to some method.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 22] = [
     "ping",
     "time",
     "exchangeInfo",
     "order",
     "order/test",
+    "order/oco",
+    "orderList",
+    "orderList/oco",
+    "orderList/oto",
+    "orderList/otoco",
+    "openOrderList",
+    "allOrderList",
+    "myFilters",
     "openOrders",
     "order/cancelReplace",
     "order/amend/keepPriority",

@@ -200,6 +200,9 @@ impl StreamHub {
                             format(unit).rolling_event(out, now, *window, statistics);
                         });
                     }
+                    Content::State(state) => self.tell(subject(one, Stream::Auction), |out, unit| {
+                        format(unit).auction_event(out, now, state);
+                    }),
                     Content::Kline(update) => {
                         self.tell(subject(one, Stream::Kline(update.interval)), |out, unit| {
                             format(unit).kline_event(out, now, update);

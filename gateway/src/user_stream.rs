@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::Release;
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
 use rialto_engine::message::Expiry;
+use rialto_engine::order::{Display, Distance};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
@@ -21,8 +22,9 @@ use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::{ApiKey, Identity};
+use crate::orders::list_report::{self, ListTold};
 use crate::orders::prevention::{self, Prevention};
-use crate::orders::{contingent, names, report};
+use crate::orders::{contingent, instructions, names, report};
 use crate::worker::Worker;
 
 /// Whom an account's events are told.
@@ -67,11 +69,28 @@ pub fn tell(
                 let report = Report { gateway: &worker.gateway, market, unit: listener.unit, now };
                 listener.send(worker, |out| report.write(out, update, prevention, cancel_id));
             }
+            for (market, list) in lists_of(worker, release, account) {
+                listener.send(worker, |out| list.write_event(out, market, listener.unit, now));
+            }
             listener.send(worker, |out| {
                 write_position(out, &worker.gateway, release.tenant, own(), listener.unit, now);
             });
         }
     }
+}
+
+/// The lists of an account that a release tells something of, and how they stand.
+fn lists_of<'a>(worker: &'a Worker, release: &Release, account: AccountId) -> Vec<(Market<'a>, ListTold)> {
+    let mut lists: Vec<(Market<'a>, ListTold)> = Vec::new();
+    for update in release.updates.iter().filter(|update| update.order.account == account) {
+        let is_told = |list| lists.iter().any(|(_, told)| told.id == list);
+        if update.order.instructions.link.is_none_or(|link| is_told(link.list)) || !list_report::is_news(update) {
+            continue;
+        }
+        let market = worker.gateway.market_by_id(release.tenant, update.order.market);
+        lists.extend(market.zip(ListTold::of_release(release, &update.order)));
+    }
+    lists
 }
 
 impl Subscription {
@@ -156,7 +175,7 @@ impl Report<'_> {
         out.push(b'"');
         word(out, "S", names::side(order.side));
         word(out, "o", names::order_type(order));
-        word(out, "f", names::time_in_force(order.kind));
+        word(out, "f", names::time_in_force(order));
         key(out, "q");
         text.quantity(out, order.quantity);
         key(out, "p");
@@ -164,10 +183,18 @@ impl Report<'_> {
         key(out, "P");
         text.price(out, contingent::stop_price(order));
         // Since when it follows the price (`D`) only the book knows.
-        if let Some(delta) = contingent::trailing_delta_of(order) {
-            number(out, "d", u64::from(delta.0));
+        match contingent::distance(order) {
+            None => {}
+            Some(Distance::Share(share)) => number(out, "d", u64::from(share.0)),
+            Some(Distance::Ticks(ticks)) => {
+                key(out, "trailingAmount");
+                text.price(out, ticks);
+            }
         }
-        out.extend_from_slice(b",\"F\":\"0.00000000\",\"g\":-1");
+        key(out, "F");
+        text.quantity(out, if let Display::Iceberg(peak) = order.instructions.display { peak } else { Quantity::ZERO });
+        key(out, "g");
+        report::order_list_id(out, order);
         word(out, "C", if canceled { order.client_id.as_str() } else { "" });
         word(out, "x", execution_type(event));
         word(out, "X", names::status(order.status));
@@ -182,7 +209,7 @@ impl Report<'_> {
         json::integer(out, execution.map_or(-1, |execution| i64::try_from(execution.trade.0).unwrap_or(i64::MAX)));
         number(out, "I", report::execution_id(order));
         let is_open = matches!(order.status, Status::New | Status::PartiallyFilled);
-        let working = order.working_since().filter(|_| order.status != Status::Rejected);
+        let working = report::working_since(order).filter(|_| order.status != Status::Rejected);
         key(out, "w");
         json::boolean(out, is_open && working.is_some());
         key(out, "m");
@@ -200,6 +227,7 @@ impl Report<'_> {
             number(out, "W", self.unit.count(time));
         }
         word(out, "V", names::self_trade(order.instructions.self_trade));
+        self.write_asked(out, order);
         if let OrderEvent::Expired(reason) = event
             && let Some(reason) = names::expiry(*reason)
         {
@@ -211,15 +239,49 @@ impl Report<'_> {
         out.push(b'}');
     }
 
-    /// What was lost in a trade that was prevented, and with whom. There are no trade groups, and
-    /// prevented matches have no numbers (`v`).
+    /// What an order asked for, under the dialect's letters; under its own names what the dialect has no
+    /// letters for.
+    fn write_asked(&self, out: &mut Vec<u8>, order: &OrderView) {
+        let asked = &order.instructions;
+        if asked.tag > 0 {
+            out.extend_from_slice(b",\"j\":");
+            json::number(out, asked.tag);
+        }
+        if let Some(peg) = asked.peg {
+            out.extend_from_slice(b",\"gP\":\"");
+            out.extend_from_slice(instructions::peg_price_type(order.side, peg).as_bytes());
+            out.push(b'"');
+            if peg.offset != 0 {
+                out.extend_from_slice(b",\"gOT\":\"TICKS\",\"gOV\":");
+                json::integer(out, peg.offset);
+            }
+        }
+        if let Some(end) = asked.lifetime.end() {
+            out.extend_from_slice(b",\"goodTillDate\":");
+            json::time(out, end, self.unit);
+        }
+        if asked.display == Display::Hidden {
+            out.extend_from_slice(b",\"hidden\":true");
+        }
+        if !asked.minimum.is_zero() {
+            out.extend_from_slice(b",\"minQty\":");
+            self.market.text.quantity(out, asked.minimum);
+        }
+    }
+
+    /// What was lost in a trade that was prevented, and with whom. Prevented matches have no numbers
+    /// (`v`).
     fn write_prevention(&self, out: &mut Vec<u8>, order: &OrderView, prevention: Prevention) {
         let text = self.market.text;
         out.extend_from_slice(b",\"A\":");
         text.quantity(out, prevention::prevented(order));
         out.extend_from_slice(b",\"B\":");
         text.quantity(out, prevention.lost);
-        out.extend_from_slice(b",\"u\":-1");
+        out.extend_from_slice(b",\"u\":");
+        match order.instructions.group {
+            0 => json::integer(out, -1),
+            group => json::number(out, u64::from(group)),
+        }
         if let Some(met) = prevention.met {
             out.extend_from_slice(b",\"U\":");
             json::number(out, met.order.0);
@@ -337,7 +399,7 @@ impl ListenKeys {
             listen.used = Instant::now();
             return name.clone();
         }
-        let name = key.derive(&now.0.to_be_bytes());
+        let name = key.signer.derive(&now.0.to_be_bytes());
         keys.insert(name.clone(), ListenKey { identity: key.identity, used: Instant::now() });
         name
     }

@@ -19,14 +19,16 @@ use rialto_engine::units::Nanos;
 use self::message::{Id, Message};
 use crate::account::Inquiry;
 use crate::auth::{self, Signed};
+use crate::cancel_on_disconnect::CancelOnDisconnect;
 use crate::connection::{Connection, Reader};
 use crate::error::ApiError;
 use crate::exchange_info;
 use crate::json::{self, TimeUnit};
 use crate::keys::Identity;
 use crate::market_api::{self, MarketMethod};
-use crate::orders::{self, OrderRequest, Parse, Pending, amend, answer, cancel, place, replace};
+use crate::orders::{self, OrderRequest, Parse, Pending, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
+use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::weight::Weight;
 use crate::user_stream::Subscription;
@@ -42,6 +44,8 @@ pub struct SessionOptions {
     pub unit: TimeUnit,
     /// Whether replies report rate limits.
     pub rate_limits: bool,
+    /// Whether what is placed ends with the connection.
+    pub cancel_on_disconnect: bool,
 }
 
 impl SessionOptions {
@@ -56,7 +60,8 @@ impl SessionOptions {
             Some(name) => TimeUnit::named(name).ok_or(INVALID_TIME_UNIT)?,
         };
         let rate_limits = params.boolean("returnRateLimits")?.unwrap_or(true);
-        Ok(Self { unit, rate_limits })
+        let cancel_on_disconnect = params.boolean("cancelOnDisconnect")?.unwrap_or(false);
+        Ok(Self { unit, rate_limits, cancel_on_disconnect })
     }
 }
 
@@ -97,6 +102,8 @@ pub struct Session {
     logon: RefCell<Option<Logon>>,
     subscriptions: RefCell<Vec<(u32, Identity)>>,
     next_subscription: Cell<u32>,
+    /// What ends with the connection, if its client wants that.
+    orders: Rc<CancelOnDisconnect>,
 }
 
 struct Logon {
@@ -118,6 +125,9 @@ impl SocketWaiter {
     pub fn answer(self, worker: &Worker, release: Option<&Arc<Release>>) {
         let session = &self.session;
         session.connection.request_finished();
+        if let Some(release) = release.filter(|_| self.pending.places() > 0) {
+            session.orders.placed(&session.worker, self.pending.identity, release);
+        }
         worker.format(|out| {
             let written = begin(out, &self.asker.id);
             let result = match release {
@@ -138,6 +148,7 @@ impl SocketWaiter {
 /// What must be waited for.
 #[derive(Clone, Copy)]
 enum Query {
+    ExchangeInfo,
     Market(MarketMethod),
     Own(OwnQuery),
 }
@@ -150,6 +161,10 @@ enum OwnQuery {
     AllOrders,
     MyTrades,
     Account,
+    OrderList,
+    OpenOrderLists,
+    AllOrderLists,
+    CancelEverywhere,
 }
 
 /// Serves a connection until it ends.
@@ -167,11 +182,14 @@ pub async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut reader: R
         logon: RefCell::default(),
         subscriptions: RefCell::default(),
         next_subscription: Cell::new(0),
+        orders: Rc::default(),
     });
+    session.orders.enable(options.cancel_on_disconnect);
     while let Some(text) = reader.next_text().await {
         session.take(text);
     }
     session.unsubscribe_all();
+    session.orders.ended(&session.worker);
 }
 
 impl Session {
@@ -199,7 +217,12 @@ impl Session {
             "order.cancel" => cancel::parse,
             "order.cancelReplace" => replace::parse,
             "order.amend.keepPriority" => amend::parse,
-            "openOrders.cancelAll" => cancel::parse_all,
+            "openOrders.cancelAll" if params.get("symbol").is_some() => cancel::parse_all,
+            "orderList.place" => order_list::parse_old_oco,
+            "orderList.place.oco" => order_list::parse_oco,
+            "orderList.place.oto" => order_list::parse_oto,
+            "orderList.place.otoco" => order_list::parse_otoco,
+            "orderList.cancel" => order_list::parse_cancel,
             _ => return self.take_other(asker, method, params, now),
         };
         // Before anything is looked for among them: what is wrong may be that some were not taken.
@@ -226,7 +249,7 @@ impl Session {
         now: Nanos,
     ) -> Result<(), ApiError> {
         let gateway = &*self.worker.gateway;
-        let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit })?;
+        let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit, now })?;
         let (command, pending) = orders::admit(gateway, command, pending, now)?;
         let waiter = SocketWaiter { session: Rc::clone(self), asker, pending };
         let request = Request::Command { command, deadline };
@@ -248,11 +271,16 @@ impl Session {
 
     fn take_other(self: &Rc<Self>, asker: Asker, method: &str, params: Params<'_>, now: Nanos) {
         let query = match method {
+            "exchangeInfo" => Some(Query::ExchangeInfo),
             "order.status" => Some(Query::Own(OwnQuery::Order)),
             "openOrders.status" => Some(Query::Own(OwnQuery::OpenOrders)),
             "allOrders" => Some(Query::Own(OwnQuery::AllOrders)),
             "myTrades" => Some(Query::Own(OwnQuery::MyTrades)),
             "account.status" => Some(Query::Own(OwnQuery::Account)),
+            "orderList.status" => Some(Query::Own(OwnQuery::OrderList)),
+            "openOrderLists.status" => Some(Query::Own(OwnQuery::OpenOrderLists)),
+            "allOrderLists" => Some(Query::Own(OwnQuery::AllOrderLists)),
+            "openOrders.cancelAll" => Some(Query::Own(OwnQuery::CancelEverywhere)),
             _ => MarketMethod::from_ws_method(method).map(Query::Market),
         };
         match query {
@@ -277,11 +305,6 @@ impl Session {
         match method {
             "ping" => Ok(b"{}".to_vec()),
             "time" => Ok(format!("{{\"serverTime\":{}}}", unit.count(now)).into_bytes()),
-            "exchangeInfo" => {
-                let mut out = Vec::with_capacity(2_048);
-                exchange_info::write(&mut out, gateway, gateway.tenancy.public(self.tenant_or_own())?, params, now)?;
-                Ok(out)
-            }
             "session.logon" => self.log_on(params, now),
             "session.status" => Ok(self.status(now)),
             "session.logout" => {
@@ -297,9 +320,14 @@ impl Session {
                 });
                 Ok(out)
             }
-            "order.test" => place::test(&OrderRequest { gateway, identity: signed()?, params, unit }),
+            "order.test" => place::test(&OrderRequest { gateway, identity: signed()?, params, unit, now }),
             "account.commission" => inquiry()?.commission(),
             "account.rateLimits.orders" => Ok(inquiry()?.order_limits()),
+            "myFilters" => inquiry()?.filters(),
+            "session.cancelOnDisconnect" => {
+                self.orders.enable(params.boolean("enabled")?.unwrap_or(true));
+                Ok(self.status(now))
+            }
             "userDataStream.subscribe" => {
                 let logon = self.logon.borrow().as_ref().map(|logon| logon.identity);
                 self.subscribe(logon.ok_or_else(ApiError::rejected_api_key)?)
@@ -334,15 +362,15 @@ impl Session {
     /// Asks in a task of its own, which replies.
     fn query(self: &Rc<Self>, asker: Asker, query: Query, params: Params<'_>, now: Nanos) -> Result<(), ApiError> {
         params.check()?;
-        let identity = match query {
-            Query::Market(_) => None,
-            Query::Own(_) => Some(self.authorize(&params, now)?.identity),
+        let signed = match query {
+            Query::ExchangeInfo | Query::Market(_) => None,
+            Query::Own(_) => Some(self.authorize(&params, now)?),
         };
         let session = Rc::clone(self);
         let params = params.into_owned();
         self.connection.request_started();
         actix_web::rt::spawn(async move {
-            let result = session.run(query, identity, &params, now).await;
+            let result = session.run(query, signed, &params, now).await;
             session.connection.request_finished();
             session.reply(asker, None, result);
         });
@@ -352,19 +380,26 @@ impl Session {
     async fn run(
         &self,
         query: Query,
-        identity: Option<Identity>,
+        signed: Option<Signed>,
         params: &Params<'_>,
         now: Nanos,
     ) -> Result<Vec<u8>, ApiError> {
         let (worker, unit) = (&*self.worker, self.options.unit);
         match query {
+            Query::ExchangeInfo => {
+                let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
+                let phases = phases::of(&worker.gateway, tenant).await;
+                let mut out = Vec::with_capacity(4_096);
+                exchange_info::write(&mut out, &worker.gateway, tenant, &phases, params, now)?;
+                Ok(out)
+            }
             Query::Market(method) => {
                 let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
                 let called = market_api::call(&worker.gateway.exchange, tenant, method, params, unit);
                 called.await.map(String::into_bytes)
             }
             Query::Own(query) => {
-                let identity = identity.ok_or_else(ApiError::rejected_api_key)?;
+                let Signed { identity, deadline } = signed.ok_or_else(ApiError::rejected_api_key)?;
                 let inquiry = Inquiry { worker, identity, params, unit, now };
                 match query {
                     OwnQuery::Order => inquiry.order().await,
@@ -372,6 +407,10 @@ impl Session {
                     OwnQuery::AllOrders => inquiry.all_orders().await,
                     OwnQuery::MyTrades => inquiry.my_trades().await,
                     OwnQuery::Account => inquiry.account().await,
+                    OwnQuery::OrderList => inquiry.order_list().await,
+                    OwnQuery::OpenOrderLists => inquiry.open_order_lists().await,
+                    OwnQuery::AllOrderLists => inquiry.all_order_lists().await,
+                    OwnQuery::CancelEverywhere => inquiry.cancel_everywhere(deadline).await,
                 }
             }
         }
@@ -385,6 +424,9 @@ impl Session {
     fn log_on(&self, params: &Params<'_>, now: Nanos) -> Result<Vec<u8>, ApiError> {
         let signed = auth::check_socket(&self.worker.gateway.keys, self.tenant, params, now)?;
         let api_key = params.required("apiKey")?.to_owned();
+        if let Some(enabled) = params.boolean("cancelOnDisconnect")? {
+            self.orders.enable(enabled);
+        }
         self.logon.replace(Some(Logon { identity: signed.identity, api_key, since: now }));
         if self.tenant.is_none() {
             self.budget.replace(self.worker.budget(Some(signed.identity.tenant), self.address, now));
@@ -408,6 +450,8 @@ impl Session {
         json::time(&mut out, self.connected, unit);
         out.extend_from_slice(b",\"returnRateLimits\":");
         json::boolean(&mut out, self.options.rate_limits);
+        out.extend_from_slice(b",\"cancelOnDisconnect\":");
+        json::boolean(&mut out, self.orders.is_enabled());
         out.extend_from_slice(b",\"serverTime\":");
         json::time(&mut out, now, unit);
         out.extend_from_slice(b",\"userDataStream\":");
@@ -509,8 +553,11 @@ mod tests {
 
     #[test]
     fn urls_choose_unit_and_rate_limits() {
-        let options = SessionOptions::of_query("returnRateLimits=false&timeUnit=MICROSECOND").expect("reads");
-        assert_eq!(options, SessionOptions { unit: TimeUnit::Microsecond, rate_limits: false });
+        let query = "returnRateLimits=false&timeUnit=MICROSECOND&cancelOnDisconnect=true";
+        let (unit, rate_limits, cancel_on_disconnect) = (TimeUnit::Microsecond, false, true);
+        let options = SessionOptions::of_query(query).expect("reads");
+        assert_eq!(options, SessionOptions { unit, rate_limits, cancel_on_disconnect });
+        assert!(!SessionOptions::of_query("").expect("reads").cancel_on_disconnect);
         assert_eq!(SessionOptions::of_query("").expect("reads").unit, TimeUnit::Millisecond);
         assert_eq!(SessionOptions::of_query("timeUnit=day").expect_err("refused").code, -1194);
     }

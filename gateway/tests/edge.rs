@@ -2,6 +2,18 @@
 
 #[path = "edge/contingent.rs"]
 mod contingent;
+#[path = "edge/disconnects.rs"]
+mod disconnects;
+#[path = "edge/filters.rs"]
+mod filters;
+#[path = "edge/instructions.rs"]
+mod instructions;
+#[path = "edge/mass_cancels.rs"]
+mod mass_cancels;
+#[path = "edge/order_lists.rs"]
+mod order_lists;
+#[path = "edge/phases.rs"]
+mod phases;
 #[path = "edge/rate_limits.rs"]
 mod rate_limits;
 #[path = "edge/replacements.rs"]
@@ -107,7 +119,7 @@ fn wrong_orders_are_refused_in_the_words_of_the_dialect() {
     assert_eq!(code("type=LIMIT", "type=STOP_LOSS"), -1106);
     assert_eq!(code("timeInForce=GTC", "timeInForce=GTX"), -1115);
     assert_eq!(code("type=LIMIT", "type=LIMIT_MAKER&x=1"), -1104);
-    assert_eq!(code("quantity=10", "quantity=10&icebergQty=1"), -1106);
+    assert_eq!(code("timeInForce=GTC", "timeInForce=IOC&icebergQty=1"), -1106);
     assert_eq!(code("quantity=10", "quantity=10&stopPrice=7"), -1106);
     assert_eq!(code("quantity=10", "quoteOrderQty=10"), -1106);
     assert_eq!(code("symbol=USDCNY", "symbol=USDEUR"), -1121);
@@ -184,7 +196,15 @@ fn info_names_the_filters_that_clients_need() {
         symbol["filters"].as_array().expect("filters").iter().filter_map(|one| one["filterType"].as_str()).collect();
     assert_eq!(
         filters,
-        ["PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "TRAILING_DELTA", "MAX_NUM_ORDERS"]
+        [
+            "PRICE_FILTER",
+            "LOT_SIZE",
+            "MARKET_LOT_SIZE",
+            "NOTIONAL",
+            "TRAILING_DELTA",
+            "ICEBERG_PARTS",
+            "MAX_NUM_ORDERS"
+        ]
     );
     assert_eq!(symbol["filters"][0]["tickSize"], "0.00010000");
     assert_eq!(symbol["filters"][1]["stepSize"], "0.01000000");
@@ -192,7 +212,18 @@ fn info_names_the_filters_that_clients_need() {
     assert_eq!(symbol["permissionSets"], json!([["SPOT"]]));
     let types = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"];
     assert_eq!(symbol["orderTypes"], json!(types));
-    assert_eq!((&symbol["allowTrailingStop"], &symbol["ocoAllowed"]), (&json!(true), &json!(false)));
+    for flag in [
+        "allowTrailingStop",
+        "icebergAllowed",
+        "ocoAllowed",
+        "otoAllowed",
+        "amendAllowed",
+        "cancelReplaceAllowed",
+        "pegInstructionsAllowed",
+    ] {
+        assert_eq!(symbol[flag], true, "{flag}");
+    }
+    assert_eq!(symbol["status"], "TRADING");
     assert_eq!(symbol["defaultSelfTradePreventionMode"], "NONE");
     let modes = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"];
     assert_eq!(symbol["allowedSelfTradePreventionModes"], json!(modes));

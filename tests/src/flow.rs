@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::CancelRestriction;
-use rialto_engine::order::{Instructions, NewOrder, OrderKind, Side};
+use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
 /// The two flow folders: those of `RIALTO_FLOWS`, or two generated ones in `directory`.
@@ -82,7 +82,7 @@ fn generate(folder: &Path, mut seed: u64) {
                 quantity: Quantity(quantity),
                 budget: Notional(u64::MAX),
                 time: Nanos(time),
-                instructions: Instructions::default(),
+                instructions: None,
             },
             &mut output,
         );

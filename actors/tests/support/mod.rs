@@ -17,7 +17,14 @@ use rialto_engine::message::Protection;
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::update::OrderView;
 use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
+use rialto_persistence::codec::decode_record;
+use rialto_persistence::frame::{FrameKind, Position};
+use rialto_persistence::journal::Journal as _;
+use rialto_persistence::journal::memory::MemoryLog;
+use rialto_persistence::record::Record;
+use rialto_persistence::world::{Observer, Scratch, World};
 
 pub const TENANTS: [TenantId; 2] = [TenantId(0), TenantId(1)];
 pub const MARKET: MarketId = MarketId(0);
@@ -54,8 +61,8 @@ pub fn setup() -> Setup {
 }
 
 /// A limit order.
-pub fn place(account: u32, client_id: &str, side: Side, price: u64, quantity: u64) -> Request {
-    let place = Place {
+pub fn order(account: u32, client_id: &str, side: Side, price: u64, quantity: u64) -> Place {
+    Place {
         account: AccountId(account),
         market: MARKET,
         client_id: ClientOrderId::new(client_id),
@@ -66,8 +73,48 @@ pub fn place(account: u32, client_id: &str, side: Side, price: u64, quantity: u6
         budget: Amount(0),
         time: Nanos(0),
         instructions: Instructions::default(),
-    };
-    Request::Command { command: Command::Place(place), deadline: Nanos(u64::MAX) }
+    }
+}
+
+/// The request to place a limit order.
+pub fn place(account: u32, client_id: &str, side: Side, price: u64, quantity: u64) -> Request {
+    request(Command::Place(order(account, client_id, side, price, quantity)))
+}
+
+/// A command without a deadline.
+pub fn request(command: Command) -> Request {
+    Request::Command { command, deadline: Nanos(u64::MAX) }
+}
+
+/// Every record of a log, one after the other; `None` for a fence. A crash may leave any prefix: how
+/// many records come in one frame is a matter of time.
+pub fn records(log: &MemoryLog) -> Vec<Option<Record>> {
+    let mut reader = log.open().reader();
+    let mut records = Vec::new();
+    let mut after = Position(0);
+    loop {
+        let next = reader.read(after, 1 << 20, &mut |frame| {
+            for (_, bytes) in frame.records_after(after) {
+                let is_fence = frame.kind == FrameKind::Fence;
+                records.push((!is_fence).then(|| decode_record(bytes).expect("a record")));
+            }
+        });
+        let next = next.expect("the log is read");
+        if next == after {
+            return records;
+        }
+        after = next;
+    }
+}
+
+/// Applies the next record of a log.
+pub fn apply(world: &mut World, record: Option<&Record>, scratch: &mut Scratch, observer: &mut impl Observer) {
+    let position = world.position + 1;
+    match record {
+        None => world.pass(position),
+        Some(record) => world.apply(position, record, scratch, observer),
+    }
+    .expect("the record follows");
 }
 
 /// Waits for what must come within moments, even on a machine that is busy with other things.
@@ -140,6 +187,23 @@ impl Session {
             },
             Some((_, Reply::Rejected(reason))) => Err(*reason),
             other => panic!("a place was answered with {other:?}"),
+        }
+    }
+
+    /// What became of a command.
+    pub fn command(&mut self, tenant: TenantId, command: Command) -> Result<SettledResult, Reason> {
+        match &self.ask(tenant, request(command)).answer {
+            Some((_, Reply::Settled(settled))) => Ok(settled.result.clone()),
+            Some((_, Reply::Rejected(reason))) => Err(*reason),
+            other => panic!("a command was answered with {other:?}"),
+        }
+    }
+
+    pub fn views(&mut self, tenant: TenantId, account: u32) -> Vec<OrderView> {
+        let query = Query::OpenOrders { account: AccountId(account), market: None };
+        match &self.ask(tenant, Request::Query(query)).answer {
+            Some((_, Reply::Orders(orders))) => orders.clone(),
+            other => panic!("a query was answered with {other:?}"),
         }
     }
 

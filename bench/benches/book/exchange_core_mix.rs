@@ -15,15 +15,17 @@
 //! - How many rest is looked up every 512 commands, and when an immediate-or-cancel has emptied a side.
 //!
 //! Where the text is silent: the order to be cancelled, reduced or moved is any that rests, with equal
-//! chance; a reduction takes off at least one and leaves at least one, and an order of one is
-//! cancelled instead. No order's price leaves `1..`: the lowest P less twice its deviation is above.
+//! chance; a reduction takes off at least one and leaves at least one, so it looks for an order of more
+//! than one. The seed gives a P from the middle of the range.
 
 use crate::engines::Outcome;
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, Order};
 use crate::workload::{Command, Draw, Side, Workload};
 
-const SEED: u64 = 20_260_102;
+const SEED: u64 = 20_260_111;
 const LOOK_EVERY: usize = 512;
+/// After so many orders of one, a reduction becomes a cancel.
+const LOOKS_FOR_MORE_THAN_ONE: usize = 100;
 
 struct Market {
     draw: Draw,
@@ -116,8 +118,15 @@ impl Market {
     }
 
     fn change(&mut self, kind: u64) -> Command {
-        let id = self.model.live()[self.draw.index(self.model.len())];
-        let order = *self.model.order(id).expect("it lives");
+        let (mut id, mut order) = self.any();
+        if kind == 3 {
+            for _ in 0..LOOKS_FOR_MORE_THAN_ONE {
+                if order.open > 1 {
+                    break;
+                }
+                (id, order) = self.any();
+            }
+        }
         if kind == 2 || (kind == 3 && order.open == 1) {
             return Command::Cancel { order: id, latest: 0 };
         }
@@ -133,6 +142,11 @@ impl Market {
             std::cmp::Ordering::Equal => order.price + 1,
         };
         Command::Move { order: id, latest: 0, side: order.side, price, quantity: order.open }
+    }
+
+    fn any(&mut self) -> (u32, Order) {
+        let id = self.model.live()[self.draw.index(self.model.len())];
+        (id, *self.model.order(id).expect("it lives"))
     }
 
     fn quantity(&mut self) -> u32 {

@@ -77,11 +77,14 @@ struct Offer {
 impl Book {
     /// Matches an order that is not plain, or in a book that is not.
     pub(super) fn work_carefully(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
-        // The order is one of its group when it looks what it could trade; refused, it changes nothing.
-        let before = self.groups.learn(order.account, order.asks().group);
+        // The order is one of its group when it looks what it could trade; refused, it names none.
+        let before = self.groups.of(order.account);
+        let settled = self.settled;
+        self.learn_group(order);
         match self.refuse_carefully(order, false) {
             Some(Placement::Rejected(reason)) => {
                 self.groups.put(order.account, before);
+                self.settled = settled;
                 Placement::Rejected(reason)
             }
             Some(placement) => self.turned_away(order, placement, output),

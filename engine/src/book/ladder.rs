@@ -1,9 +1,10 @@
 //! One side of a book: its price levels, found in constant time near the touch.
 //!
-//! Levels stand in pages of 64 neighbouring prices, with a bitmap of those that are occupied. The
-//! pages hang in an ordered map, which is asked only when the best page runs empty or a page
-//! comes or goes; a small direct-mapped cache answers for the pages in use. An empty book has no
-//! page at all.
+//! Levels stand in pages of neighbouring prices, with a bitmap of those that are occupied. The pages
+//! hang in an ordered map, which is asked only when the best page runs empty or a page comes or goes;
+//! a direct-mapped cache, twice as large as there are pages, answers for those in use. A page that
+//! runs empty stays where it is, in case its prices come back, until it is in the way. An empty book
+//! has no page at all.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +13,11 @@ use crate::order::Side;
 use crate::slab::NONE;
 use crate::units::{Price, Quantity};
 
-const PAGE_BITS: u32 = 6;
+const PAGE_BITS: u32 = 5;
 const PAGE_LEVELS: usize = 1 << PAGE_BITS;
-const CACHED_PAGES: usize = 16;
+/// How many empty pages may stay, beside as many as have levels.
+const IDLE_PAGES: usize = 4;
+const CACHED_PAGES_MIN: usize = 8;
 
 /// A level as the rest of the book sees it.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +42,7 @@ const EMPTY: Stored = Stored { price: Price::ZERO, quantity: Quantity::ZERO, hea
 #[derive(Clone, Copy, Debug)]
 struct Page {
     number: u64,
-    occupied: u64,
+    occupied: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,9 @@ struct Cached {
     number: u64,
     page: u32,
 }
+
+/// No price has a page of this number.
+const UNCACHED: Cached = Cached { number: u64::MAX, page: NONE };
 
 /// One side of a book. A level is named by where it stands in `levels`.
 #[derive(Clone, Debug)]
@@ -61,7 +67,10 @@ pub struct Ladder {
     pages: Vec<Page>,
     free: Vec<u32>,
     by_number: BTreeMap<u64, u32>,
-    cache: [Cached; CACHED_PAGES],
+    /// How many of those in the map have no levels.
+    idle: usize,
+    /// By the last bits of the number; as long as a power of two, or empty.
+    cache: Vec<Cached>,
 }
 
 impl Ladder {
@@ -75,7 +84,8 @@ impl Ladder {
             pages: Vec::new(),
             free: Vec::new(),
             by_number: BTreeMap::new(),
-            cache: [Cached { number: u64::MAX, page: NONE }; CACHED_PAGES],
+            idle: 0,
+            cache: Vec::new(),
         }
     }
 
@@ -123,8 +133,10 @@ impl Ladder {
     pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, Quantity) {
         let key = price.0 ^ self.mask;
         let number = key >> PAGE_BITS;
-        let cached = self.cache[number as usize % CACHED_PAGES];
-        let page = if cached.number == number { cached.page } else { self.page_at(number) };
+        let page = match self.cache.get(self.cached_at(number)) {
+            Some(cached) if cached.number == number => cached.page,
+            _ => self.page_at(number),
+        };
         let level = level_at(page, key as u32 % PAGE_LEVELS as u32);
         let stored = &mut self.levels[level as usize];
         stored.quantity += quantity;
@@ -200,7 +212,9 @@ impl Ladder {
     /// Marks a level that has its first order.
     #[inline(never)]
     fn open(&mut self, level: u32, key: u64) {
-        self.pages[(level >> PAGE_BITS) as usize].occupied |= 1 << (level % PAGE_LEVELS as u32);
+        let page = &mut self.pages[(level >> PAGE_BITS) as usize];
+        self.idle -= usize::from(page.occupied == 0);
+        page.occupied |= 1 << (level % PAGE_LEVELS as u32);
         if key < self.best_key || self.best == NONE {
             self.best_key = key;
             self.best = level;
@@ -213,17 +227,14 @@ impl Ladder {
         let slot = level >> PAGE_BITS;
         let page = &mut self.pages[slot as usize];
         page.occupied &= !(1 << (level % PAGE_LEVELS as u32));
-        let (number, empty) = (page.number, page.occupied == 0);
-        if empty {
-            self.by_number.remove(&number);
-            self.free.push(slot);
-            let cached = &mut self.cache[number as usize % CACHED_PAGES];
-            if cached.number == number {
-                cached.number = u64::MAX;
+        if page.occupied == 0 {
+            self.idle += 1;
+            if self.idle > IDLE_PAGES + self.by_number.len() / 2 {
+                self.drop_idle();
             }
         }
         if level == self.best {
-            let page = if empty { self.by_number.values().next().copied() } else { Some(slot) };
+            let page = if self.pages[slot as usize].occupied != 0 { Some(slot) } else { self.first_page() };
             (self.best, self.best_key) = page.map_or((NONE, u64::MAX), |slot| {
                 let page = &self.pages[slot as usize];
                 let bit = page.occupied.trailing_zeros();
@@ -232,18 +243,79 @@ impl Ladder {
         }
     }
 
+    /// The first page with levels. It may have a few empty ones before it, so that a touch that
+    /// goes to and fro over the border of a page costs nothing.
     #[cold]
+    fn first_page(&mut self) -> Option<u32> {
+        let mut passed = 0;
+        let first = self.by_number.values().find(|page| {
+            passed += 1;
+            self.pages[**page as usize].occupied != 0
+        });
+        let first = first.copied();
+        if passed > IDLE_PAGES {
+            self.drop_idle_in_front();
+        }
+        first
+    }
+
+    /// Frees the empty pages before the first with levels, so that it is the first.
+    #[cold]
+    fn drop_idle_in_front(&mut self) {
+        while let Some(first) =
+            self.by_number.first_entry().filter(|first| self.pages[*first.get() as usize].occupied == 0)
+        {
+            let (number, page) = first.remove_entry();
+            self.idle -= 1;
+            self.forget(number, page);
+        }
+    }
+
+    /// Frees all empty pages.
+    #[cold]
+    fn drop_idle(&mut self) {
+        let mut by_number = std::mem::take(&mut self.by_number);
+        by_number.retain(|number, page| {
+            let used = self.pages[*page as usize].occupied != 0;
+            if !used {
+                self.forget(*number, *page);
+            }
+            used
+        });
+        self.by_number = by_number;
+        self.idle = 0;
+    }
+
+    /// Frees a page that has left the map.
+    fn forget(&mut self, number: u64, page: u32) {
+        self.free.push(page);
+        let at = self.cached_at(number);
+        if self.cache[at].number == number {
+            self.cache[at] = UNCACHED;
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "masked")]
+    fn cached_at(&self, number: u64) -> usize {
+        number as usize & self.cache.len().wrapping_sub(1)
+    }
+
+    #[cold]
+    #[inline(never)]
     fn page_at(&mut self, number: u64) -> u32 {
         let page = match self.by_number.get(&number) {
             Some(page) => *page,
             None => {
                 let page = self.new_page(number);
                 self.by_number.insert(number, page);
+                self.idle += 1;
                 page
             }
         };
         debug_assert_eq!(self.pages[page as usize].number, number);
-        self.cache[number as usize % CACHED_PAGES] = Cached { number, page };
+        let at = self.cached_at(number);
+        self.cache[at] = Cached { number, page };
         page
     }
 
@@ -263,6 +335,13 @@ impl Ladder {
             self.levels.reserve_exact((self.levels.len() / 8).next_multiple_of(PAGE_LEVELS).max(PAGE_LEVELS));
         }
         self.levels.extend([EMPTY; PAGE_LEVELS]);
+        if self.pages.len() * 2 > self.cache.len() {
+            self.cache = vec![UNCACHED; (self.cache.len() * 2).max(CACHED_PAGES_MIN)];
+            for (number, page) in &self.by_number {
+                let at = self.cached_at(*number);
+                self.cache[at] = Cached { number: *number, page: *page };
+            }
+        }
         u32::try_from(self.pages.len() - 1).expect("fewer pages than orders")
     }
 }
@@ -285,5 +364,62 @@ impl Page {
     #[inline]
     fn key(&self, bit: u32) -> u64 {
         self.number << PAGE_BITS | u64::from(bit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One order a level, in regimes: prices near each other, far apart, and so far that each has its
+    /// page; the touch wanders, and now and then everything goes.
+    #[test]
+    fn a_ladder_agrees_with_a_map_wherever_prices_lie() {
+        for side in [Side::Buy, Side::Sell] {
+            let (mut ladder, mut twin) = (Ladder::new(side), BTreeMap::new());
+            let mut seed = 11_u64;
+            let mut draw = |bound: u64| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (seed >> 20) % bound
+            };
+            for step in 0..200_000_u64 {
+                let (middle, spread) = match step / 20_000 % 4 {
+                    0 => (100_000, 40),
+                    1 => (100_000 + step % 20_000, 2_000),
+                    2 => (1 << 40, 1 << 39),
+                    _ => (1 << 61, 60),
+                };
+                let price = Price(middle + draw(spread));
+                match twin.get(&price).copied() {
+                    Some((level, quantity)) => {
+                        assert_eq!(ladder.leave(level, quantity, NONE, NONE).quantity, Quantity::ZERO);
+                        twin.remove(&price);
+                    }
+                    None => {
+                        let (level, previous, total) = ladder.append(price, 7, Quantity(step + 1));
+                        assert_eq!((previous, total), (NONE, Quantity(step + 1)));
+                        twin.insert(price, (level, total));
+                    }
+                }
+                let most = if draw(10_000) == 0 { 0 } else { 200 };
+                while twin.len() > most {
+                    let first = if side == Side::Buy { twin.pop_last() } else { twin.pop_first() };
+                    let (_, (level, quantity)) = first.expect("not empty");
+                    ladder.take(level, quantity, NONE);
+                }
+                let best = if side == Side::Buy { twin.last_key_value() } else { twin.first_key_value() };
+                let best = best.map(|(price, (_, quantity))| (*price, *quantity));
+                assert_eq!(ladder.best().map(|level| (level.price, level.quantity)), best, "step {step}");
+                if step % 1_000 == 0 {
+                    let mut expected: Vec<Price> = twin.keys().copied().collect();
+                    if side == Side::Buy {
+                        expected.reverse();
+                    }
+                    assert!(ladder.iter().map(|level| level.price).eq(expected), "step {step}");
+                }
+                assert!(ladder.by_number.len() <= 2 * twin.len() + 2 * IDLE_PAGES, "step {step}");
+            }
+            assert!(ladder.pages.len() <= 2 * 201 + 2 * IDLE_PAGES, "{} pages", ladder.pages.len());
+        }
     }
 }

@@ -23,11 +23,11 @@ impl Book {
         for (order, placement) in orders.iter().zip(&mut placements) {
             let asks = order.asks();
             if let Some(Link { list, after: Some(_), .. }) = asks.link {
-                self.groups.learn(order.account, asks.group);
+                self.learn_group(order);
                 self.ends.add(order.id, asks.lifetime);
                 self.pending.insert(list, *order);
             } else if asks.trigger.is_some() {
-                self.groups.learn(order.account, asks.group);
+                self.learn_group(order);
                 *placement = self.wait(order);
             }
         }

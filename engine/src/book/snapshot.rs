@@ -171,7 +171,9 @@ impl Book {
         for order in dark.chain(&snapshot.pending).chain(snapshot.waiting.iter().map(|waiting| &waiting.order)) {
             book.ends.add(order.id, order.asks().lifetime);
         }
-        snapshot.groups.iter().for_each(|(account, group)| book.groups.put(*account, Some(*group)));
+        for (account, group) in &snapshot.groups {
+            book.groups.learn(*account, *group);
+        }
         book.trades = snapshot.trades;
         book.aggregates = snapshot.aggregates;
         book.changes = snapshot.changes;

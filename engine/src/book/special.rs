@@ -159,13 +159,14 @@ impl Ends {
 pub struct Groups(BTreeMap<AccountId, u32>);
 
 impl Groups {
-    /// An order of an account names its group; zero names none. Gives the group before.
-    pub fn learn(&mut self, account: AccountId, group: u32) -> Option<u32> {
-        let before = self.0.get(&account).copied();
-        if group != 0 {
-            self.0.insert(account, group);
-        }
-        before
+    /// The group of an account.
+    pub fn of(&self, account: AccountId) -> Option<u32> {
+        self.0.get(&account).copied()
+    }
+
+    /// An order of an account names its group; zero names none. Says whether that is news.
+    pub fn learn(&mut self, account: AccountId, group: u32) -> bool {
+        group != 0 && self.0.insert(account, group) != Some(group)
     }
 
     /// Puts an account into a group, or into none.

@@ -8,7 +8,7 @@ use super::submit::generated_client_id;
 use super::{Submitted, Wallet, WalletOutput};
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
 use crate::message::BookCommand;
-use crate::order::{Link, OrderKind};
+use crate::order::{Link, OrderKind, Side};
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos};
 use crate::update::ListView;
@@ -48,14 +48,16 @@ impl Lists {
         }
     }
 
-    /// One of a list's orders is no longer open; with the last of them, the list is gone.
-    pub fn leave(&mut self, list: OrderId) {
+    /// One of a list's orders is no longer open; with the last of them, the list is gone, and given
+    /// back.
+    pub fn leave(&mut self, list: OrderId) -> Option<ListView> {
         let open = self.lists.get_mut(&list).expect("a list is known as long as one of its orders is open");
         open.open -= 1;
         if open.open == 0 {
             self.by_client_id.remove(&(open.view.account, open.view.client_id.to_string()));
-            self.lists.remove(&list);
+            return self.lists.remove(&list).map(|ended| ended.view);
         }
+        None
     }
 
     pub fn get(&self, list: OrderId) -> Option<&ListView> {
@@ -148,16 +150,18 @@ impl Wallet {
         if list.client_id.is_some_and(|id| self.lists.find(first.account, &id).is_some()) {
             return Err(Reason::DuplicateListId);
         }
+        let named = list.places.iter().enumerate().filter(|(_, place)| place.client_id.is_some());
+        for (position, place) in named {
+            if list.places[..position].iter().any(|before| before.client_id == place.client_id) {
+                return Err(Reason::DuplicateClientOrderId);
+            }
+        }
         let mut funded: Vec<(Funding, Amount)> = Vec::with_capacity(list.places.len());
         let mut beside = Beside { listed: true, ..Beside::default() };
         for (position, place) in list.places.iter().enumerate() {
             let Role { partner, after } = list.contingency.role(position);
             beside.after = after.map(|working| list.places[working].price);
             let funding = self.check_place(place, &beside)?;
-            let before = &list.places[..position];
-            if place.client_id.is_some() && before.iter().any(|before| before.client_id == place.client_id) {
-                return Err(Reason::DuplicateClientOrderId);
-            }
             beside.orders += 1;
             beside.waiting += u32::from(place.instructions.trigger.is_some());
             let mut hold = funding.hold;
@@ -173,7 +177,7 @@ impl Wallet {
             } else {
                 beside.paid[place.side as usize] += hold;
             }
-            if place.side == crate::order::Side::Buy {
+            if place.side == Side::Buy {
                 beside.buying += self.spec(place.market).base_amount(funding.quantity);
             }
             funded.push((funding, hold));

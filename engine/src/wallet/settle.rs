@@ -168,7 +168,10 @@ impl Wallet {
             }
             outcome => {
                 let settled = self.settle_outcome(market, outcome, time, output);
-                self.settle_part(market, own, None, time, output);
+                // Most cancels come alone.
+                if !message.events.is_empty() || !message.fills.is_empty() {
+                    self.settle_part(market, own, None, time, output);
+                }
                 settled
             }
         };
@@ -416,18 +419,15 @@ impl Wallet {
         match placement {
             Placement::Filled => {
                 // An order by quote amount ends with budget left over; others ended with their
-                // last fill. Orders of its own may have lapsed since.
+                // last fill, or had lost a part before they traded the rest. Orders of its own may
+                // have lapsed since.
                 if let Some(slot) = self.orders.find(order) {
-                    let OrderView { account, market, .. } = self.orders.view(slot);
-                    self.finish(slot, order, time, output);
-                    // Its last trade is what filled it, so that is what its owner is told.
-                    let mut told = output.updates.iter_mut().rev();
-                    let last = told.find(|update| update.order.id == order).expect("a filled order has traded");
-                    last.order.status = Status::Filled;
-                    let balances = self.balances_of(account, market);
-                    let mut told = output.updates.iter_mut().rev();
-                    let last = told.find(|update| update.order.account == account).expect("just found");
-                    last.balances = balances;
+                    let view = self.orders.view(slot);
+                    if view.prevented.is_zero() {
+                        self.fill_up(slot, &view, time, output);
+                    } else {
+                        self.lapse(slot, view, Expiry::SelfTrade, time, output);
+                    }
                 }
             }
             Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
@@ -441,6 +441,19 @@ impl Wallet {
             }
             Placement::Rejected(_) => unreachable!("only a new order is rejected, and that was handled"),
         }
+    }
+
+    /// Ends an order that is filled although something is left of its hold. Its last trade is what
+    /// filled it, so that is what its owner is told.
+    fn fill_up(&mut self, slot: u32, view: &OrderView, time: Nanos, output: &mut WalletOutput) {
+        self.finish(slot, view.id, time, output);
+        let balances = self.balances_of(view.account, view.market);
+        let mut told = output.updates.iter_mut().rev();
+        let last = told.find(|update| update.order.id == view.id).expect("a filled order has traded");
+        last.order.status = Status::Filled;
+        // The last word about its owner's balances is the last word.
+        let mut told = output.updates.iter_mut().rev();
+        told.find(|update| update.order.account == view.account).expect("just found").balances = balances;
     }
 
     /// Releases what an order holds beyond what its rest can cost. Of two of which one cancels the
@@ -522,7 +535,7 @@ impl Wallet {
         let held = self.orders.standing(slot, self.spec(self.orders.get(slot).market)).held;
         self.release(slot, order, held, time, output);
         if let Some(link) = self.orders.link(slot) {
-            self.lists.leave(link.list);
+            output.ended_lists.extend(self.lists.leave(link.list));
         }
         self.orders.remove(slot, remember);
     }

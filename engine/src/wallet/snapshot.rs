@@ -170,3 +170,26 @@ impl Wallet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::Reason;
+
+    #[test]
+    fn a_snapshot_from_before_phases_groups_and_lists_says_that_there_were_none() {
+        let mut wallet = Wallet::new(WalletLimits::default());
+        wallet.open_account();
+        wallet.open_account();
+        let now = wallet.snapshot();
+        assert_eq!((now.phases.len(), now.groups.len()), (0, 2));
+        let before = WalletSnapshot { phases: Vec::new(), groups: Vec::new(), lists: Vec::new(), ..now.clone() };
+        let mut restored = Wallet::restore(&before, &[], WalletLimits::default());
+        assert_eq!(restored.snapshot(), now);
+        assert_eq!(restored.change_group(AccountId(1), 4), Ok(()));
+        assert_eq!(restored.change_group(AccountId(2), 4), Err(Reason::UnknownAccount));
+        assert_eq!((restored.group(AccountId(1)), restored.group(AccountId(2))), (4, 0));
+        let again = Wallet::restore(&restored.snapshot(), &[], WalletLimits::default());
+        assert_eq!(again.snapshot().groups, [0, 4]);
+    }
+}

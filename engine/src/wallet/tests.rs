@@ -3,25 +3,38 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `fees 100 200`, `minimum 10`, `fraction 2`, `limits 2 9` | first: fees in basis points, smallest notional, decimals of the tick beyond those of money, open orders and remembered ids |
+//! | `fees 100 200`, `minimum 10`, `fraction 2`, `limits 2 9`, `filter max_orders 3` | first: fees in basis points, smallest notional, decimals of the tick beyond those of money, open orders and remembered ids, what the market allows |
 //! | `deposit alice 1000 USD as id` | money from outside |
-//! | `alice buy 10 @ 100 as name` | also `buy ioc`, `buy fok`, `buy post`, `buy market 10`, `buy for 500` |
+//! | `alice buy 10 @ 100 as name` | also `buy ioc`, `buy fok`, `buy post`, `buy slide`, `buy market 10`, `buy for 500` |
 //! | `... decrement`, `expire-maker`, `expire-taker`, `expire-both` | behind an order: what it does where it meets its own account |
-//! | `... when rise 110`, `when fall 90`, `trail rise 500`, `trail fall 500 after rise 120` | behind an order: its trigger; trails are in basis points |
+//! | `... when rise 110`, `when fall 90`, `trail rise 500`, `trail rise by 5`, `trail fall 500 after rise 120` | behind an order: its trigger; trails are in basis points, or by ticks |
+//! | `... peak 3`, `hidden`, `least 5`, `peg bid -2`, `peg mid 0`, `until 50`, `day 50`, `slip 100`, `mark 7` | behind an order: display, minimum, peg, lifetime, slippage, tag |
 //! | `alice cancel name`, `#3` or `#3/name`; `if new`, `if partial` | or `alice cancel all` |
+//! | `alice cancel many buy mark 7`, `operator cancel many` | |
 //! | `alice reduce name to 5` | |
 //! | `alice replace name with buy 5 @ 99` | also `replace name or not with ...` |
+//! | `alice oco as pair : buy 1 @ 90 : buy 1 @ 110 when rise 110` | also `oto`, `otp`; `alice drop pair` or `#3` cancels it |
+//! | `enter auction until 50`, `protect static 100 dynamic 50 for 30 at 100`, `advance`, `sleep 30` | the market; time passes by one a line |
+//! | `group alice 7` | |
 //! | `hold`, `deliver` | keep messages in flight; let them arrive |
-//! | `show alice`, `show orders alice`, `show house`, `show book` | |
+//! | `show alice`, `show orders alice`, `show lists alice`, `show house`, `show book`, `show phase` | |
+//!
+//! After every line the wallet is taken apart and put together again, and what its orders hold is what
+//! its accounts hold.
 
 use std::collections::VecDeque;
 
 use super::*;
 use crate::book::{Book, BookOutput};
+use crate::ids::ClientOrderId;
 use crate::market::{MarketDefinition, MarketFilters, Step};
-use crate::message::{Expiry, ToWallet};
-use crate::order::{SelfTrade, Trail};
-use crate::update::OrderEvent;
+use crate::message::{CancelRestriction, ToWallet};
+use crate::order::{OrderKind, Side};
+use crate::units::Quantity;
+use reading::{
+    answer, asset_id, client_id, instructions, list_ref, name, order_ref, parse, phase, protection, set_filter, state,
+    tell, user_id, words,
+};
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 const ASSETS: [&str; 2] = ["BTC", "USD"];
@@ -32,6 +45,8 @@ struct Desk {
     book: Book,
     to_book: VecDeque<ToBook>,
     to_wallet: VecDeque<ToWallet>,
+    spec: MarketSpec,
+    limits: WalletLimits,
     holding: bool,
     time: u64,
     read: Vec<String>,
@@ -76,6 +91,7 @@ fn play(lines: &[String]) -> Vec<String> {
             }
             ["minimum", amount] => definition.min_notional = Amount(parse(amount)),
             ["fraction", decimals] => definition.tick.scale = parse(decimals),
+            ["filter", name, value] => set_filter(&mut definition.filters, name, value),
             ["limits", open, closed] => limits = WalletLimits { open_orders: parse(open), closed_ids: parse(closed) },
             _ => break,
         }
@@ -84,10 +100,23 @@ fn play(lines: &[String]) -> Vec<String> {
     let mut wallet = Wallet::new(limits);
     ASSETS.iter().for_each(|_| wallet.open_asset());
     USERS.iter().for_each(|_| wallet.open_account());
-    wallet.open_market(MarketSpec::open(&definition).expect("opens"));
-    let (to_book, to_wallet) = (VecDeque::new(), VecDeque::new());
-    let mut desk = Desk { wallet, book: Book::new(), to_book, to_wallet, holding: false, time: 0, read: Vec::new() };
-    rest.iter().for_each(|line| desk.line(line));
+    let spec = MarketSpec::open(&definition).expect("opens");
+    wallet.open_market(spec);
+    let mut desk = Desk {
+        wallet,
+        book: Book::new(),
+        to_book: VecDeque::new(),
+        to_wallet: VecDeque::new(),
+        spec,
+        limits,
+        holding: false,
+        time: 0,
+        read: Vec::new(),
+    };
+    for line in rest {
+        desk.line(line);
+        desk.restart();
+    }
     desk.deliver();
     desk.read
 }
@@ -118,6 +147,19 @@ impl Desk {
                 };
                 self.read.push(format!("book: buy{}, sell{}", side(Side::Buy), side(Side::Sell)));
             }
+            ["show", "phase"] => self.read.push(format!("phase: {:?}", self.wallet.phase(MarketId(0)))),
+            ["show", "lists", user] => {
+                let lists = self.wallet.open_lists(user_id(user));
+                for list in &lists {
+                    let known = self.wallet.list(user_id(user), ListRef { id: Some(list.id), client_id: None });
+                    assert_eq!(known.as_ref(), Some(list));
+                }
+                let shown = lists.iter().map(|list| {
+                    let orders = list.orders.iter().map(|(_, client_id)| format!(" {}", reading::short(client_id)));
+                    format!(" {}:{}", reading::short(&list.client_id), orders.collect::<String>())
+                });
+                self.read.push(format!("{user} has lists{}", shown.collect::<Vec<_>>().join(",")));
+            }
             ["show", "orders", user] => {
                 let orders = self.wallet.open_orders(user_id(user), None);
                 let shown = orders.iter().map(|order| format!(" {} {}", name(order), state(order)));
@@ -133,6 +175,51 @@ impl Desk {
             }
             ["elsewhere", user, ref order @ ..] => {
                 self.submit(user, &Command::Place(self.place(user, order, MarketId(9))))
+            }
+            ["sleep", lines] => self.time += parse::<u64>(lines),
+            ["group", user, group] => {
+                if let Err(reason) = self.wallet.change_group(user_id(user), parse(group)) {
+                    self.read.push(format!("{user}: rejected {}", reason.name()));
+                }
+            }
+            ["enter", name, ref until @ ..] => {
+                let until = if let ["until", time] = until { Nanos(parse(time)) } else { Nanos::ZERO };
+                let (phase, time) = (phase(name), Nanos(self.time));
+                self.submit("operator", &Command::Enter { market: MarketId(0), phase, until, time });
+            }
+            ["protect", ref rules @ ..] => {
+                let (protection, time) = (protection(rules), Nanos(self.time));
+                self.submit("operator", &Command::Protect { market: MarketId(0), protection, time });
+            }
+            ["advance"] => self.submit("operator", &Command::Advance { market: MarketId(0), time: Nanos(self.time) }),
+            [user, "cancel", "many", ref which @ ..] => {
+                let account = (user != "operator").then(|| user_id(user));
+                let side = match which.first() {
+                    Some(&"buy") => Some(Side::Buy),
+                    Some(&"sell") => Some(Side::Sell),
+                    _ => None,
+                };
+                let tag = if let [.., "mark", tag] = which { Some(parse(tag)) } else { None };
+                let time = Nanos(self.time);
+                self.submit(user, &Command::CancelMany { account, market: MarketId(0), side, tag, time });
+            }
+            [user, "drop", target] => {
+                let (account, time, target) = (user_id(user), Nanos(self.time), list_ref(target));
+                self.submit(user, &Command::CancelList { account, market: MarketId(0), target, time });
+            }
+            [user, kind @ ("oco" | "oto" | "otp"), ref rest @ ..] => {
+                let mut parts = rest.split(|word| *word == ":");
+                let client_id = match parts.next() {
+                    Some(["as", name]) => Some(client_id(name)),
+                    _ => None,
+                };
+                let contingency = match kind {
+                    "oco" => Contingency::OneCancelsOther,
+                    "oto" => Contingency::OneTriggersOther,
+                    _ => Contingency::OneTriggersPair,
+                };
+                let places = parts.map(|order| self.place(user, order, MarketId(0))).collect();
+                self.submit(user, &Command::PlaceList(PlaceList { client_id, contingency, places }));
             }
             [user, "cancel", "all"] => {
                 let (account, time) = (user_id(user), Nanos(self.time));
@@ -176,6 +263,7 @@ impl Desk {
             ["ioc", terms @ ..] => (OrderKind::ImmediateOrCancel, terms),
             ["fok", terms @ ..] => (OrderKind::FillOrKill, terms),
             ["post", terms @ ..] => (OrderKind::PostOnly, terms),
+            ["slide", terms @ ..] => (OrderKind::PostOnlySlide, terms),
             ["market", terms @ ..] => (OrderKind::Market, terms),
             ["for", terms @ ..] => (OrderKind::MarketByQuote, terms),
             _ => (OrderKind::Limit, terms),
@@ -235,141 +323,57 @@ impl Desk {
 
     fn deliver(&mut self) {
         while let Some(message) = self.to_book.pop_front() {
-            let answer = self.book.receive(&message, &mut BookOutput::default());
-            self.to_wallet.extend(answer);
-            while let Some(more) = self.book.proceed(&mut BookOutput::default()) {
-                self.to_wallet.push_back(more);
-            }
+            self.to_wallet.extend(self.book.catch_up(message.time, &mut BookOutput::default()));
+            self.proceed();
+            self.to_wallet.extend(self.book.receive(&message, &mut BookOutput::default()));
+            self.proceed();
         }
         while let Some(message) = self.to_wallet.pop_front() {
             let mut output = WalletOutput::default();
             let settled = self.wallet.settle(MarketId(0), &message, &mut output).expect("not seen before");
             self.read.extend(output.updates.iter().map(tell));
             self.read.extend(answer(&settled));
+            self.check_holds();
         }
     }
-}
 
-/// An update as its owner reads it.
-fn tell(update: &OrderUpdate) -> String {
-    let order = &update.order;
-    let event = match update.event {
-        OrderEvent::New => "new".to_owned(),
-        OrderEvent::Trade(execution) => {
-            let role = if execution.maker { "maker" } else { "taker" };
-            let (price, quantity, fee) = (execution.price, execution.quantity, execution.fee);
-            let asset = ASSETS[usize::from(execution.fee_asset.0)];
-            format!("trade {} {quantity} @ {price} {role} fee {fee} {asset}", execution.trade)
-        }
-        OrderEvent::Canceled => "canceled".to_owned(),
-        OrderEvent::Expired(Expiry::ImmediateOrCancel) => "expired as ioc".to_owned(),
-        OrderEvent::Expired(Expiry::FillOrKill) => "expired as fok".to_owned(),
-        OrderEvent::Expired(Expiry::Liquidity) => "expired for want of liquidity".to_owned(),
-        OrderEvent::Expired(Expiry::SelfTrade) => "expired before a self-trade".to_owned(),
-        OrderEvent::Expired(reason) => format!("expired: {reason:?}"),
-        OrderEvent::Triggered => "triggered".to_owned(),
-        OrderEvent::Prevented(other, quantity) => format!("loses {quantity} with #{other}"),
-        OrderEvent::Reduced => "reduced".to_owned(),
-        OrderEvent::Rejected(reason) => format!("rejected {}", reason.name()),
-    };
-    let user = USERS[order.account.0 as usize];
-    format!("{user} {}: {event}, {}", name(order), state(order))
-}
-
-/// What a reply says beyond the updates.
-fn answer(settled: &Settled) -> Option<String> {
-    let order = settled.order;
-    match settled.result {
-        SettledResult::Canceled(Err(reason)) => Some(format!("#{order}: cancel rejected {}", reason.name())),
-        SettledResult::Reduced(Err(reason)) => Some(format!("#{order}: reduce rejected {}", reason.name())),
-        SettledResult::Replaced { old, canceled: Err(reason), placed } => {
-            let fate = if placed.is_some() { "placed all the same" } else { "not placed" };
-            Some(format!("#{old}: cancel rejected {}, #{order} {fate}", reason.name()))
-        }
-        _ => None,
-    }
-}
-
-fn instructions(asked: &[&str]) -> Instructions {
-    let mut instructions = Instructions::default();
-    let mut words = asked.iter().copied().peekable();
-    while let Some(word) = words.next() {
-        let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: {word} what?"));
-        match word {
-            "expire-taker" => instructions.self_trade = SelfTrade::ExpireTaker,
-            "expire-maker" => instructions.self_trade = SelfTrade::ExpireMaker,
-            "expire-both" => instructions.self_trade = SelfTrade::ExpireBoth,
-            "decrement" => instructions.self_trade = SelfTrade::Decrement,
-            "when" => {
-                let of = if next() == "rise" { Trigger::Rise } else { Trigger::Fall };
-                instructions.trigger = Some(of(Price(parse(next()))));
-            }
-            "trail" => {
-                let of = if next() == "rise" { Trigger::TrailRise } else { Trigger::TrailFall };
-                let distance = Distance::Share(BasisPoints(parse(next())));
-                let activation = words.next_if_eq(&"after").map(|_| {
-                    let mut next = || words.next().unwrap_or_else(|| panic!("{asked:?}: after what?"));
-                    let of = if next() == "rise" { Activation::Rise } else { Activation::Fall };
-                    of(Price(parse(next())))
-                });
-                instructions.trigger = Some(of(Trail { distance, activation }));
-            }
-            _ => panic!("{asked:?}: what is {word}?"),
+    fn proceed(&mut self) {
+        while let Some(more) = self.book.proceed(&mut BookOutput::default()) {
+            self.to_wallet.push_back(more);
         }
     }
-    instructions
-}
 
-fn name(order: &OrderView) -> String {
-    let name = order.client_id.to_string();
-    name.strip_prefix(GENERATED_PREFIX).map_or(name.clone(), |number| format!("#{number}"))
-}
+    /// What orders hold is what accounts hold.
+    fn check_holds(&self) {
+        let snapshot = self.wallet.snapshot();
+        for (user, asset) in (0..USERS.len()).flat_map(|user| [(user, 0), (user, 1)]) {
+            let (account, asset) = (AccountId(u32::try_from(user).expect("few")), AssetId(asset));
+            let of = snapshot.orders.iter().filter(|order| order.account == account);
+            let of = of.filter(|order| order.paid_in(&self.spec) == asset);
+            let holds = of.map(|order| {
+                order.progress.map_or(order.needed(order.quantity, &self.spec), |progress| progress.held).0
+            });
+            let held: i128 = holds.sum();
+            assert_eq!(self.wallet.balance(account, asset).held.0, held, "of {} in {asset}", USERS[user]);
+        }
+    }
 
-fn state(order: &OrderView) -> String {
-    let status = match order.status {
-        Status::Pending => "pending",
-        Status::New if order.working_since().is_none() => "waiting",
-        Status::New => "new",
-        Status::PartiallyFilled => "partial",
-        Status::Filled => "filled",
-        Status::Canceled => "canceled",
-        Status::Expired => "expired",
-        Status::Rejected => "rejected",
-        Status::ExpiredInMatch => "expired in match",
-    };
-    let prevented = if order.prevented.is_zero() { String::new() } else { format!(" less {}", order.prevented) };
-    format!("{}/{}{prevented} {status}", order.executed, order.quantity)
-}
-
-fn words(line: &str) -> Vec<&str> {
-    line.split_whitespace().collect()
-}
-
-fn parse<T: std::str::FromStr>(word: &str) -> T {
-    word.parse().unwrap_or_else(|_| panic!("{word:?} is not a number"))
-}
-
-fn user_id(user: &str) -> AccountId {
-    let position = USERS.iter().position(|known| *known == user);
-    AccountId(position.map_or(99, |position| u32::try_from(position).expect("small")))
-}
-
-fn asset_id(asset: &str) -> AssetId {
-    let position = ASSETS.iter().position(|known| *known == asset);
-    AssetId(position.map_or(99, |position| u16::try_from(position).expect("small")))
-}
-
-fn order_ref(target: &str) -> OrderRef {
-    let number = |text: &str| text.strip_prefix('#').map(|number| OrderId(parse(number)));
-    let (id, client_id) = match target.split_once('/') {
-        Some((id, name)) => (number(id), ClientOrderId::new(name)),
-        None if target.starts_with('#') => (number(target), None),
-        None => (None, ClientOrderId::new(target)),
-    };
-    OrderRef { id, client_id }
+    fn restart(&mut self) {
+        let snapshot = self.wallet.snapshot();
+        self.wallet = Wallet::restore(&snapshot, &[self.spec], self.limits);
+        assert_eq!(self.wallet.snapshot(), snapshot);
+        self.check_holds();
+    }
 }
 
 mod behaviour;
+mod filters;
+mod icebergs;
+mod lists;
+mod phases;
 mod prevention;
+mod reading;
 mod reasons;
+mod slides;
+mod terms;
 mod triggers;

@@ -20,9 +20,12 @@ pub struct TwinOrder {
     /// Lost where it would have traded with its own account.
     pub prevented: u64,
     pub notional: i128,
-    pub held: i128,
-    /// Whether its trigger was reached.
+    /// What it needs of its own: all that it holds, unless it is one of a pair.
+    pub needs: i128,
+    /// Whether it takes part, as far as its trigger and the order it waits for have their say.
     pub triggered: bool,
+    /// Whether the order that it waited for was filled.
+    pub activated: bool,
     received_by_rate: i128,
     charged: i128,
 }
@@ -69,14 +72,31 @@ impl Settlement {
     /// What every account must hold of every asset: the sum over its open orders.
     pub fn held(&self, accounts: usize, assets: usize, specs: &[MarketSpec]) -> Vec<Vec<i128>> {
         let mut held = vec![vec![0; assets]; accounts];
-        for order in self.orders.values() {
+        for (id, order) in &self.orders {
             let asset = pays(order.order.side, &specs[usize::from(order.market.0)]);
-            held[order.order.account.0 as usize][usize::from(asset.0)] += order.held;
+            held[order.order.account.0 as usize][usize::from(asset.0)] += self.held_by(*id);
         }
         held
     }
 
-    pub fn funded(&mut self, market: MarketId, order: NewOrder, held: i128) {
+    /// What an order holds: what it needs. Of a pair, as long as both are open, the first holds what
+    /// the dearer one needs, and the other nothing.
+    pub fn held_by(&self, id: OrderId) -> i128 {
+        let order = &self.orders[&id];
+        match self.partner(id) {
+            Some(partner) if partner.order.id > id => order.needs.max(partner.needs),
+            Some(_) => 0,
+            None => order.needs,
+        }
+    }
+
+    /// The open order that cancels this one, or is cancelled by it.
+    pub fn partner(&self, id: OrderId) -> Option<&TwinOrder> {
+        let link = self.orders[&id].order.asks().link?;
+        self.orders.get(&link.partner?)
+    }
+
+    pub fn funded(&mut self, market: MarketId, order: NewOrder, needs: i128) {
         let quantity = order.quantity.0;
         let order = TwinOrder {
             order,
@@ -85,8 +105,9 @@ impl Settlement {
             executed: 0,
             prevented: 0,
             notional: 0,
-            held,
+            needs,
             triggered: false,
+            activated: false,
             received_by_rate: 0,
             charged: 0,
         };
@@ -96,13 +117,16 @@ impl Settlement {
     /// Takes a book's answer in and says what the owners must be told, in order.
     pub fn settle(&mut self, spec: &MarketSpec, message: &ToWallet) -> Vec<Told> {
         let mut told = Vec::new();
-        // Whose turn each fill and each event belongs to: first the command's, then one for each
-        // triggered order.
+        // Whose turn each fill and each event belongs to: first the command's, then one for each order
+        // that was triggered or resumed.
         let mut turns = vec![(None, 0, Vec::new())];
         for event in &message.events {
             match event {
                 BookEvent::Triggered { order, placement, fills } => {
-                    turns.push((Some((*order, *placement)), *fills as usize, Vec::new()));
+                    turns.push((Some((*order, *placement, true)), *fills as usize, Vec::new()));
+                }
+                BookEvent::Resumed { order, placement, fills } => {
+                    turns.push((Some((*order, *placement, false)), *fills as usize, Vec::new()));
                 }
                 event => turns.last_mut().expect("the first").2.push(*event),
             }
@@ -110,26 +134,24 @@ impl Settlement {
         turns[0].1 = message.fills.len() - turns.iter().map(|(_, fills, _)| *fills).sum::<usize>();
         let mut first = 0;
         let mut steps = Vec::new();
-        for (triggered, fills, events) in turns {
+        for (turn, fills, events) in turns {
             let mut events = events.into_iter().peekable();
-            let mut turn = Vec::new();
+            let mut happened = Vec::new();
             for position in first..first + fills {
                 while let Some(event) = events.next_if(|event| event.after().expect("not a turn") as usize <= position)
                 {
-                    turn.push(Step::Event(event));
+                    happened.push(Step::Event(event));
                 }
-                turn.push(Step::Fill(message.fills[position]));
+                happened.push(Step::Fill(message.fills[position]));
             }
-            turn.extend(events.map(Step::Event));
+            happened.extend(events.map(Step::Event));
             first += fills;
-            steps.push((triggered, turn));
+            steps.push((turn, happened));
         }
-        let (_, own) = steps.remove(0);
+        let (_, mut own) = steps.remove(0);
         match &message.outcome {
-            BookOutcome::Placed { order, placement } => {
-                self.placed(spec, *order, *placement, &own, &mut told);
-            }
-            BookOutcome::Continued => {}
+            BookOutcome::Placed { order, placement } => self.placed(spec, *order, *placement, &own, &mut told),
+            BookOutcome::PlacedList(orders) => self.list_placed(spec, orders, &own, &mut told),
             BookOutcome::Canceled { order, .. } => self.canceled(*order, &mut told),
             BookOutcome::CanceledMany(orders) => {
                 orders.iter().for_each(|(order, _)| self.canceled(*order, &mut told));
@@ -140,94 +162,174 @@ impl Settlement {
                 let left = record.open();
                 // What a market order to buy will cost nobody knows before it has.
                 if record.order.kind.has_limit() || record.order.side == Side::Sell {
-                    record.held = record.held.min(needs(record.order.side, record.order.limit.0, left, spec));
+                    record.needs = record.needs.min(needs(record.order.side, record.order.limit.0, left, spec));
                 }
                 told.push(("reduced", *order, record.executed, record.status(), 0));
-            }
-            BookOutcome::CancelRejected { .. } | BookOutcome::ReduceRejected { .. } => {}
-            BookOutcome::PlacedList(_) | BookOutcome::Entered(_) | BookOutcome::Protected | BookOutcome::Advanced => {
-                unreachable!("not driven here")
             }
             BookOutcome::Replaced { old, canceled, new, placement } => {
                 if canceled.is_ok() {
                     self.canceled(*old, &mut told);
+                    while let Some(Step::Event(BookEvent::Lapsed { reason: Expiry::ListCanceled, .. })) = own.first() {
+                        let step = own.remove(0);
+                        self.happen(spec, &[step], None, &mut told);
+                    }
                 }
                 match placement {
                     None => drop(self.orders.remove(new).expect("funded")),
                     Some(placement) => {
                         let record = self.orders.get_mut(new).expect("funded");
                         if record.order.kind.has_limit() {
-                            record.held = needs(record.order.side, record.order.limit.0, record.quantity, spec);
+                            record.needs = needs(record.order.side, record.order.limit.0, record.quantity, spec);
                         }
                         self.placed(spec, *new, *placement, &own, &mut told);
                     }
                 }
             }
+            BookOutcome::Continued
+            | BookOutcome::CancelRejected { .. }
+            | BookOutcome::ReduceRejected { .. }
+            | BookOutcome::Entered(_)
+            | BookOutcome::Protected
+            | BookOutcome::Advanced => {}
         }
-        for (triggered, turn) in steps {
-            let (id, placement) = triggered.expect("not the command's");
-            let order = self.orders.get_mut(&id).expect("open");
-            assert!(order.order.asks().trigger.is_some() && !order.triggered && order.executed == 0);
-            order.triggered = true;
-            told.push(("triggered", id, 0, Status::New, 0));
-            self.took_part(spec, id, placement, &turn, &mut told);
+        let placed = matches!(
+            message.outcome,
+            BookOutcome::Placed { .. } | BookOutcome::PlacedList(_) | BookOutcome::Replaced { placement: Some(_), .. }
+        );
+        if !placed {
+            self.happen(spec, &own, None, &mut told);
+        }
+        for (turn, happened) in steps {
+            let (id, placement, is_triggered) = turn.expect("not the command's");
+            if is_triggered {
+                self.triggered(spec, id, placement, &mut told);
+            }
+            self.happen(spec, &happened, Some(id), &mut told);
+            self.turn_ended(id, placement, &mut told);
         }
         told
     }
 
-    fn placed(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, turn: &[Step], told: &mut Vec<Told>) {
+    fn triggered(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, told: &mut Vec<Told>) {
+        let order = self.orders.get_mut(&id).expect("open");
+        let asks = order.order.asks();
+        let was_pending = order.is_pending();
+        assert!(!order.triggered && order.executed == 0 && (was_pending || asks.trigger.is_some()));
+        order.activated |= was_pending;
+        order.triggered = placement != Placement::Waiting;
+        assert!(order.triggered || was_pending && asks.trigger.is_some());
+        self.slid(spec, id, placement);
+        told.push(("triggered", id, 0, Status::New, 0));
+    }
+
+    /// An order that rests elsewhere than at its limit needs what it costs there.
+    fn slid(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement) {
+        if let Placement::Slid { price, .. } = placement {
+            let order = self.orders.get_mut(&id).expect("open");
+            assert_eq!(order.order.kind, OrderKind::PostOnlySlide);
+            order.order.limit = price;
+            order.needs = needs(order.order.side, price.0, order.open(), spec);
+        }
+    }
+
+    fn list_placed(&mut self, spec: &MarketSpec, orders: &[(OrderId, Placement)], own: &[Step], told: &mut Vec<Told>) {
+        if matches!(orders[0].1, Placement::Rejected(_)) {
+            assert!(own.is_empty() && orders.iter().all(|(_, placement)| *placement == orders[0].1));
+            for (id, _) in orders {
+                self.orders.remove(id).expect("funded");
+                told.push(("rejected", *id, 0, Status::Rejected, 0));
+            }
+            return;
+        }
+        for (id, placement) in orders {
+            self.slid(spec, *id, *placement);
+            let status = self.orders[id].status();
+            assert_eq!(status == Status::Pending, *placement == Placement::Pending);
+            told.push(("new", *id, 0, status, 0));
+        }
+        self.happen(spec, own, Some(orders[0].0), told);
+        // Others than the first have no turn, but may have ended in that of the first.
+        self.turn_ended(orders[0].0, orders[0].1, told);
+        for (_, placement) in &orders[1..] {
+            assert!(matches!(placement, Placement::Waiting | Placement::Pending));
+        }
+    }
+
+    fn placed(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, own: &[Step], told: &mut Vec<Told>) {
         if let Placement::Rejected(_) = placement {
+            assert!(own.is_empty());
             self.orders.remove(&id).expect("funded");
             told.push(("rejected", id, 0, Status::Rejected, 0));
             return;
         }
+        self.slid(spec, id, placement);
         told.push(("new", id, 0, Status::New, 0));
-        self.took_part(spec, id, placement, turn, told);
+        self.happen(spec, own, Some(id), told);
+        self.turn_ended(id, placement, told);
     }
 
-    fn took_part(&mut self, spec: &MarketSpec, id: OrderId, placement: Placement, turn: &[Step], told: &mut Vec<Told>) {
-        for step in turn {
+    /// What happened, in the turn of an order or in nobody's.
+    fn happen(&mut self, spec: &MarketSpec, steps: &[Step], turn: Option<OrderId>, told: &mut Vec<Told>) {
+        for step in steps {
             match step {
-                Step::Fill(fill) => self.fill(spec, fill, told),
+                Step::Fill(fill) => self.fill(spec, fill, turn, told),
                 Step::Event(event) => self.event(spec, event, told),
             }
         }
-        let executed = self.orders.get(&id).map_or(0, |order| order.executed);
+    }
+
+    fn turn_ended(&mut self, id: OrderId, placement: Placement, told: &mut Vec<Told>) {
         match placement {
-            Placement::Resting { remaining } => assert_eq!(self.orders[&id].open(), remaining.0),
-            Placement::Waiting => assert!(turn.is_empty() && !self.orders[&id].triggered),
-            Placement::Rejected(_) => {}
-            Placement::Slid { .. } | Placement::Pending => unreachable!("not driven here"),
+            Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
+                assert_eq!(self.orders[&id].open(), remaining.0);
+            }
+            Placement::Waiting => assert!(!self.orders[&id].triggered),
+            Placement::Pending => assert!(self.orders[&id].is_pending()),
+            Placement::Rejected(_) => unreachable!("only a new order is rejected"),
             Placement::Filled => {
+                let short = self.orders.get(&id).filter(|order| order.prevented > 0);
+                if let Some(executed) = short.map(|order| order.executed) {
+                    // It did not trade all of it.
+                    self.lapsed(id, executed, Expiry::SelfTrade, told);
+                    return;
+                }
                 // Whoever is filled learns it by his last trade.
                 self.orders.remove(&id);
                 told.iter_mut().rfind(|told| told.1 == id).expect("a trade").3 = Status::Filled;
             }
-            Placement::Expired { reason, .. } => self.lapsed(id, executed, reason, told),
+            Placement::Expired { reason, .. } => {
+                let executed = self.orders[&id].executed;
+                self.lapsed(id, executed, reason, told);
+            }
         }
     }
 
     fn lapsed(&mut self, id: OrderId, executed: u64, reason: Expiry, told: &mut Vec<Told>) {
         self.orders.remove(&id).expect("open");
-        let status = if reason == Expiry::SelfTrade { Status::ExpiredInMatch } else { Status::Expired };
-        told.push(("expired", id, executed, status, 0));
+        told.push(match reason {
+            Expiry::ListCanceled => ("canceled", id, executed, Status::Canceled, 0),
+            Expiry::SelfTrade => ("expired", id, executed, Status::ExpiredInMatch, 0),
+            _ => ("expired", id, executed, Status::Expired, 0),
+        });
     }
 
     fn event(&mut self, spec: &MarketSpec, event: &BookEvent, told: &mut Vec<Told>) {
         match *event {
-            BookEvent::Lapsed { order, remaining, .. } => {
+            BookEvent::Lapsed { order, remaining, reason, .. } => {
                 let lapsing = &self.orders[&order];
                 assert_eq!(lapsing.open(), remaining.0);
-                self.lapsed(order, lapsing.executed, Expiry::SelfTrade, told);
+                self.lapsed(order, lapsing.executed, reason, told);
             }
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
-                assert_eq!(self.orders[&maker].order.account, self.orders[&taker].order.account);
+                let [one, other] = [maker, taker].map(|id| self.orders[&id].order);
+                let grouped = one.asks().group != 0 || other.asks().group != 0;
+                assert!(one.account == other.account || grouped, "{one:?} and {other:?} are two parties");
                 for id in [taker, maker] {
                     let order = self.orders.get_mut(&id).expect("open");
                     order.prevented += quantity.0;
                     if order.order.kind.has_limit() {
                         let most = needs(order.order.side, order.order.limit.0, order.open(), spec);
-                        order.held = order.held.min(most);
+                        order.needs = order.needs.min(most);
                     }
                     told.push(("prevented", id, order.executed, order.status(), 0));
                 }
@@ -237,8 +339,8 @@ impl Settlement {
                     self.lapsed(maker, executed, Expiry::SelfTrade, told);
                 }
             }
-            BookEvent::Triggered { .. } => unreachable!("a turn of its own"),
-            BookEvent::Resumed { .. } | BookEvent::PhaseChanged { .. } => unreachable!("not driven here"),
+            BookEvent::PhaseChanged { .. } => {}
+            BookEvent::Triggered { .. } | BookEvent::Resumed { .. } => unreachable!("a turn of its own"),
         }
     }
 
@@ -247,8 +349,13 @@ impl Settlement {
         told.push(("canceled", id, order.executed, Status::Canceled, 0));
     }
 
-    fn fill(&mut self, spec: &MarketSpec, fill: &Fill, told: &mut Vec<Told>) {
+    fn fill(&mut self, spec: &MarketSpec, fill: &Fill, turn: Option<OrderId>, told: &mut Vec<Told>) {
         self.fills += 1;
+        for id in [fill.maker, fill.taker] {
+            assert!(self.partner(id).is_none(), "order {id} trades and its partner is still open");
+            assert!(!self.orders[&id].is_pending(), "order {id} trades before the one it waits for is filled");
+        }
+        assert!(turn.is_none_or(|turn| turn == fill.taker), "{fill:?} in the turn of {turn:?}");
         let traded = i128::from(fill.price.0) * i128::from(fill.quantity.0);
         let base = i128::from(fill.quantity.0) * spec.lot_amount.0;
         let (mut paid, mut received) = (0, 0);
@@ -275,12 +382,18 @@ impl Settlement {
             let owed = (order.received_by_rate + 9_999).div_euclid(10_000) - order.charged;
             let fee = owed.max(0).min(got);
             order.charged += fee;
-            order.held -= given;
-            assert!(order.held >= 0, "{order:?} was short");
+            order.needs -= given;
+            assert!(order.needs >= 0, "{order:?} was short");
             let left = order.open();
+            if order.order.kind.has_limit() {
+                let worse = match order.order.side {
+                    Side::Buy => fill.price > order.order.limit,
+                    Side::Sell => fill.price < order.order.limit,
+                };
+                assert!(!worse, "a fill worse than its limit");
+            }
             if order.order.side == Side::Buy && order.order.kind.has_limit() {
-                assert!(fill.price <= order.order.limit, "a fill worse than its limit");
-                order.held = order.held.min(needs(Side::Buy, order.order.limit.0, left, spec));
+                order.needs = order.needs.min(needs(Side::Buy, order.order.limit.0, left, spec));
             }
             *self.totals.entry((order.order.account, gives)).or_default() -= given;
             *self.totals.entry((order.order.account, gets)).or_default() += got - fee;
@@ -288,8 +401,8 @@ impl Settlement {
             told.push(("trade", id, order.executed, order.status(), fee));
             if left == 0 && order.prevented == 0 {
                 self.orders.remove(&id);
-            } else if left == 0 && maker {
-                // It did not trade all of it. For a taker, its placement says the same.
+            } else if left == 0 && turn != Some(id) {
+                // It did not trade all of it. For the one whose turn it is, its placement says so.
                 let executed = order.executed;
                 self.lapsed(id, executed, Expiry::SelfTrade, told);
             }
@@ -310,8 +423,19 @@ impl TwinOrder {
         self.quantity - self.executed - self.prevented
     }
 
+    /// Whether it waits until another order is filled.
+    pub fn is_pending(&self) -> bool {
+        !self.activated && self.order.asks().link.is_some_and(|link| link.after.is_some())
+    }
+
+    /// Whether it waits for its trigger, or will.
+    pub fn is_waiting(&self) -> bool {
+        !self.triggered && self.order.asks().trigger.is_some()
+    }
+
     fn status(&self) -> Status {
         match self.executed {
+            _ if self.is_pending() => Status::Pending,
             0 => Status::New,
             executed if executed == self.quantity => Status::Filled,
             _ => Status::PartiallyFilled,

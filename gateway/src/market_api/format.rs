@@ -2,7 +2,9 @@
 
 use rialto_actors::directory::MarketEntry;
 use rialto_actors::market_data::interest::RollingWindow;
-use rialto_actors::market_data::{BookTicker, DepthDiff, DepthLevels, KlineUpdate, Level, Statistics, Ticker};
+use rialto_actors::market_data::{
+    BookTicker, DepthDiff, DepthLevels, KlineUpdate, Level, MarketState, Statistics, Ticker,
+};
 use rialto_engine::ids::TradeId;
 use rialto_engine::market::{Step, power_of_ten};
 use rialto_engine::units::{Nanos, Price, Quantity};
@@ -11,6 +13,7 @@ use rialto_persistence::read_store::{AggregateTrade, MarketTrade};
 
 use crate::decimal::{MarketText, fixed};
 use crate::json::{self, TimeUnit};
+use crate::orders::names;
 
 /// How a market's data is written.
 pub struct MarketFormat<'a> {
@@ -323,6 +326,46 @@ impl<'a> MarketFormat<'a> {
         object.string("symbol", self.symbol);
         object.level(["bidPrice", "bidQty"], ticker.bid).level(["askPrice", "askQty"], ticker.ask);
         object.end();
+    }
+
+    /// How a market stands: its phase, and what its auction would come to.
+    pub fn auction(&self, out: &mut Vec<u8>, state: &MarketState) {
+        let mut object = Object::begin(out, self);
+        object.string("symbol", self.symbol);
+        self.auction_state(&mut object, state);
+        object.end();
+    }
+
+    /// The same as an event, which the dialect does not have.
+    pub fn auction_event(&self, out: &mut Vec<u8>, now: Nanos, state: &MarketState) {
+        let mut object = Object::begin(out, self);
+        object.string("e", "auction").time("E", now).string("s", self.symbol);
+        self.auction_state(&mut object, state);
+        object.end();
+    }
+
+    /// The imbalance is what more is bid than asked at the price, or less where it is asked. Where
+    /// nothing would trade there is no price, and all numbers are zero.
+    fn auction_state(&self, object: &mut Object<'_>, state: &MarketState) {
+        let (price, volume, imbalance) = match &state.indicative {
+            Some(likely) => (likely.price, likely.volume, likely.imbalance),
+            None => (Price::ZERO, Quantity::ZERO, 0),
+        };
+        object.string("phase", names::phase(state.phase)).string("status", names::symbol_status(state.phase));
+        match state.until {
+            Nanos::ZERO => object.key("until").extend_from_slice(b"null"),
+            until => {
+                object.time("until", until);
+            }
+        }
+        object.price("indicativePrice", price).quantity("indicativeQty", volume);
+        object.quantity("imbalance", Quantity(imbalance.unsigned_abs()));
+        let side = match imbalance {
+            0 => "NONE",
+            1.. => "BUY",
+            _ => "SELL",
+        };
+        object.string("imbalanceSide", side);
     }
 
     /// The average price of a query.

@@ -6,12 +6,12 @@ use rialto_engine::reason::Reason;
 use rialto_engine::update::OrderEvent;
 use rialto_engine::wallet::{Settled, SettledResult};
 
+use super::list_report::{self, ListTold};
 use super::replace::{self, Half};
 use super::report::Report;
 use super::{Pending, PendingKind, Placing};
 use crate::error::{ApiError, Asked};
 use crate::gateway::Gateway;
-use crate::json;
 
 /// Appends the result of a command, or says why there is none.
 ///
@@ -21,7 +21,7 @@ pub fn write(gateway: &Gateway, out: &mut Vec<u8>, pending: &Pending, release: &
     let market = gateway.market_by_id(pending.identity.tenant, pending.market).ok_or_else(ApiError::unknown)?;
     let report = Report { gateway, market, unit: pending.unit, updates: &release.updates };
     match release.answer.as_ref().map(|(_, reply)| reply) {
-        Some(Reply::Settled(settled)) => write_settled(out, &report, pending.asked, settled),
+        Some(Reply::Settled(settled)) => write_settled(out, &report, release, pending.asked, settled),
         Some(Reply::Rejected(reason)) => write_rejected(out, pending.asked, *reason),
         _ => Err(ApiError::unknown()),
     }
@@ -30,10 +30,12 @@ pub fn write(gateway: &Gateway, out: &mut Vec<u8>, pending: &Pending, release: &
 fn write_settled(
     out: &mut Vec<u8>,
     report: &Report<'_>,
+    release: &Release,
     asked: PendingKind,
     settled: &Settled,
 ) -> Result<(), ApiError> {
     let order = settled.order;
+    let list = || report.last(order).and_then(|view| ListTold::of_release(release, view)).ok_or_else(ApiError::unknown);
     match (&settled.result, asked) {
         (SettledResult::Placed(placed), PendingKind::Place(placing)) => {
             placed.map_err(|reason| refused_order(reason, placing))?;
@@ -53,11 +55,19 @@ fn write_settled(
             replace::write(out, &cancel_half(report, order, *canceled, id)?, &Half::Failure(exceeded.into()))
         }
         (SettledResult::CanceledMany, PendingKind::CancelAll) => {
-            let canceled = report.updates.iter().filter(|update| update.event == OrderEvent::Canceled);
-            if canceled.clone().next().is_none() {
+            if !report.updates.iter().any(|update| update.event == OrderEvent::Canceled) {
                 return Err(refused_cancel(Reason::UnknownOrder));
             }
-            json::array(out, canceled, |out, update| report.cancel(out, &update.order, None));
+            list_report::canceled_many(out, report, release);
+            Ok(())
+        }
+        (SettledResult::PlacedList(placed), PendingKind::PlaceList { placing, .. }) => {
+            placed.map_err(|reason| refused_order(reason, placing))?;
+            list_report::placed(out, report, &list()?, placing.detail)
+        }
+        (SettledResult::Canceled(canceled), PendingKind::CancelList { id }) => {
+            canceled.map_err(refused_cancel_of_list)?;
+            list_report::canceled(out, report, &list()?, id);
             Ok(())
         }
         (SettledResult::Replaced { old, canceled, placed }, PendingKind::Replace { placing, id, .. }) => {
@@ -69,7 +79,7 @@ fn write_settled(
         }
         (SettledResult::Reduced(reduced), PendingKind::Amend) => {
             reduced.map_err(|reason| ApiError::of_reason(reason, Asked::Amend))?;
-            report.amended(out, order)
+            report.amended(out, order, list().ok().as_ref())
         }
         _ => Err(ApiError::unknown()),
     }
@@ -78,7 +88,8 @@ fn write_settled(
 /// Why a wallet refused a command, which changed nothing.
 fn write_rejected(out: &mut Vec<u8>, asked: PendingKind, reason: Reason) -> Result<(), ApiError> {
     match asked {
-        PendingKind::Place(placing) => Err(refused_order(reason, placing)),
+        PendingKind::Place(placing) | PendingKind::PlaceList { placing, .. } => Err(refused_order(reason, placing)),
+        PendingKind::CancelList { .. } => Err(refused_cancel_of_list(reason)),
         PendingKind::Cancel { .. } | PendingKind::CancelAll => Err(refused_cancel(reason)),
         PendingKind::Amend => Err(ApiError::of_reason(reason, Asked::Amend)),
         PendingKind::CancelOverLimit { exceeded, .. } => {
@@ -94,6 +105,9 @@ fn write_rejected(out: &mut Vec<u8>, asked: PendingKind, reason: Reason) -> Resu
             Reason::InsufficientBalance
             | Reason::DuplicateClientOrderId
             | Reason::TooManyOrders
+            | Reason::TooManyOrdersInMarket
+            | Reason::TooManyWaitingOrders
+            | Reason::PositionTooLarge
             | Reason::NoReferencePrice => {
                 let kept = ApiError::cancel_rejected("Order was not canceled because the new order was refused.");
                 replace::write(out, &Half::Failure(kept), &Half::Failure(refused_order(reason, placing)))
@@ -134,6 +148,16 @@ fn new_half(
 
 fn refused_order(reason: Reason, placing: Placing) -> ApiError {
     ApiError::of_reason(reason, Asked::Place { market: placing.market })
+}
+
+/// A list that is gone by the time its cancel reaches the book is as unknown as one that never was.
+fn refused_cancel_of_list(reason: Reason) -> ApiError {
+    match reason {
+        Reason::UnknownOrder | Reason::OrderAlreadyFinal | Reason::ConflictingOrderIds => {
+            refused_cancel(Reason::UnknownList)
+        }
+        other => refused_cancel(other),
+    }
 }
 
 fn refused_cancel(reason: Reason) -> ApiError {

@@ -5,6 +5,7 @@ use rialto_engine::message::CancelRestriction;
 use rialto_engine::units::Nanos;
 use rialto_engine::wallet::{Cancel, Command};
 
+use super::mass_cancel::Description;
 use super::target::{own_client_id, target};
 use super::{OrderRequest, Pending, PendingKind};
 use crate::error::ApiError;
@@ -23,13 +24,19 @@ pub fn parse(request: &OrderRequest<'_>) -> Result<(Command, Pending), ApiError>
     Ok((Command::Cancel(cancel), request.pending(market, PendingKind::Cancel { id })))
 }
 
-/// A cancel of all orders of a market.
+/// A cancel of all orders of a market, or of those that answer to a description.
 ///
 /// # Errors
 /// What the dialect says to each wrong parameter.
 pub fn parse_all(request: &OrderRequest<'_>) -> Result<(Command, Pending), ApiError> {
     let market = request.market()?.id();
-    let command = Command::CancelAll { account: request.identity.account, market, time: Nanos::ZERO };
+    let (account, described, time) = (request.identity.account, Description::of(request.params)?, Nanos::ZERO);
+    let Description { side, strategy: tag } = described;
+    let command = if described.is_all() {
+        Command::CancelAll { account, market, time }
+    } else {
+        Command::CancelMany { account: Some(account), market, side, tag, time }
+    };
     Ok((command, request.pending(market, PendingKind::CancelAll)))
 }
 

@@ -1,128 +1,18 @@
-//! The parameters of a new order, sorted by name.
+//! The parameters of new orders, sorted by name.
 
+use super::field::{COUNT, Field, Names, PLAIN};
 use crate::error::ApiError;
-use crate::params::Params;
-
-/// A parameter of a new order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// The market.
-    Symbol,
-    /// Buy or sell.
-    Side,
-    /// The type.
-    Type,
-    /// How long it stands.
-    TimeInForce,
-    /// How much.
-    Quantity,
-    /// For how much.
-    QuoteQuantity,
-    /// At which limit.
-    Price,
-    /// The client's name for it.
-    ClientId,
-    /// How much the reply tells.
-    ResponseType,
-    /// What becomes of it when it meets its owner's orders.
-    SelfTradePrevention,
-    /// The price that wakes it.
-    StopPrice,
-    /// How far the waking price trails.
-    TrailingDelta,
-    /// How much of it is shown.
-    IcebergQuantity,
-    /// What its price is pegged to.
-    PegPriceType,
-    /// How far from there.
-    PegOffsetValue,
-    /// In what the distance counts.
-    PegOffsetType,
-    /// The client's strategy.
-    StrategyId,
-    /// The kind of that strategy.
-    StrategyType,
-}
+use crate::params::{self, Params};
 
 /// Beside an order's own, every request may have these.
 const OF_ANY_REQUEST: [&str; 6] =
     ["timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits", "computeCommissionRates"];
 
-impl Field {
-    /// All of them, in the order in which what is wrong is told.
-    const ALL: [Self; 18] = [
-        Self::Symbol,
-        Self::Side,
-        Self::Type,
-        Self::Price,
-        Self::TimeInForce,
-        Self::Quantity,
-        Self::QuoteQuantity,
-        Self::ClientId,
-        Self::ResponseType,
-        Self::SelfTradePrevention,
-        Self::StopPrice,
-        Self::TrailingDelta,
-        Self::IcebergQuantity,
-        Self::PegPriceType,
-        Self::PegOffsetValue,
-        Self::PegOffsetType,
-        Self::StrategyId,
-        Self::StrategyType,
-    ];
-
-    /// The dialect's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Symbol => "symbol",
-            Self::Side => "side",
-            Self::Type => "type",
-            Self::TimeInForce => "timeInForce",
-            Self::Quantity => "quantity",
-            Self::QuoteQuantity => "quoteOrderQty",
-            Self::Price => "price",
-            Self::ClientId => "newClientOrderId",
-            Self::ResponseType => "newOrderRespType",
-            Self::SelfTradePrevention => "selfTradePreventionMode",
-            Self::StopPrice => "stopPrice",
-            Self::TrailingDelta => "trailingDelta",
-            Self::IcebergQuantity => "icebergQty",
-            Self::PegPriceType => "pegPriceType",
-            Self::PegOffsetValue => "pegOffsetValue",
-            Self::PegOffsetType => "pegOffsetType",
-            Self::StrategyId => "strategyId",
-            Self::StrategyType => "strategyType",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "symbol" => Self::Symbol,
-            "side" => Self::Side,
-            "type" => Self::Type,
-            "timeInForce" => Self::TimeInForce,
-            "quantity" => Self::Quantity,
-            "quoteOrderQty" => Self::QuoteQuantity,
-            "price" => Self::Price,
-            "newClientOrderId" => Self::ClientId,
-            "newOrderRespType" => Self::ResponseType,
-            "selfTradePreventionMode" => Self::SelfTradePrevention,
-            "stopPrice" => Self::StopPrice,
-            "trailingDelta" => Self::TrailingDelta,
-            "icebergQty" => Self::IcebergQuantity,
-            "pegPriceType" => Self::PegPriceType,
-            "pegOffsetValue" => Self::PegOffsetValue,
-            "pegOffsetType" => Self::PegOffsetType,
-            "strategyId" => Self::StrategyId,
-            "strategyType" => Self::StrategyType,
-            _ => return None,
-        })
-    }
-}
-
 /// The parameters of a new order, as texts that are not empty.
+#[derive(Clone)]
 pub struct Fields<'a> {
-    values: [Option<&'a str>; Field::ALL.len()],
+    values: [Option<&'a str>; COUNT],
+    names: &'static Names,
 }
 
 impl<'a> Fields<'a> {
@@ -133,16 +23,13 @@ impl<'a> Fields<'a> {
     /// -1102 or -1105 for an empty one, -1104 for one that nobody reads.
     pub fn of(params: &'a Params<'_>, beside: &[&str]) -> Result<Self, ApiError> {
         params.check()?;
-        let mut fields = Self { values: [None; Field::ALL.len()] };
+        let mut fields = Self { values: [None; COUNT], names: &PLAIN };
         let mut unread = 0;
         for (name, value) in params.iter() {
             match Field::named(name) {
-                Some(field) if value.is_empty() => {
-                    let is_mandatory = matches!(field, Field::Symbol | Field::Side | Field::Type);
-                    return Err(if is_mandatory { ApiError::mandatory(name) } else { ApiError::empty(name) });
-                }
+                Some(field) if value.is_empty() => return Err(empty(field, name)),
                 Some(field) => fields.values[field as usize] = Some(value),
-                None => unread += usize::from(!OF_ANY_REQUEST.contains(&name) && !beside.contains(&name)),
+                None => unread += usize::from(!is_read(name, beside)),
             }
         }
         if unread > 0 {
@@ -151,9 +38,50 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
+    /// Sorts the parameters of a list by the names of its legs. What legs share goes to each.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn of_legs<const N: usize>(
+        params: &'a Params<'_>,
+        legs: [&'static Names; N],
+        beside: &[&str],
+    ) -> Result<[Self; N], ApiError> {
+        params.check()?;
+        let mut sorted = legs.map(|names| Self { values: [None; COUNT], names });
+        let mut unread = 0;
+        for (name, value) in params.iter() {
+            let mut is_known = is_read(name, beside);
+            for fields in &mut sorted {
+                let Some(field) = fields.names.find(name) else { continue };
+                if value.is_empty() {
+                    return Err(empty(field, name));
+                }
+                fields.values[field as usize] = Some(value);
+                is_known = true;
+            }
+            unread += usize::from(!is_known);
+        }
+        if unread > 0 {
+            return Err(ApiError::unread_parameters(params.len() - unread, params.len()));
+        }
+        Ok(sorted)
+    }
+
     /// The value of a parameter, `None` if it was not sent.
     pub const fn get(&self, field: Field) -> Option<&'a str> {
         self.values[field as usize]
+    }
+
+    /// What a parameter is called.
+    pub const fn name(&self, field: Field) -> &'static str {
+        self.names.of(field)
+    }
+
+    /// The same parameters with one that goes without saying.
+    pub const fn with(mut self, field: Field, value: &'a str) -> Self {
+        self.values[field as usize] = Some(value);
+        self
     }
 
     /// The value of a parameter that must be there.
@@ -161,7 +89,23 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// -1102.
     pub fn required(&self, field: Field) -> Result<&'a str, ApiError> {
-        self.get(field).ok_or_else(|| ApiError::mandatory(field.name()))
+        self.get(field).ok_or_else(|| ApiError::mandatory(self.name(field)))
+    }
+
+    /// A whole number that may be left out.
+    ///
+    /// # Errors
+    /// -1100.
+    pub fn integer(&self, field: Field) -> Result<Option<u64>, ApiError> {
+        self.get(field).map(|text| params::integer(self.name(field), text)).transpose()
+    }
+
+    /// Yes or no; no if it was not sent.
+    ///
+    /// # Errors
+    /// -1100.
+    pub fn flag(&self, field: Field) -> Result<bool, ApiError> {
+        self.get(field).map_or(Ok(false), |text| params::boolean(self.name(field), text))
     }
 
     /// The parameters that were sent.
@@ -170,16 +114,48 @@ impl<'a> Fields<'a> {
     }
 }
 
+fn is_read(name: &str, beside: &[&str]) -> bool {
+    OF_ANY_REQUEST.contains(&name) || beside.contains(&name)
+}
+
+fn empty(field: Field, name: &str) -> ApiError {
+    if matches!(field, Field::Symbol | Field::Side | Field::Type) {
+        ApiError::mandatory(name)
+    } else {
+        ApiError::empty(name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::field::{ABOVE, BELOW};
     use super::*;
 
     #[test]
-    fn every_field_has_one_name_and_one_place() {
-        for field in Field::ALL {
-            assert_eq!(Field::named(field.name()), Some(field));
-            assert_eq!(Field::ALL.iter().filter(|other| **other as usize == field as usize).count(), 1, "{field:?}");
-            assert!((field as usize) < Field::ALL.len());
+    fn legs_get_their_own_and_what_they_share() {
+        let query = "symbol=A&side=SELL&quantity=5&aboveType=LIMIT_MAKER&abovePrice=3&belowType=STOP_LOSS\
+                     &belowStopPrice=1&listClientOrderId=x&timestamp=1";
+        let params = Params::of_rest(query, "").expect("parses");
+        let [above, below] = Fields::of_legs(&params, [&ABOVE, &BELOW], &["listClientOrderId"]).ok().expect("sorts");
+        assert_eq!((above.get(Field::Price), below.get(Field::Price)), (Some("3"), None));
+        assert_eq!((above.get(Field::StopPrice), below.get(Field::StopPrice)), (None, Some("1")));
+        for leg in [&above, &below] {
+            assert_eq!((leg.get(Field::Side), leg.get(Field::Quantity)), (Some("SELL"), Some("5")));
         }
+        let missing = below.required(Field::Price).expect_err("not sent");
+        assert!(missing.msg.contains("'belowPrice'"), "{missing}");
+    }
+
+    #[test]
+    fn what_no_leg_reads_is_refused() {
+        let code = |query: &str| {
+            let params = Params::of_rest(query, "").expect("parses");
+            Fields::of_legs(&params, [&ABOVE, &BELOW], &[]).map(|_| ()).map_err(|error| error.code)
+        };
+        assert_eq!(code("symbol=A&price=1"), Err(-1104));
+        assert_eq!(code("symbol=A&workingPrice=1"), Err(-1104));
+        assert_eq!(code("symbol=A&abovePrice="), Err(-1105));
+        assert_eq!(code("symbol="), Err(-1102));
+        assert_eq!(code("symbol=A&abovePrice=1"), Ok(()));
     }
 }

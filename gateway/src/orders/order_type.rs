@@ -1,16 +1,20 @@
 //! The types of orders: what each must say, what it may say, and what its words mean.
 //!
-//! A type is a row of [`TYPES`], the function that reads it, and a variant of [`Terms`]. The rows
-//! are the table "additional mandatory parameters" of the dialect's documents. A type that waits
-//! for a price has a [`Family`] beside, and is read like the one without it. The order list types
-//! are not offered.
+//! A type is a row of [`TYPES`] and the function that reads it. The rows are the table "additional
+//! mandatory parameters" of the dialect's documents, with what this exchange offers beyond them. A
+//! type that waits for a price has a [`Family`] beside, and is read like the one without it. What
+//! else an order may ask for is read in [`super::instructions`].
 
-use rialto_engine::units::{Amount, Price, Quantity};
+use rialto_engine::order::{Lifetime, OrderKind};
+use rialto_engine::reason::Reason;
+use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 
 use super::Detail;
 use super::contingent::Family;
-use super::fields::{Field, Fields};
-use crate::error::ApiError;
+use super::field::Field;
+use super::fields::Fields;
+use crate::auth::time_of;
+use crate::error::{ApiError, Asked};
 use crate::gateway::Market;
 
 /// A type of order.
@@ -19,55 +23,55 @@ pub struct OrderType {
     /// What must be there, beside what every order says.
     required: &'static [Field],
     /// What may be there.
-    optional: &'static [Field],
+    optional: &'static [&'static [Field]],
     /// How much the reply tells unless the client asks for something else.
     pub detail: Detail,
     /// What it waits for, if it does.
     pub waits: Option<Family>,
-    read: fn(&Fields<'_>, &Market<'_>) -> Result<Terms, ApiError>,
+    read: fn(&Fields<'_>, &Market<'_>, Nanos) -> Result<Terms, ApiError>,
 }
 
 /// What an order of a type asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Terms {
-    /// To trade at a limit or better.
-    Limit {
-        /// How long it stands.
-        time_in_force: TimeInForce,
-        /// The limit.
-        price: Price,
-        /// How much.
-        quantity: Quantity,
-    },
-    /// To rest at a limit, or not to be at all.
-    LimitMaker {
-        /// The limit.
-        price: Price,
-        /// How much.
-        quantity: Quantity,
-    },
-    /// To trade this much at once.
-    Market(Quantity),
-    /// To trade for this much at once.
-    MarketByQuote(Amount),
+pub struct Terms {
+    /// How it takes and makes.
+    pub kind: OrderKind,
+    /// The limit; zero without one.
+    pub price: Price,
+    /// How much; zero for an order by quote amount.
+    pub quantity: Quantity,
+    /// For how much; zero unless it is by quote amount.
+    pub budget: Amount,
+    /// How long it stands.
+    pub lifetime: Lifetime,
 }
 
-/// How long an order with a limit stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeInForce {
-    /// Until it is cancelled.
-    GoodTillCanceled,
-    /// Whatever does not trade at once lapses.
-    ImmediateOrCancel,
-    /// All of it trades at once, or nothing.
-    FillOrKill,
-}
+/// What an order may say that may rest: how long, and what others see.
+const OF_WHAT_RESTS: [Field; 3] = [Field::GoodTillDate, Field::IcebergQuantity, Field::Hidden];
+/// What one may say that takes.
+const OF_WHAT_TAKES: [Field; 2] = [Field::MinQuantity, Field::AllOrNone];
+/// Of which one must be there.
+const OF_THE_TRIGGER: [Field; 3] = [Field::StopPrice, Field::TrailingDelta, Field::TrailingAmount];
+/// What makes a price follow the book.
+const OF_THE_PEG: [Field; 3] = [Field::PegPriceType, Field::PegOffsetValue, Field::PegOffsetType];
+
+/// What an order of any type says or may say.
+const OF_ANY_TYPE: [Field; 8] = [
+    Field::Symbol,
+    Field::Side,
+    Field::Type,
+    Field::ClientId,
+    Field::ResponseType,
+    Field::SelfTradePrevention,
+    Field::StrategyId,
+    Field::StrategyType,
+];
 
 const TYPES: [OrderType; 7] = [
     OrderType {
         name: "LIMIT",
         required: &[Field::TimeInForce, Field::Quantity, Field::Price],
-        optional: &[],
+        optional: &[&OF_WHAT_RESTS, &OF_WHAT_TAKES, &OF_THE_PEG],
         detail: Detail::Full,
         waits: None,
         read: limit,
@@ -75,7 +79,7 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "LIMIT_MAKER",
         required: &[Field::Quantity, Field::Price],
-        optional: &[Field::TimeInForce],
+        optional: &[&OF_WHAT_RESTS, &[Field::TimeInForce, Field::PostOnlyMode]],
         detail: Detail::Ack,
         waits: None,
         read: limit_maker,
@@ -83,7 +87,7 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "MARKET",
         required: &[],
-        optional: &[Field::Quantity, Field::QuoteQuantity],
+        optional: &[&OF_WHAT_TAKES, &[Field::Quantity, Field::QuoteQuantity, Field::MaxSlippage]],
         detail: Detail::Full,
         waits: None,
         read: market,
@@ -91,7 +95,7 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "STOP_LOSS",
         required: &[Field::Quantity],
-        optional: &OF_THE_TRIGGER,
+        optional: &[&OF_THE_TRIGGER, &OF_WHAT_TAKES, &[Field::MaxSlippage]],
         detail: Detail::Ack,
         waits: Some(Family::StopLoss),
         read: market,
@@ -99,7 +103,7 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "STOP_LOSS_LIMIT",
         required: &[Field::TimeInForce, Field::Quantity, Field::Price],
-        optional: &OF_THE_TRIGGER,
+        optional: &[&OF_THE_TRIGGER, &OF_WHAT_RESTS, &OF_WHAT_TAKES],
         detail: Detail::Ack,
         waits: Some(Family::StopLoss),
         read: limit,
@@ -107,7 +111,7 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "TAKE_PROFIT",
         required: &[Field::Quantity],
-        optional: &OF_THE_TRIGGER,
+        optional: &[&OF_THE_TRIGGER, &OF_WHAT_TAKES, &[Field::MaxSlippage]],
         detail: Detail::Ack,
         waits: Some(Family::TakeProfit),
         read: market,
@@ -115,19 +119,12 @@ const TYPES: [OrderType; 7] = [
     OrderType {
         name: "TAKE_PROFIT_LIMIT",
         required: &[Field::TimeInForce, Field::Quantity, Field::Price],
-        optional: &OF_THE_TRIGGER,
+        optional: &[&OF_THE_TRIGGER, &OF_WHAT_RESTS, &OF_WHAT_TAKES],
         detail: Detail::Ack,
         waits: Some(Family::TakeProfit),
         read: limit,
     },
 ];
-
-/// Of which one must be there.
-const OF_THE_TRIGGER: [Field; 2] = [Field::StopPrice, Field::TrailingDelta];
-
-/// What an order of any type says or may say.
-const OF_ANY_TYPE: [Field; 6] =
-    [Field::Symbol, Field::Side, Field::Type, Field::ClientId, Field::ResponseType, Field::SelfTradePrevention];
 
 impl OrderType {
     /// The type of a name.
@@ -143,55 +140,95 @@ impl OrderType {
     /// # Errors
     /// -1106 or -1114 for a parameter that does not go with the type, -1102 for one that is
     /// missing, and what the dialect says to wrong values.
-    pub fn terms(&self, fields: &Fields<'_>, market: &Market<'_>) -> Result<Terms, ApiError> {
+    pub fn terms(&self, fields: &Fields<'_>, market: &Market<'_>, now: Nanos) -> Result<Terms, ApiError> {
         let belongs = |field: &Field| {
-            [&OF_ANY_TYPE[..], self.required, self.optional].iter().any(|fields| fields.contains(field))
+            OF_ANY_TYPE.contains(field)
+                || self.required.contains(field)
+                || self.optional.iter().any(|fields| fields.contains(field))
         };
         if let Some(foreign) = fields.sent().find(|field| !belongs(field)) {
             return Err(match foreign {
                 Field::TimeInForce => ApiError::time_in_force_not_required(),
-                field => ApiError::not_required(field.name()),
+                field if OF_THE_PEG.contains(&field) => ApiError::unpeggable_type(),
+                field => ApiError::not_required(fields.name(field)),
             });
         }
         for field in self.required {
             fields.required(*field)?;
         }
-        (self.read)(fields, market)
+        (self.read)(fields, market, now)
     }
 }
 
-fn limit(fields: &Fields<'_>, market: &Market<'_>) -> Result<Terms, ApiError> {
-    let time_in_force = match fields.required(Field::TimeInForce)? {
-        "GTC" => TimeInForce::GoodTillCanceled,
-        "IOC" => TimeInForce::ImmediateOrCancel,
-        "FOK" => TimeInForce::FillOrKill,
-        _ => return Err(ApiError::invalid_time_in_force()),
+fn limit(fields: &Fields<'_>, market: &Market<'_>, now: Nanos) -> Result<Terms, ApiError> {
+    let time_in_force = fields.required(Field::TimeInForce)?;
+    let kind = match time_in_force {
+        "IOC" => OrderKind::ImmediateOrCancel,
+        "FOK" => OrderKind::FillOrKill,
+        _ => OrderKind::Limit,
     };
+    let lifetime = lifetime(time_in_force, fields, market, now)?;
     let (price, quantity) = price_and_quantity(fields, market)?;
-    Ok(Terms::Limit { time_in_force, price, quantity })
+    Ok(Terms { kind, price, quantity, budget: Amount::ZERO, lifetime })
 }
 
-fn limit_maker(fields: &Fields<'_>, market: &Market<'_>) -> Result<Terms, ApiError> {
+fn limit_maker(fields: &Fields<'_>, market: &Market<'_>, now: Nanos) -> Result<Terms, ApiError> {
     // Clients that send "GTC" mean what the type says anyway.
-    if fields.get(Field::TimeInForce).is_some_and(|text| text != "GTC") {
+    let time_in_force = fields.get(Field::TimeInForce).unwrap_or("GTC");
+    if matches!(time_in_force, "IOC" | "FOK") {
         return Err(ApiError::time_in_force_not_required());
     }
+    let lifetime = lifetime(time_in_force, fields, market, now)?;
+    let kind = match fields.get(Field::PostOnlyMode) {
+        None | Some("REJECT") => OrderKind::PostOnly,
+        Some("SLIDE") => OrderKind::PostOnlySlide,
+        Some(_) => return Err(ApiError::invalid_parameter(fields.name(Field::PostOnlyMode))),
+    };
     let (price, quantity) = price_and_quantity(fields, market)?;
-    Ok(Terms::LimitMaker { price, quantity })
+    Ok(Terms { kind, price, quantity, budget: Amount::ZERO, lifetime })
 }
 
-fn market(fields: &Fields<'_>, market: &Market<'_>) -> Result<Terms, ApiError> {
-    let (quantity, quote) = (Field::Quantity, Field::QuoteQuantity);
-    match (fields.get(quantity), fields.get(quote)) {
-        (Some(text), None) => market.text.parse_quantity(quantity.name(), text, "MARKET_LOT_SIZE").map(Terms::Market),
-        (None, Some(text)) => market.text.parse_quote_amount(quote.name(), text).map(Terms::MarketByQuote),
+fn market(fields: &Fields<'_>, market: &Market<'_>, _: Nanos) -> Result<Terms, ApiError> {
+    let (quantity, quote) = (fields.name(Field::Quantity), fields.name(Field::QuoteQuantity));
+    let terms = Terms {
+        kind: OrderKind::Market,
+        price: Price::ZERO,
+        quantity: Quantity::ZERO,
+        budget: Amount::ZERO,
+        lifetime: Lifetime::UntilCancelled,
+    };
+    match (fields.get(Field::Quantity), fields.get(Field::QuoteQuantity)) {
+        (Some(text), None) => {
+            Ok(Terms { quantity: market.text.parse_quantity(quantity, text, "MARKET_LOT_SIZE")?, ..terms })
+        }
+        (None, Some(text)) => {
+            let budget = market.text.parse_quote_amount(quote, text)?;
+            Ok(Terms { kind: OrderKind::MarketByQuote, budget, ..terms })
+        }
         (Some(_), Some(_)) => Err(ApiError::bad_combination()),
-        (None, None) => Err(ApiError::either(quantity.name(), quote.name())),
+        (None, None) if quote.is_empty() => Err(ApiError::mandatory(quantity)),
+        (None, None) => Err(ApiError::either(quantity, quote)),
+    }
+}
+
+/// How long an order with a limit stands.
+fn lifetime(time_in_force: &str, fields: &Fields<'_>, market: &Market<'_>, now: Nanos) -> Result<Lifetime, ApiError> {
+    let name = fields.name(Field::GoodTillDate);
+    let date = fields.integer(Field::GoodTillDate)?.map(time_of);
+    match (time_in_force, date) {
+        ("GTC" | "IOC" | "FOK", None) => Ok(Lifetime::UntilCancelled),
+        ("DAY", None) => Ok(Lifetime::Day(market.day_end.next(now))),
+        // Asked here so that a test order is refused as well: the wallet has the last word.
+        ("GTD", Some(date)) if date <= now => Err(ApiError::of_reason(Reason::AlreadyExpired, Asked::PLACE)),
+        ("GTD", Some(date)) => Ok(Lifetime::Until(date)),
+        ("GTD", None) => Err(ApiError::mandatory(name)),
+        ("GTC" | "IOC" | "FOK" | "DAY", Some(_)) => Err(ApiError::not_required(name)),
+        _ => Err(ApiError::invalid_time_in_force()),
     }
 }
 
 fn price_and_quantity(fields: &Fields<'_>, market: &Market<'_>) -> Result<(Price, Quantity), ApiError> {
-    let price = market.text.parse_price(Field::Price.name(), fields.required(Field::Price)?)?;
+    let price = market.text.parse_price(fields.name(Field::Price), fields.required(Field::Price)?)?;
     let quantity = fields.required(Field::Quantity)?;
-    Ok((price, market.text.parse_quantity(Field::Quantity.name(), quantity, "LOT_SIZE")?))
+    Ok((price, market.text.parse_quantity(fields.name(Field::Quantity), quantity, "LOT_SIZE")?))
 }

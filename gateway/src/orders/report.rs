@@ -2,11 +2,13 @@
 
 use rialto_engine::ids::{ClientOrderId, OrderId};
 use rialto_engine::message::Expiry;
-use rialto_engine::order::SelfTrade;
-use rialto_engine::update::{Execution, OrderEvent, OrderUpdate, OrderView};
+use rialto_engine::order::{Display, SelfTrade};
+use rialto_engine::units::Nanos;
+use rialto_engine::update::{Execution, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::GENERATED_PREFIX;
 
-use super::{Detail, contingent, names, prevention};
+use super::list_report::ListTold;
+use super::{Detail, contingent, instructions, names, prevention};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
@@ -37,7 +39,7 @@ impl Report<'_> {
         json::time(out, view.updated, self.unit);
         if detail != Detail::Ack {
             self.state(out, view);
-            self.trigger(out, view);
+            self.asked(out, view);
             self.working_time(out, view);
             if detail == Detail::Full {
                 out.extend_from_slice(b",\"fills\":");
@@ -74,16 +76,16 @@ impl Report<'_> {
         out.extend_from_slice(b"\",\"transactTime\":");
         json::time(out, view.updated, self.unit);
         self.state(out, view);
-        self.trigger(out, view);
+        self.asked(out, view);
         self.self_trade(out, view);
         out.push(b'}');
     }
 
-    /// Appends what is told of an order that was reduced.
+    /// Appends what is told of an order that was reduced, and of its list.
     ///
     /// # Errors
     /// -1000 if it was not.
-    pub fn amended(&self, out: &mut Vec<u8>, order: OrderId) -> Result<(), ApiError> {
+    pub fn amended(&self, out: &mut Vec<u8>, order: OrderId, list: Option<&ListTold>) -> Result<(), ApiError> {
         let view = self.view(order, Some(OrderEvent::Reduced))?;
         out.extend_from_slice(b"{\"transactTime\":");
         json::time(out, view.updated, self.unit);
@@ -109,12 +111,24 @@ impl Report<'_> {
         out.extend_from_slice(b",\"quoteOrderQty\":\"0.00000000\",\"cumulativeQuoteQty\":");
         self.market.text.notional(out, view.notional);
         self.terms(out, view);
-        self.trigger(out, view);
+        self.asked(out, view);
         self.working_time(out, view);
         out.extend_from_slice(b",\"selfTradePreventionMode\":\"");
         out.extend_from_slice(names::self_trade(view.instructions.self_trade).as_bytes());
-        out.extend_from_slice(b"\"}}");
+        out.extend_from_slice(b"\"}");
+        if let Some(list) = list {
+            out.extend_from_slice(b",\"listStatus\":");
+            list.write_head(out, self.market, self.unit);
+            out.push(b'}');
+        }
+        out.push(b'}');
         Ok(())
+    }
+
+    /// The last state of an order, if anything happened to it.
+    #[must_use]
+    pub fn last(&self, order: OrderId) -> Option<&OrderView> {
+        self.updates.iter().rev().map(|update| &update.order).find(|view| view.id == order)
     }
 
     /// The last state of an order, or the one that an event left.
@@ -158,7 +172,8 @@ impl Report<'_> {
         out.extend_from_slice(self.market.symbol().as_bytes());
         out.extend_from_slice(b"\",\"orderId\":");
         json::number(out, view.id.0);
-        out.extend_from_slice(b",\"orderListId\":-1");
+        out.extend_from_slice(b",\"orderListId\":");
+        order_list_id(out, view);
     }
 
     fn state(&self, out: &mut Vec<u8>, view: &OrderView) {
@@ -180,7 +195,7 @@ impl Report<'_> {
         out.extend_from_slice(b",\"status\":\"");
         out.extend_from_slice(names::status(view.status).as_bytes());
         out.extend_from_slice(b"\",\"timeInForce\":\"");
-        out.extend_from_slice(names::time_in_force(view.kind).as_bytes());
+        out.extend_from_slice(names::time_in_force(view).as_bytes());
         out.extend_from_slice(b"\",\"type\":\"");
         out.extend_from_slice(names::order_type(view).as_bytes());
         out.extend_from_slice(b"\",\"side\":\"");
@@ -188,21 +203,22 @@ impl Report<'_> {
         out.push(b'"');
     }
 
-    /// Appends what an order waits or has waited for. Since when it follows the price only the book
-    /// knows, so that there is no `trailingTime`.
-    fn trigger(&self, out: &mut Vec<u8>, view: &OrderView) {
-        if view.instructions.trigger.is_none() {
-            return;
+    /// Appends what an order asks for beyond its type, and what it waits or has waited for. Since
+    /// when it follows the price only the book knows, so that there is no `trailingTime`; nor does
+    /// anybody else know where a pegged order stands, so that there is no `peggedPrice`.
+    fn asked(&self, out: &mut Vec<u8>, view: &OrderView) {
+        if view.instructions.trigger.is_some() {
+            out.extend_from_slice(b",\"stopPrice\":");
+            self.market.text.price(out, contingent::stop_price(view));
+            contingent::write_distance(out, self.market, view);
         }
-        out.extend_from_slice(b",\"stopPrice\":");
-        self.market.text.price(out, contingent::stop_price(view));
-        trailing_delta(out, view);
+        instructions::write(out, self.market, view, self.unit);
     }
 
     /// Appends since when an order takes part: -1 while it waits.
     fn working_time(&self, out: &mut Vec<u8>, view: &OrderView) {
         out.extend_from_slice(b",\"workingTime\":");
-        match view.working_since() {
+        match working_since(view) {
             Some(time) => json::time(out, time, self.unit),
             None => json::integer(out, -1),
         }
@@ -250,11 +266,20 @@ impl Report<'_> {
     }
 }
 
-fn trailing_delta(out: &mut Vec<u8>, view: &OrderView) {
-    if let Some(delta) = contingent::trailing_delta_of(view) {
-        out.extend_from_slice(b",\"trailingDelta\":");
-        json::number(out, u64::from(delta.0));
+/// Appends the number of an order's list; -1 without one.
+pub fn order_list_id(out: &mut Vec<u8>, view: &OrderView) {
+    match view.instructions.link {
+        Some(link) => json::number(out, link.list.0),
+        None => json::integer(out, -1),
     }
+}
+
+/// Since when an order takes part; `None` while it waits for a price or for another order.
+#[must_use]
+pub fn working_since(view: &OrderView) -> Option<Nanos> {
+    let is_pending = view.status == Status::Pending
+        || view.instructions.link.is_some_and(|link| link.after.is_some()) && view.triggered == Nanos::ZERO;
+    view.working_since().filter(|_| !is_pending)
 }
 
 /// Appends an order as queries tell it.
@@ -267,13 +292,17 @@ pub fn write_order(out: &mut Vec<u8>, gateway: &Gateway, market: Market<'_>, uni
     report.state(out, view);
     out.extend_from_slice(b",\"stopPrice\":");
     market.text.price(out, contingent::stop_price(view));
-    trailing_delta(out, view);
-    out.extend_from_slice(b",\"icebergQty\":\"0.00000000\",\"time\":");
+    contingent::write_distance(out, market, view);
+    if !matches!(view.instructions.display, Display::Iceberg(_)) {
+        out.extend_from_slice(b",\"icebergQty\":\"0.00000000\"");
+    }
+    instructions::write(out, market, view, unit);
+    out.extend_from_slice(b",\"time\":");
     json::time(out, view.time, unit);
     out.extend_from_slice(b",\"updateTime\":");
     json::time(out, view.updated, unit);
     out.extend_from_slice(b",\"isWorking\":");
-    json::boolean(out, view.working_since().is_some());
+    json::boolean(out, working_since(view).is_some());
     report.working_time(out, view);
     report.self_trade(out, view);
     out.push(b'}');

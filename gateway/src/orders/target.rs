@@ -35,6 +35,10 @@ pub fn own_client_id(parameter: &str, text: &str) -> Result<ClientOrderId, ApiEr
     parse_client_id(parameter, text)
 }
 
-fn parse_client_id(parameter: &str, text: &str) -> Result<ClientOrderId, ApiError> {
+/// A name that somebody has given.
+///
+/// # Errors
+/// -1100 if it cannot be one.
+pub fn parse_client_id(parameter: &str, text: &str) -> Result<ClientOrderId, ApiError> {
     ClientOrderId::new(text).ok_or_else(|| ApiError::illegal_characters(parameter, CLIENT_ID_RANGE))
 }

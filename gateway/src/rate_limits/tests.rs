@@ -28,12 +28,12 @@ fn counts(limiter: &RateLimiter, now: Nanos) -> Vec<u32> {
 fn orders_are_counted_in_every_interval_or_in_none() {
     let limits = RateLimits { orders_per_10_seconds: 2, orders_per_day: 3, ..RateLimits::default() };
     let limiter = limiter(limits, 2);
-    let take = |seconds| limiter.take_order(TRADER, later(seconds)).map_err(|exceeded| exceeded.limit.interval);
+    let take = |seconds| limiter.take_orders(TRADER, 1, later(seconds)).map_err(|exceeded| exceeded.limit.interval);
     assert_eq!((take(0), take(9), take(9)), (Ok(()), Ok(()), Err(TEN_SECONDS)));
     assert_eq!((take(10), take(11)), (Ok(()), Err(DAY)));
     // What the day refused is not counted in the ten seconds either.
     assert_eq!(counts(&limiter, later(11)), [1, 3]);
-    assert_eq!(limiter.take_order(Identity { account: AccountId(0), ..TRADER }, later(11)), Ok(()));
+    assert_eq!(limiter.take_orders(Identity { account: AccountId(0), ..TRADER }, 1, later(11)), Ok(()));
     limiter.give_back(TRADER, 5, later(12));
     assert_eq!(counts(&limiter, later(12)), [0, 0]);
     assert_eq!(counts(&limiter, later(86_400)), [0, 0]);
@@ -42,7 +42,7 @@ fn orders_are_counted_in_every_interval_or_in_none() {
 #[test]
 fn no_limit_counts_nothing() {
     let limiter = limiter(RateLimits { request_weight_per_minute: 0, ..RateLimits::default() }, 0);
-    assert!((0..1_000).all(|_| limiter.take_order(TRADER, NOON).is_ok()));
+    assert!((0..1_000).all(|_| limiter.take_orders(TRADER, 1, NOON).is_ok()));
     assert!(counts(&limiter, NOON).is_empty());
     let budget = limiter.budget(Some(TenantId(0)), Ipv4Addr::LOCALHOST.into(), NOON);
     assert!((0..1_000).all(|_| budget.take(Weight::Fixed(250), NOON).is_ok()));

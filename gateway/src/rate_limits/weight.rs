@@ -24,7 +24,11 @@ impl Weight {
         let symbols = || params.get("symbols").map(|symbols| symbols.split(',').count());
         Self::Fixed(match method {
             "order.place" | "order.cancelReplace" | "order.amend.keepPriority" => return Self::IfRefused,
-            "order.cancel" | "openOrders.cancelAll" => return Self::Exempt,
+            "order.cancel" | "openOrders.cancelAll" | "orderList.cancel" => return Self::Exempt,
+            _ if method.starts_with("orderList.place") => return Self::IfRefused,
+            "orderList.status" => 4,
+            "myFilters" => 40,
+            "auction" => 2,
             "order.test" if params.boolean("computeCommissionRates") == Ok(Some(true)) => 20,
             "order.status" => 4,
             "openOrders.status" if has("symbol") => 6,
@@ -57,7 +61,11 @@ impl Weight {
                 let symbols = u32::try_from(symbols().unwrap_or(1)).unwrap_or(u32::MAX);
                 symbols.saturating_mul(4).min(200)
             }
-            "session.logon" | "session.status" | "session.logout" | "session.subscriptions" => 2,
+            "session.cancelOnDisconnect"
+            | "session.logon"
+            | "session.status"
+            | "session.logout"
+            | "session.subscriptions" => 2,
             _ if method.starts_with("userDataStream") => 2,
             // `ping` and `time`; and what there is not.
             _ => 1,
@@ -78,6 +86,11 @@ fn socket_method(method: &Method, path: &str) -> &'static str {
         ("POST", "order") => "order.place",
         ("DELETE", "order") => "order.cancel",
         ("DELETE", "openOrders") => "openOrders.cancelAll",
+        ("POST", "orderList/oco" | "orderList/oto" | "orderList/otoco" | "order/oco") => "orderList.place",
+        ("DELETE", "orderList") => "orderList.cancel",
+        ("GET", "orderList") => "orderList.status",
+        ("GET", "myFilters") => "myFilters",
+        ("GET", "auction") => "auction",
         ("POST", "order/cancelReplace") => "order.cancelReplace",
         ("PUT", "order/amend/keepPriority") => "order.amend.keepPriority",
         ("POST", "order/test") => "order.test",
@@ -151,6 +164,9 @@ mod tests {
             (Method::POST, "/api/v3/order", Weight::IfRefused),
             (Method::POST, "/api/v3/order/cancelReplace", Weight::IfRefused),
             (Method::PUT, "/api/v3/order/amend/keepPriority", Weight::IfRefused),
+            (Method::POST, "/api/v3/orderList/otoco", Weight::IfRefused),
+            (Method::POST, "/api/v3/order/oco", Weight::IfRefused),
+            (Method::DELETE, "/api/v3/orderList", Weight::Exempt),
             (Method::DELETE, "/api/v3/order", Weight::Exempt),
             (Method::DELETE, "/api/v3/openOrders", Weight::Exempt),
         ] {

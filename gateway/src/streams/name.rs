@@ -29,6 +29,8 @@ pub enum Stream {
     Rolling(RollingWindow),
     /// `@avgPrice`
     AveragePrice,
+    /// `@auction`: the phase, and the likely result of the auction
+    Auction,
 }
 
 /// How many levels partial depths have.
@@ -90,6 +92,7 @@ impl StreamName {
             Stream::Ticker => format!("{symbol}@ticker"),
             Stream::Rolling(window) => format!("{symbol}@ticker_{}", window_name(window)),
             Stream::AveragePrice => format!("{symbol}@avgPrice"),
+            Stream::Auction => format!("{symbol}@auction"),
         }
     }
 }
@@ -122,6 +125,7 @@ impl Stream {
             "miniTicker" => Self::MiniTicker,
             "ticker" => Self::Ticker,
             "avgPrice" => Self::AveragePrice,
+            "auction" => Self::Auction,
             _ => return None,
         })
     }
@@ -140,6 +144,7 @@ impl Stream {
             Self::MiniTicker | Self::Ticker => Topic::Ticker,
             Self::Rolling(window) => Topic::Rolling(window),
             Self::AveragePrice => Topic::AveragePrice,
+            Self::Auction => Topic::State,
         }
     }
 }
@@ -165,6 +170,7 @@ mod tests {
             "miniTicker",
             "ticker",
             "avgPrice",
+            "auction",
             "depth",
             "depth@100ms",
             "depth5",
@@ -221,6 +227,7 @@ mod tests {
             "usdcny@kline_1m@+08:00",
             "usdcny@ticker_2h",
             "usdcny@trade@trade",
+            "usdcny@auctions",
             "!",
             "!trade",
             "!ticker",

@@ -51,11 +51,11 @@ pub struct Reply {
 }
 
 pub fn configuration() -> Config {
-    configuration_with("")
+    configuration_with("", "", "")
 }
 
-/// The same with keys that both tenants have.
-fn configuration_with(keys: &str) -> Config {
+/// The same with keys that both tenants have, keys that their market has, and tables behind them.
+fn configuration_with(keys: &str, market_keys: &str, tables: &str) -> Config {
     let mut text = String::new();
     for (tenant, users) in [("acme", ["alice", "bob"]), ("bolt", ["carol", "dave"])] {
         text.push_str(&format!(
@@ -66,6 +66,8 @@ fn configuration_with(keys: &str) -> Config {
         }
         text.push_str("[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = \"0.0001\"\n");
         text.push_str("lot = \"0.01\"\nmin_notional = \"1\"\nmaker_fee_bps = 10\ntaker_fee_bps = 20\n");
+        text.push_str(&format!("{market_keys}\n{tables}\n[[tenants.operators]]\nname = \"operator-of-{tenant}\"\n"));
+        text.push_str(&format!("api_key = \"key-operator-{tenant}\"\nsecret = \"secret-operator-{tenant}\"\n"));
         for user in users {
             text.push_str(&format!("[[tenants.users]]\nname = \"{user}\"\napi_key = \"key-{user}\"\n"));
             text.push_str(&format!("secret = \"secret-{user}\"\nbalances = {{ USD = 100000, CNY = 700000 }}\n"));
@@ -92,7 +94,20 @@ impl Server {
 
     /// The same with keys that are added to both tenants in the configuration.
     pub fn start_with_keys(keys: &str) -> Self {
-        Self::run(&configuration_with(keys), Options::new(Storage::Memory(MemoryLog::default())))
+        Self::start_configured(keys, "", "")
+    }
+
+    /// The same with keys of the market as well, and tables that both tenants have.
+    pub fn start_configured(keys: &str, market_keys: &str, tables: &str) -> Self {
+        let config = configuration_with(keys, market_keys, tables);
+        Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
+    }
+
+    /// The same where a client may leave so many bytes unread.
+    pub fn start_with_outbox(bytes: usize) -> Self {
+        let mut config = configuration();
+        config.server.outbox_bytes = Some(bytes);
+        Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
     }
 
     /// The same with an exchange that runs by these options.
@@ -265,6 +280,16 @@ impl<'a> Door<'a> {
                     "openOrders.status" => ("GET", "openOrders"),
                     "openOrders.cancelAll" => ("DELETE", "openOrders"),
                     "allOrders" => ("GET", "allOrders"),
+                    "orderList.place" => ("POST", "order/oco"),
+                    "orderList.place.oco" => ("POST", "orderList/oco"),
+                    "orderList.place.oto" => ("POST", "orderList/oto"),
+                    "orderList.place.otoco" => ("POST", "orderList/otoco"),
+                    "orderList.cancel" => ("DELETE", "orderList"),
+                    "orderList.status" => ("GET", "orderList"),
+                    "openOrderLists.status" => ("GET", "openOrderList"),
+                    "allOrderLists" => ("GET", "allOrderList"),
+                    "auction" => ("GET", "auction"),
+                    "myFilters" => ("GET", "myFilters"),
                     _ => panic!("no path for {method}"),
                 };
                 let query: Vec<String> = params
@@ -335,6 +360,11 @@ impl Socket {
                 }
             }
         })
+    }
+
+    /// Cuts the connection without a word.
+    pub fn cut(self) {
+        drop(self.stream);
     }
 
     /// The next event of user data.

@@ -1,0 +1,291 @@
+//! Markets as the configuration names them: what they trade, in which steps, what they allow, when
+//! they open and close, and what protects them.
+
+use rialto_actors::exchange::MarketSetup;
+use rialto_engine::ids::AssetId;
+use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, SpecError, Step};
+use rialto_engine::message::Protection;
+use rialto_engine::order::SelfTrade;
+use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use serde::Deserialize;
+
+use super::timetable::Line;
+use super::{ConfigError, Number, is_symbol, refuse, self_trade_mode};
+use crate::decimal::{Decimal, Grid};
+
+/// The highest price where the file names none, in ticks: a hundred million steps are finer than
+/// any quotation.
+pub const MAX_PRICE_DEFAULT: Price = Price(100_000_000);
+/// The largest quantity where the file names none, in lots. Times the highest price, it stays
+/// below the 2^62 tick-lots that a market may have.
+pub const MAX_QUANTITY_DEFAULT: Quantity = Quantity(40_000_000_000);
+/// What a market may have at most, exclusive.
+const NOTIONAL_MAX: u64 = 1 << 62;
+/// In how many parts an iceberg may be displayed where the file does not say: so that one order
+/// cannot take its place in the queue without end.
+const ICEBERG_PARTS_DEFAULT: u32 = 100;
+/// What a trailing order may trail where the file does not say, in basis points.
+const TRAILING_DELTA_DEFAULT: (u32, u32) = (10, 2_000);
+/// A band above this, in basis points, is none.
+const BAND_MAX: u32 = 9_999;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Market {
+    pub symbol: String,
+    base: String,
+    quote: String,
+    tick: Number,
+    lot: Number,
+    min_notional: Option<Number>,
+    max_notional: Option<Number>,
+    min_price: Option<Number>,
+    max_price: Option<Number>,
+    min_quantity: Option<Number>,
+    max_quantity: Option<Number>,
+    max_market_quantity: Option<Number>,
+    max_position: Option<Number>,
+    #[serde(default)]
+    max_num_orders: u32,
+    #[serde(default)]
+    max_num_algo_orders: u32,
+    iceberg_parts: Option<u32>,
+    #[serde(default)]
+    percent_price_by_side: PercentPrice,
+    #[serde(default)]
+    trailing_delta: TrailingDelta,
+    #[serde(default)]
+    maker_fee_bps: u32,
+    #[serde(default)]
+    taker_fee_bps: u32,
+    self_trade_prevention: Option<String>,
+    protection: Option<Bands>,
+    #[serde(default)]
+    schedule: Vec<Line>,
+}
+
+/// How far limits may be from the last price, as multiples of it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PercentPrice {
+    bid_up: Option<Number>,
+    bid_down: Option<Number>,
+    ask_up: Option<Number>,
+    ask_down: Option<Number>,
+}
+
+/// How far trailing orders may trail, in basis points.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrailingDelta {
+    min_above: Option<u32>,
+    max_above: Option<u32>,
+    min_below: Option<u32>,
+    max_below: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bands {
+    #[serde(default)]
+    static_band_bps: u32,
+    #[serde(default)]
+    dynamic_band_bps: u32,
+    #[serde(default)]
+    interruption_seconds: u32,
+}
+
+impl Market {
+    /// The market as it is to be open, and what happens in it where an order that does not say so meets its
+    /// own account; `self_trade` is what its tenant says.
+    pub fn checked(
+        self,
+        assets: &[(String, u8)],
+        self_trade: SelfTrade,
+        place: &str,
+    ) -> Result<(MarketSetup, SelfTrade), ConfigError> {
+        let place = format!("{place}, market \"{}\"", self.symbol);
+        let own = self_trade_mode(self.self_trade_prevention.as_deref(), &place)?;
+        Ok((self.setup(assets, &place)?, own.unwrap_or(self_trade)))
+    }
+
+    fn setup(self, assets: &[(String, u8)], place: &str) -> Result<MarketSetup, ConfigError> {
+        let market = self;
+        if !is_symbol(&market.symbol) {
+            return refuse(format!("{place}: a symbol is 1 to 20 of A-Z, 0-9, '-', '_', '.'"));
+        }
+        let asset = |name: &str| {
+            let found = assets.iter().zip(0..).find(|((other, _), _)| other == name);
+            found.map(|((_, scale), number)| (AssetId(number), *scale))
+        };
+        let (Some((base, base_scale)), Some((quote, quote_scale))) = (asset(&market.base), asset(&market.quote)) else {
+            return refuse(format!("{place}: base and quote must be assets of the tenant"));
+        };
+        let tick = step(&market.tick, place, "tick")?;
+        let lot = step(&market.lot, place, "lot")?;
+        let steps = |number: &Option<Number>, step: Step, name: &str| match number {
+            None => Ok(None),
+            Some(Number(text)) => match Grid::of_step(step).parse(text) {
+                Ok(steps) => Ok(Some(steps)),
+                Err(_) => refuse(format!("{place}: {name} = \"{text}\" is no whole number of steps")),
+            },
+        };
+        let amount = |number: &Option<Number>, scale: u8, name: &str| match number {
+            None => Ok(Amount::ZERO),
+            Some(Number(text)) => {
+                let units = Grid::of_scale(scale).parse_wide(text).ok().and_then(|units| i128::try_from(units).ok());
+                match units {
+                    Some(units) => Ok(Amount(units)),
+                    None => refuse(format!("{place}: {name} = \"{text}\" is no decimal with at most {scale} decimals")),
+                }
+            }
+        };
+        let price = |number, name| Ok(steps(number, tick, name)?.map(Price));
+        let quantity = |number, name| Ok(steps(number, lot, name)?.map(Quantity));
+        let max_price = price(&market.max_price, "max_price")?;
+        let max_quantity = quantity(&market.max_quantity, "max_quantity")?;
+        let min_notional = amount(&market.min_notional, quote_scale, "min_notional")?;
+        let percent = &market.percent_price_by_side;
+        let (least, most) = TRAILING_DELTA_DEFAULT;
+        let trail = |delta: Option<u32>, default| BasisPoints(delta.unwrap_or(default));
+        let filters = MarketFilters {
+            min_price: price(&market.min_price, "min_price")?.unwrap_or(Price::ZERO),
+            min_quantity: quantity(&market.min_quantity, "min_quantity")?.unwrap_or(Quantity::ZERO),
+            max_market_quantity: quantity(&market.max_market_quantity, "max_market_quantity")?
+                .unwrap_or(Quantity::ZERO),
+            max_notional: amount(&market.max_notional, quote_scale, "max_notional")?,
+            bid_up: multiplier(&percent.bid_up, place, "bid_up")?,
+            bid_down: multiplier(&percent.bid_down, place, "bid_down")?,
+            ask_up: multiplier(&percent.ask_up, place, "ask_up")?,
+            ask_down: multiplier(&percent.ask_down, place, "ask_down")?,
+            max_orders: market.max_num_orders,
+            max_waiting_orders: market.max_num_algo_orders,
+            max_position: amount(&market.max_position, base_scale, "max_position")?,
+            iceberg_parts: market.iceberg_parts.unwrap_or(ICEBERG_PARTS_DEFAULT),
+            min_trail_above: trail(market.trailing_delta.min_above, least),
+            max_trail_above: trail(market.trailing_delta.max_above, most),
+            min_trail_below: trail(market.trailing_delta.min_below, least),
+            max_trail_below: trail(market.trailing_delta.max_below, most),
+        };
+        let mut definition = MarketDefinition {
+            base,
+            base_scale,
+            quote,
+            quote_scale,
+            tick,
+            lot,
+            max_price: max_price.unwrap_or(MAX_PRICE_DEFAULT),
+            max_quantity: max_quantity.unwrap_or(MAX_QUANTITY_DEFAULT),
+            min_notional,
+            maker_fee: BasisPoints(market.maker_fee_bps),
+            taker_fee: BasisPoints(market.taker_fee_bps),
+            filters,
+        };
+        if let Err(error) = fit(&mut definition, max_price.is_some(), max_quantity.is_some()) {
+            return refuse(format!("{place}: {error}"));
+        }
+        check_filters(&definition, place)?;
+        Ok(MarketSetup {
+            symbol: market.symbol,
+            base: market.base,
+            quote: market.quote,
+            tick: definition.tick,
+            lot: definition.lot,
+            max_price: definition.max_price,
+            max_quantity: definition.max_quantity,
+            min_notional: definition.min_notional,
+            maker_fee: definition.maker_fee,
+            taker_fee: definition.taker_fee,
+            filters: definition.filters,
+            protection: market
+                .protection
+                .as_ref()
+                .map(|bands| protection(bands, place))
+                .transpose()?
+                .unwrap_or_default(),
+            schedule: market.schedule.iter().map(|line| line.checked(place)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Makes sure that every filter leaves room for some order.
+fn check_filters(definition: &MarketDefinition, place: &str) -> Result<(), ConfigError> {
+    let MarketDefinition { max_price, max_quantity, min_notional, filters, .. } = definition;
+    let crossed = |least: BasisPoints, most: BasisPoints| most.0 > 0 && least > most;
+    let problems = [
+        ("min_price is above max_price", filters.min_price > *max_price),
+        ("min_quantity is above max_quantity", filters.min_quantity > *max_quantity),
+        ("max_market_quantity is above max_quantity", filters.max_market_quantity > *max_quantity),
+        ("max_notional is below min_notional", filters.max_notional.0 > 0 && filters.max_notional < *min_notional),
+        ("percent_price_by_side: bid_down is above bid_up", crossed(filters.bid_down, filters.bid_up)),
+        ("percent_price_by_side: ask_down is above ask_up", crossed(filters.ask_down, filters.ask_up)),
+        ("trailing_delta: min_above is above max_above", crossed(filters.min_trail_above, filters.max_trail_above)),
+        ("trailing_delta: min_below is above max_below", crossed(filters.min_trail_below, filters.max_trail_below)),
+    ];
+    match problems.iter().find(|(_, applies)| *applies) {
+        Some((problem, _)) => refuse(format!("{place}: {problem}")),
+        None => Ok(()),
+    }
+}
+
+/// A multiple such as `1.2` in basis points: 12,000.
+fn multiplier(number: &Option<Number>, place: &str, name: &str) -> Result<BasisPoints, ConfigError> {
+    let Some(Number(text)) = number else { return Ok(BasisPoints(0)) };
+    let share = Grid::of_scale(4).parse(text).ok().and_then(|share| u32::try_from(share).ok());
+    match share.filter(|share| *share > 0) {
+        Some(share) => Ok(BasisPoints(share)),
+        None => refuse(format!(
+            "{place}: percent_price_by_side: {name} = \"{text}\" is no multiple with at most 4 decimals"
+        )),
+    }
+}
+
+fn protection(bands: &Bands, place: &str) -> Result<Protection, ConfigError> {
+    for (name, band) in [("static_band_bps", bands.static_band_bps), ("dynamic_band_bps", bands.dynamic_band_bps)] {
+        if band > BAND_MAX {
+            return refuse(format!("{place}: protection: {name} is at most {BAND_MAX}"));
+        }
+    }
+    Ok(Protection {
+        static_band: BasisPoints(bands.static_band_bps),
+        dynamic_band: BasisPoints(bands.dynamic_band_bps),
+        interruption: Nanos(u64::from(bands.interruption_seconds) * 1_000_000_000),
+        reference: None,
+    })
+}
+
+/// Lowers the maxima that the file leaves open until the market can be proven.
+fn fit(definition: &mut MarketDefinition, price_given: bool, quantity_given: bool) -> Result<(), SpecError> {
+    let room = |other: u64| (NOTIONAL_MAX - 1) / other.max(1);
+    match (price_given, quantity_given) {
+        (true, false) => {
+            definition.max_quantity = Quantity(definition.max_quantity.0.min(room(definition.max_price.0)));
+        }
+        (false, true) => {
+            definition.max_price = Price(definition.max_price.0.min(room(definition.max_quantity.0)));
+        }
+        _ => {}
+    }
+    loop {
+        match MarketSpec::open(definition) {
+            Ok(_) => return Ok(()),
+            Err(SpecError::AmountOverflow) if !quantity_given && definition.max_quantity.0 >= 10 => {
+                definition.max_quantity.0 /= 10;
+            }
+            Err(SpecError::AmountOverflow) if !price_given && definition.max_price.0 >= 10 => {
+                definition.max_price.0 /= 10;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn step(number: &Number, place: &str, name: &str) -> Result<Step, ConfigError> {
+    let text = &number.0;
+    let decimal = Decimal::parse(text).ok().filter(|decimal| decimal.mantissa > 0);
+    let mantissa = decimal.and_then(|decimal| u64::try_from(decimal.mantissa).ok());
+    match (decimal, mantissa) {
+        (Some(decimal), Some(mantissa)) => Ok(Step { mantissa, scale: decimal.scale }),
+        _ => refuse(format!("{place}: {name} = \"{text}\" is no decimal above zero")),
+    }
+}

@@ -1,0 +1,182 @@
+//! What configurations are read, and what is said of those that are not.
+
+use rialto_engine::market::Step;
+use rialto_engine::units::BasisPoints;
+
+use super::market::{MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT};
+use super::*;
+
+const EXAMPLE: &str = r#"
+[[tenants]]
+name = "acme"
+hosts = ["acme.localhost"]
+
+[[tenants.assets]]
+name = "CNY"
+scale = 8
+
+[[tenants.assets]]
+name = "USD"
+scale = 8
+
+[[tenants.markets]]
+symbol = "USDCNY"
+base = "USD"
+quote = "CNY"
+tick = "0.0001"
+lot = "0.01"
+min_notional = "1"
+maker_fee_bps = 10
+taker_fee_bps = 20
+
+[[tenants.users]]
+name = "trader-1"
+api_key = "acme-trader-1"
+secret = "a-secret"
+balances = { USD = "100000", CNY = 700000 }
+"#;
+
+fn problem(text: &str) -> String {
+    Config::parse(text).expect_err("refused").to_string()
+}
+
+fn changed(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "{from}");
+    problem(&EXAMPLE.replacen(from, to, 1))
+}
+
+#[test]
+fn the_documented_example_is_read() {
+    let config = Config::parse(EXAMPLE).expect("reads");
+    let tenant = &config.setup.tenants[0];
+    assert_eq!((tenant.name.as_str(), tenant.limits), ("acme", WalletLimits::default()));
+    assert_eq!(tenant.assets, [("CNY".to_owned(), 8), ("USD".to_owned(), 8)]);
+    let market = &tenant.markets[0];
+    assert_eq!((market.tick, market.lot), (Step { mantissa: 1, scale: 4 }, Step { mantissa: 1, scale: 2 }));
+    assert_eq!(market.min_notional, Amount(100_000_000));
+    assert_eq!((market.max_price, market.max_quantity), (MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT));
+    assert_eq!((market.maker_fee, market.taker_fee), (BasisPoints(10), BasisPoints(20)));
+    let user = &tenant.users[0];
+    assert_eq!(user.balances[0], ("CNY".to_owned(), Amount(70_000_000_000_000)));
+    assert_eq!(user.balances[1], ("USD".to_owned(), Amount(10_000_000_000_000)));
+    assert_eq!(config.hosts, [("acme.localhost".to_owned(), "acme".to_owned())]);
+    assert_eq!((config.keys[0].api_key.as_str(), config.keys[0].user.as_str()), ("acme-trader-1", "trader-1"));
+}
+
+#[test]
+fn rate_limits_are_generous_unless_a_tenant_says_otherwise() {
+    let limits = |keys: &str| {
+        let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{keys}"), 1);
+        Config::parse(&text).expect("reads").rate_limits[0].1
+    };
+    assert_eq!(limits(""), RateLimits::default());
+    let told = limits("request_weight_per_minute = 6000\norders_per_10_seconds = 100\norders_per_day = 0");
+    let expected = RateLimits { request_weight_per_minute: 6_000, orders_per_10_seconds: 100, orders_per_day: 0 };
+    assert_eq!(told, expected);
+    assert!(changed("name = \"acme\"", "name = \"acme\"\norders_per_day = -1").contains("orders_per_day"));
+}
+
+#[test]
+fn a_market_prevents_self_trades_as_its_tenant_does_unless_it_says_otherwise() {
+    let mode = |of_tenant: &str, of_market: &str| {
+        let text = EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{of_tenant}"), 1);
+        let text = text.replacen("tick = \"0.0001\"", &format!("tick = \"0.0001\"\n{of_market}"), 1);
+        Config::parse(&text).expect("reads").self_trade("acme", "USDCNY")
+    };
+    let (taker, decrement) = ("self_trade_prevention = \"expire_taker\"", "self_trade_prevention = \"decrement\"");
+    assert_eq!(mode("", ""), SelfTrade::Allow);
+    assert_eq!((mode(taker, ""), mode("", taker)), (SelfTrade::ExpireTaker, SelfTrade::ExpireTaker));
+    assert_eq!(mode(taker, decrement), SelfTrade::Decrement);
+    assert_eq!(mode(taker, "self_trade_prevention = \"none\""), SelfTrade::Allow);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let config = Config::parse(EXAMPLE).expect("reads");
+    assert!(!format!("{config:?}").contains("a-secret"));
+    let error = problem(&EXAMPLE.replace("secret = \"a-secret\"", "secret = \"a-secret\"\nsecrit = \"hidden-one\""));
+    assert!(error.contains("secrit"), "{error}");
+}
+
+#[test]
+fn unknown_keys_are_refused_by_name() {
+    for (at, key) in [
+        ("name = \"acme\"", "colour"),
+        ("scale = 8", "decimals"),
+        ("tick = \"0.0001\"", "price_band"),
+        ("name = \"trader-1\"", "password"),
+    ] {
+        let error = changed(at, &format!("{at}\n{key} = 1"));
+        assert!(error.contains("unknown field") && error.contains(key), "{error}");
+    }
+    assert!(problem("tenant = 1").contains("tenant"));
+}
+
+#[test]
+fn what_is_not_offered_is_refused_clearly() {
+    assert!(changed("name = \"acme\"", "name = \"acme\"\nwallet_shards = 4").contains("wallet_shards"));
+    let stp = changed("name = \"acme\"", "name = \"acme\"\nself_trade_prevention = \"transfer\"");
+    assert!(stp.contains("self_trade_prevention") && stp.contains("none, expire_taker"), "{stp}");
+    let stp = changed("tick = \"0.0001\"", "tick = \"0.0001\"\nself_trade_prevention = \"EXPIRE_TAKER\"");
+    assert!(stp.contains("USDCNY"), "{stp}");
+    assert!(problem("journal = \"postgres\"").contains("sled"));
+    assert!(problem("[server]\nworkers = 0").contains("workers"));
+    assert!(problem("default_tenant = \"nobody\"").contains("nobody"));
+}
+
+#[test]
+fn names_that_come_twice_are_refused() {
+    let twice = |block: &str| problem(&format!("{EXAMPLE}\n{block}"));
+    assert!(twice("[[tenants]]\nname = \"acme\"").contains("comes twice"));
+    assert!(twice("[[tenants]]\nname = \"b\"\nhosts = [\"ACME.localhost\"]").contains("host"));
+    assert!(twice("[[tenants.assets]]\nname = \"USD\"\nscale = 2").contains("asset \"USD\" comes twice"));
+    let market = "[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = 1\nlot = 1";
+    assert!(twice(market).contains("market \"USDCNY\" comes twice"));
+    assert!(twice("[[tenants.users]]\nname = \"trader-1\"").contains("user \"trader-1\" comes twice"));
+    let key = "[[tenants]]\nname = \"b\"\n[[tenants.users]]\nname = \"x\"\napi_key = \"acme-trader-1\"\nsecret = \"s\"";
+    assert!(twice(key).contains("api_key"));
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    assert!(changed("tick = \"0.0001\"", "tick = \"0\"").contains("tick"));
+    assert!(changed("tick = \"0.0001\"", "tick = 0.0001").contains("decimal in quotes"));
+    assert!(changed("lot = \"0.01\"", "lot = \"0.0000000001\"").contains("whole number of minor units"));
+    assert!(changed("quote = \"CNY\"", "quote = \"EUR\"").contains("assets of the tenant"));
+    assert!(changed("quote = \"CNY\"", "quote = \"USD\"").contains("same asset"));
+    assert!(changed("USD = \"100000\"", "USD = \"0.000000001\"").contains("USD"));
+    assert!(changed("USD = \"100000\"", "EUR = \"1\"").contains("EUR"));
+    assert!(changed("secret = \"a-secret\"", "").contains("go together"));
+    assert!(changed("taker_fee_bps = 20", "taker_fee_bps = 10001").contains("basis points"));
+    assert!(changed("scale = 8", "scale = 19").contains("at most 18"));
+    assert!(changed("symbol = \"USDCNY\"", "symbol = \"usd/cny\"").contains("symbol"));
+    assert!(
+        changed("lot = \"0.01\"", "lot = \"0.01\"\nmax_price = \"1000000000\"\nmax_quantity = \"1000000000\"")
+            .contains("2^62")
+    );
+}
+
+#[test]
+fn maxima_that_are_not_named_are_made_to_fit() {
+    let market = |base_scale: u8, quote_scale: u8, steps: &str| {
+        let text = format!(
+            "[[tenants]]\nname = \"a\"\n[[tenants.assets]]\nname = \"B\"\nscale = {base_scale}\n[[tenants.assets]]\n\
+             name = \"Q\"\nscale = {quote_scale}\n[[tenants.markets]]\nsymbol = \"BQ\"\nbase = \"B\"\nquote = \"Q\"\n{steps}"
+        );
+        let config = Config::parse(&text).expect("reads");
+        let market = &config.setup.tenants[0].markets[0];
+        (market.max_price.0, market.max_quantity.0)
+    };
+    for (base, quote, steps) in [
+        (8, 8, "tick = \"0.01\"\nlot = \"0.00000001\""),
+        (18, 18, "tick = 1\nlot = 1"),
+        (18, 18, "tick = \"0.5\"\nlot = 10"),
+        (0, 0, "tick = 1\nlot = 1"),
+    ] {
+        let (price, quantity) = market(base, quote, steps);
+        assert!(price >= 1 && quantity >= 1, "{steps}");
+    }
+    let (price, quantity) = market(8, 8, "tick = \"0.01\"\nlot = \"0.00000001\"\nmax_quantity = \"10000\"");
+    assert_eq!(quantity, 1_000_000_000_000);
+    assert!(price < MAX_PRICE_DEFAULT.0);
+}
