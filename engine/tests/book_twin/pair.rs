@@ -10,6 +10,7 @@ use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Price, Quantity};
 
 use crate::generator::Step;
+use crate::queue::Queue;
 use crate::tracker::Tracker;
 use crate::twin::{Done, Twin, counters};
 
@@ -91,8 +92,13 @@ impl Pair {
         self.tracker.command(command);
         self.number += 1;
         let message = ToBook { number: self.number, time: *time, command: command.clone() };
+        let places = full && matches!(command, BookCommand::Place(_));
+        let queue = places.then(|| Queue::of(&self.fast));
         self.output.clear();
         let answer = self.fast.receive(&message, &mut self.output).ok_or("no answer")?;
+        if let Some(queue) = queue {
+            queue.check(&answer, &self.fast)?;
+        }
         let (outcome, done) = self.twin.receive(*time, command);
         self.compare(&answer, &outcome, &done, *time)?;
         self.finish_cascade(*time, &answer)?;
