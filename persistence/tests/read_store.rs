@@ -698,6 +698,38 @@ fn a_commit_that_fails_leaves_no_trace() {
     check(&store, &script.events);
 }
 
+/// What the first format wrote is in the fields of the second; a later one is not known here.
+#[test]
+fn a_store_of_the_format_before_is_read_and_one_of_another_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("read.redb");
+    let mut script = Script::new();
+    (0..300).for_each(|_| script.step());
+    let store = open(&path);
+    let mut batch = store.begin();
+    script.events.iter().for_each(|event| add(&mut batch, event));
+    store.commit(&mut batch, 10, true).expect("commits");
+    drop(store);
+    let meta = redb::TableDefinition::<&str, u64>::new("meta_v1");
+    let mark = |format: u64| {
+        let database = redb::Database::open(&path).expect("opens");
+        let transaction = database.begin_write().expect("begins");
+        let mut table = transaction.open_table(meta).expect("is there");
+        let before = table.insert("format", format).expect("takes it").map(|before| before.value());
+        drop(table);
+        transaction.commit().expect("commits");
+        before
+    };
+    assert_eq!(mark(1), Some(2));
+    let store = open(&path);
+    assert_eq!(store.position(), 10);
+    check(&store, &script.events);
+    drop(store);
+    assert_eq!(mark(3), Some(2), "it is of the format of now");
+    let refused = ReadStore::open(&path, CACHE_BYTES).err();
+    assert!(matches!(refused, Some(ReadStoreError::Format(3))), "{refused:?}");
+}
+
 #[test]
 fn a_waiter_wakes_when_its_position_is_there() {
     let folder = tempfile::tempdir().expect("a folder");
