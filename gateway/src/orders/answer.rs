@@ -79,7 +79,7 @@ fn write_settled(
         }
         (SettledResult::Reduced(reduced), PendingKind::Amend) => {
             reduced.map_err(|reason| ApiError::of_reason(reason, Asked::Amend))?;
-            report.amended(out, order)
+            report.amended(out, order, list().ok().as_ref())
         }
         _ => Err(ApiError::unknown()),
     }

@@ -61,14 +61,7 @@ impl Inquiry<'_> {
         self.params.check()?;
         let described = Description::of(self.params)?;
         let Identity { tenant, account } = self.identity;
-        let open = self.worker.ask(tenant, Request::Query(Query::OpenOrders { account, market: None })).await?;
-        let Some((_, Reply::Orders(views))) = &open.answer else { return Err(ApiError::unknown()) };
-        let mut markets: Vec<MarketId> =
-            views.iter().filter(|view| described.fits(view)).map(|view| view.market).collect();
-        markets.sort_unstable();
-        markets.dedup();
-        // The permit goes back before others are asked for.
-        drop(open);
+        let markets = self.markets_with_orders(&described).await;
         let Description { side, strategy: tag } = described;
         let answers = join_all(markets.iter().map(|market| {
             let command = Command::CancelMany { account: Some(account), market: *market, side, tag, time: Nanos::ZERO };
@@ -90,6 +83,21 @@ impl Inquiry<'_> {
             None if is_empty => Err(ApiError::of_reason(Reason::UnknownOrder, Asked::Cancel)),
             None => Ok(out),
         }
+    }
+
+    /// The markets where there is something to cancel. Load may refuse the question, but must not refuse
+    /// the cancels: then it is every market.
+    async fn markets_with_orders(&self, described: &Description) -> Vec<MarketId> {
+        let Identity { tenant, account } = self.identity;
+        let open = self.worker.ask(tenant, Request::Query(Query::OpenOrders { account, market: None })).await;
+        let Some((_, Reply::Orders(views))) = open.as_ref().ok().and_then(|release| release.answer.as_ref()) else {
+            return self.worker.gateway.markets(tenant).map(|market| market.id()).collect();
+        };
+        let fitting = views.iter().filter(|view| described.fits(view));
+        let mut markets: Vec<MarketId> = fitting.map(|view| view.market).collect();
+        markets.sort_unstable();
+        markets.dedup();
+        markets
     }
 
     /// Appends what was cancelled in a market to an array under way.

@@ -7,6 +7,7 @@ use rialto_engine::units::Nanos;
 use rialto_engine::update::{Execution, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::GENERATED_PREFIX;
 
+use super::list_report::ListTold;
 use super::{Detail, contingent, instructions, names, prevention};
 use crate::error::ApiError;
 use crate::gateway::{Gateway, Market};
@@ -80,11 +81,11 @@ impl Report<'_> {
         out.push(b'}');
     }
 
-    /// Appends what is told of an order that was reduced.
+    /// Appends what is told of an order that was reduced, and of its list.
     ///
     /// # Errors
     /// -1000 if it was not.
-    pub fn amended(&self, out: &mut Vec<u8>, order: OrderId) -> Result<(), ApiError> {
+    pub fn amended(&self, out: &mut Vec<u8>, order: OrderId, list: Option<&ListTold>) -> Result<(), ApiError> {
         let view = self.view(order, Some(OrderEvent::Reduced))?;
         out.extend_from_slice(b"{\"transactTime\":");
         json::time(out, view.updated, self.unit);
@@ -114,7 +115,13 @@ impl Report<'_> {
         self.working_time(out, view);
         out.extend_from_slice(b",\"selfTradePreventionMode\":\"");
         out.extend_from_slice(names::self_trade(view.instructions.self_trade).as_bytes());
-        out.extend_from_slice(b"\"}}");
+        out.extend_from_slice(b"\"}");
+        if let Some(list) = list {
+            out.extend_from_slice(b",\"listStatus\":");
+            list.write_head(out, self.market, self.unit);
+            out.push(b'}');
+        }
+        out.push(b'}');
         Ok(())
     }
 

@@ -99,13 +99,27 @@ fn a_server_that_closes_the_connection_cancels_as_well() {
     socket.send(&"x".repeat(70_000));
     assert_eq!(socket.close_code(), 1009);
     until_open(&alice, &[]);
+}
 
-    // A client that never reads is cut off.
+#[test]
+fn a_client_that_does_not_listen_is_cut_off_and_his_orders_with_him() {
+    let server = Server::start_with_outbox(64 << 10);
+    let (alice, bob) = (server.user("alice"), server.user("bob"));
     let mut deaf = Socket::open(&server, "/ws-api/v3?cancelOnDisconnect=true");
+    deaf.call("userDataStream.subscribe.signature", bob.socket_params(json!({})));
     for price in ["6", "6.1", "6.2"] {
         place(&mut deaf, &alice, price);
     }
-    assert_eq!(open(&alice).len(), 3);
-    drop(deaf);
+    // Bob is told so much of himself that it fits no buffer on the way.
+    let mut busy = Socket::open(&server, "/ws-api/v3?returnRateLimits=false");
+    let began = Instant::now();
+    while open(&alice).len() == 3 {
+        assert!(began.elapsed() < Duration::from_secs(60), "he was never cut off");
+        for _ in 0..500 {
+            let mut order = order("6");
+            order["timeInForce"] = json!("IOC");
+            busy.call("order.place", bob.socket_params(order));
+        }
+    }
     until_open(&alice, &[]);
 }

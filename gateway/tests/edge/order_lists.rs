@@ -197,13 +197,23 @@ fn one_triggers_the_other() {
         );
         assert_eq!(list["orderReports"][1]["status"], "PENDING_NEW", "{list}");
         assert_eq!(statuses(&mut door, &list), ["NEW", "PENDING_NEW"]);
+        let pending = json!({"symbol": "USDCNY", "orderId": list["orders"][1]["orderId"], "newQty": "9"});
+        let amended = door.ask("order.amend.keepPriority", pending);
+        assert_eq!(
+            (&amended["amendedOrder"]["status"], &amended["amendedOrder"]["qty"]),
+            (&json!("PENDING_NEW"), &json!("9.00000000"))
+        );
+        assert_eq!(
+            (&amended["listStatus"]["orders"], &amended["listStatus"]["contingencyType"]),
+            (&list["orders"], &json!("OTO"))
+        );
         let pending = order(&mut door, &list["orders"][1]["orderId"]);
         assert_eq!((&pending["isWorking"], &pending["workingTime"]), (&json!(false), &json!(-1)), "{pending}");
         take(&bob, "SELL", "6.9", "4");
         assert_eq!(statuses(&mut door, &list), ["PARTIALLY_FILLED", "PENDING_NEW"]);
         take(&bob, "SELL", "6.9", "6");
         assert_eq!(statuses(&mut door, &list), ["FILLED", "NEW"]);
-        take(&bob, "BUY", "7.2", "10");
+        take(&bob, "BUY", "7.2", "9");
         assert_eq!(statuses(&mut door, &list), ["FILLED", "FILLED"]);
 
         print(&bob, "7");

@@ -103,6 +103,13 @@ impl Server {
         Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
     }
 
+    /// The same where a client may leave so many bytes unread.
+    pub fn start_with_outbox(bytes: usize) -> Self {
+        let mut config = configuration();
+        config.server.outbox_bytes = Some(bytes);
+        Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
+    }
+
     /// The same with an exchange that runs by these options.
     pub fn start_with(options: Options) -> Self {
         Self::run(&configuration(), options)
