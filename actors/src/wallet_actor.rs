@@ -36,6 +36,7 @@ pub struct Envelope {
 
 /// What a wallet is fed.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "half of them are requests, which must not allocate on their way")]
 pub enum WalletMessage {
     /// From a session.
     Request(Request, Envelope),

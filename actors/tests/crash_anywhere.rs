@@ -6,17 +6,18 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rialto_actors::clock;
 use rialto_actors::exchange::{Status, Storage};
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
-use rialto_engine::message::{Phase, Protection};
+use rialto_engine::message::{CancelRestriction, Phase, Protection};
 use rialto_engine::order::{
     Display, Distance, Lifetime, OrderKind, Peg, PegReference, SelfTrade, Side, Trail, Trigger,
 };
 use rialto_engine::units::{BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::update::{ListView, OrderEvent, OrderUpdate};
-use rialto_engine::wallet::{Command, Contingency, Entry, ListRef, OrderRef, Place, PlaceList, Settled};
+use rialto_engine::wallet::{Cancel, Command, Contingency, Entry, ListRef, OrderRef, Place, PlaceList, Settled};
 use rialto_persistence::codec::{decode_snapshot, write_snapshot};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::record::Record;
@@ -73,7 +74,10 @@ impl Script {
             3 => place.kind = self.pick(&[OrderKind::PostOnly, OrderKind::PostOnlySlide, OrderKind::FillOrKill]),
             4 | 5 => asks.display = Display::Iceberg(Quantity(1 + self.below(quantity))),
             6 | 7 => asks.display = Display::Hidden,
-            8 => asks.minimum = Quantity(1 + self.below(quantity)),
+            8 => {
+                asks.minimum = Quantity(1 + self.below(quantity));
+                place.kind = self.pick(&[OrderKind::Limit, OrderKind::ImmediateOrCancel]);
+            }
             9 => {
                 let reference = self.pick(&PegReference::ALL);
                 asks.peg = Some(Peg { reference, offset: self.below(5).cast_signed() - 2 });
@@ -103,8 +107,8 @@ impl Script {
         // Above the market a seller waits to sell, and below it to get out.
         let pair = |script: &mut Self, side, base: &Place| {
             let (maker, threshold) = match side {
-                Side::Sell => (70_600, Trigger::Fall(Price(69_900))),
-                Side::Buy => (69_800, Trigger::Rise(Price(70_500))),
+                Side::Sell => (70_380, Trigger::Fall(Price(70_010))),
+                Side::Buy => (70_010, Trigger::Rise(Price(70_380))),
             };
             let mut first = order(base.account.0, &script.name(), side, maker, base.quantity.0);
             first.kind = OrderKind::PostOnly;
@@ -128,6 +132,12 @@ impl Script {
         Command::PlaceList(PlaceList { client_id: ClientOrderId::new(&self.name()), contingency, places })
     }
 
+    fn cancel(&mut self, account: AccountId, client_id: Option<ClientOrderId>) -> Cancel {
+        let target = OrderRef { id: None, client_id };
+        let restriction = self.pick(&[CancelRestriction::None, CancelRestriction::OnlyNew]);
+        Cancel { account, market: MARKET, target, restriction, time: Nanos::ZERO }
+    }
+
     fn command(&mut self) -> Command {
         let (account, time) = (AccountId(self.below(2) as u32), Nanos::ZERO);
         // The latest names are most likely open.
@@ -149,6 +159,11 @@ impl Script {
                 quantity: Quantity(1 + self.below(20)),
                 time,
             },
+            35 => Command::Cancel(self.cancel(account, client_id)),
+            36 => {
+                let place = Place { account, ..self.place() };
+                Command::Replace { cancel: self.cancel(account, client_id), allow_failure: self.below(2) == 0, place }
+            }
             31 if self.below(4) == 0 => Command::CancelAll { account, market: MARKET, time },
             31 | 32 => {
                 let phases = [Phase::PreOpen, Phase::Auction, Phase::Halted, Phase::Closed, Phase::CancelOnly];
@@ -221,6 +236,10 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
             script.command()
         };
         session.command(TENANT, command).ok();
+        if number % 100 == 50 {
+            // Something is due while nobody asks.
+            std::thread::sleep(Duration::from_millis(40));
+        }
     }
     assert_eq!(session.exchange.status(), Status::Ready, "the auditor agrees");
     session.exchange.shutdown();
@@ -238,6 +257,7 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
         "expired for Time",
         "expired for Contingency",
         "expired for Interruption",
+        "expired for Minimum",
         "expired for SelfTrade",
         "triggered",
         "hidden",
@@ -251,7 +271,9 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
         "Advanced",
         "Continued",
         "PlacedList",
+        "Canceled",
         "CanceledMany",
+        "Replaced",
     ] {
         assert!(census.0.contains_key(what), "{what} is missing in {:?}", census.0);
     }

@@ -15,9 +15,10 @@ use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
-use rialto_engine::market::Step;
-use rialto_engine::message::CancelRestriction;
+use rialto_engine::market::{MarketFilters, Step};
+use rialto_engine::message::{CancelRestriction, Protection};
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
@@ -55,6 +56,7 @@ fn setup() -> Setup {
     let user = |number: u32| UserSetup {
         name: format!("user-{number}"),
         balances: vec![("USD".to_owned(), Amount(10_i128.pow(18))), ("CNY".to_owned(), Amount(10_i128.pow(18)))],
+        group: 0,
     };
     let tenant = |number: u32| TenantSetup {
         name: format!("tenant-{number}"),
@@ -71,7 +73,11 @@ fn setup() -> Setup {
             min_notional: Amount(0),
             maker_fee: BasisPoints(10),
             taker_fee: BasisPoints(20),
+            filters: MarketFilters::default(),
+            protection: Protection::default(),
+            schedule: Vec::new(),
         }],
+        utc_offset: UtcOffset::default(),
         users: (0..USERS).map(user).collect(),
     };
     Setup { tenants: (0..TENANTS).map(tenant).collect() }

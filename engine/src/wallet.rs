@@ -93,6 +93,10 @@ pub struct Deposit {
 }
 
 /// What a command became in the wallet.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every command is forwarded, and a box would be one more allocation"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Submitted {
     /// It is on its way to the book.

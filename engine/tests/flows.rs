@@ -1,5 +1,5 @@
 //! Recorded days of real venues, straight into the book: every execution that the venue published
-//! must come out again, and nothing else.
+//! must come out again, and nothing else; and the two call auctions of one of them.
 //!
 //! The recordings are found by the environment variable `RIALTO_FLOWS`; where it is set, a missing
 //! file fails. Where it is not set, a small generated flow takes the same way, judged by the naive
@@ -20,7 +20,7 @@ use flate2::read::GzDecoder;
 use random::Random;
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
-use rialto_engine::message::{BookCommand, CancelRestriction};
+use rialto_engine::message::{BookCommand, CancelRestriction, Fill, Phase};
 use rialto_engine::order::{NewOrder, OrderKind, Side};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use twin::Twin;
@@ -183,17 +183,85 @@ fn reproduce(flow: &Flow) {
     assert_eq!(differences, (0, 0), "{}", flow.name);
 }
 
+/// A call auction of a venue: what was collected, in which phase, which one came next, and the trades.
+struct Call {
+    name: String,
+    rows: Vec<Row>,
+    collected_in: Phase,
+    next: Phase,
+    pairs: Vec<Pair>,
+}
+
+/// A trade of an auction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pair {
+    buyer: String,
+    seller: String,
+    price: u64,
+    quantity: u64,
+}
+
+/// What the book and its twin trade in a call auction, both in order.
+fn held(call: &Call) -> [Vec<Pair>; 2] {
+    let (mut book, mut twin) = (Book::new(), Twin::default());
+    let mut translator = Translator::default();
+    let mut carry_out = |command: &BookCommand| {
+        let mut output = BookOutput::default();
+        book.execute(command, &mut output);
+        let (_, done) = twin.receive(Nanos::ZERO, command);
+        [output.fills, done.fills]
+    };
+    carry_out(&BookCommand::Enter { phase: call.collected_in, until: Nanos::ZERO });
+    let mut open: HashMap<OrderId, Quantity> = HashMap::new();
+    for row in &call.rows {
+        let command = translator.command(row, |order| open.get(&order).copied());
+        match &command {
+            BookCommand::Place(order) => drop(open.insert(order.id, order.quantity)),
+            BookCommand::Cancel { order, .. } => drop(open.remove(order)),
+            BookCommand::Reduce { order, quantity } => drop(open.insert(*order, *quantity)),
+            _ => panic!("{row:?}: not in an auction"),
+        }
+        assert_eq!(carry_out(&command), [Vec::new(), Vec::new()], "{row:?} traded before the auction");
+    }
+    let pair = |fill: &Fill| {
+        let [buyer, seller] = match fill.taker_side {
+            Side::Buy => [fill.taker, fill.maker],
+            Side::Sell => [fill.maker, fill.taker],
+        };
+        let (price, quantity) = (fill.price.0, fill.quantity.0);
+        Pair { buyer: translator.name(buyer), seller: translator.name(seller), price, quantity }
+    };
+    let fills = carry_out(&BookCommand::Enter { phase: call.next, until: Nanos::ZERO });
+    fills.map(|fills| fills.iter().map(pair).collect())
+}
+
+fn hold(call: &Call) {
+    let volume: u64 = call.pairs.iter().map(|pair| pair.quantity).sum();
+    let Call { name, rows, pairs, .. } = call;
+    eprintln!("{name}: {} commands, {} trades of {volume} at {}", rows.len(), pairs.len(), pairs[0].price);
+    let [book, twin] = held(call);
+    for (whose, traded) in [("the twin", twin), ("the book", book)] {
+        assert_eq!(traded.len(), pairs.len(), "{name}: trades of {whose}");
+        for (traded, published) in traded.iter().zip(pairs) {
+            assert_eq!(traded, published, "{name}: {whose}");
+        }
+    }
+}
+
+fn recorded_call(folder: &Path, name: &str, collected_in: Phase, next: Phase) -> Call {
+    let pairs = lines(&folder.join(format!("{name}_auction_trades.csv.gz"))).into_iter().map(|fields| Pair {
+        buyer: fields[0].clone(),
+        seller: fields[1].clone(),
+        price: number(&fields[2]),
+        quantity: number(&fields[3]),
+    });
+    let rows = rows(&folder.join(format!("{name}_auction_orders.csv.gz")));
+    Call { name: format!("the {name} auction"), rows, collected_in, next, pairs: pairs.collect() }
+}
+
 fn recorded(folder: &Path, name: &str, checked: bool) -> Flow {
     let folder = folder.join(name);
-    let rows = lines(&folder.join("commands.csv.gz")).into_iter().map(|fields| Row {
-        seq: number(&fields[0]),
-        time: number(&fields[1]),
-        action: fields[2].chars().next().expect("an action"),
-        order: fields[3].clone(),
-        side: if fields[4] == "B" { Side::Buy } else { Side::Sell },
-        price: number(&fields[5]),
-        quantity: number(&fields[6]),
-    });
+    let rows = rows(&folder.join("commands.csv.gz"));
     let executions = lines(&folder.join("executions.csv.gz")).into_iter().map(|fields| Execution {
         seq: number(&fields[0]),
         maker: fields[2].clone(),
@@ -207,7 +275,20 @@ fn recorded(folder: &Path, name: &str, checked: bool) -> Flow {
         bids: levels(&fields[1]),
         asks: levels(&fields[2]),
     });
-    Flow { name: name.to_owned(), rows: rows.collect(), executions: executions.collect(), checks: checks.collect() }
+    Flow { name: name.to_owned(), rows, executions: executions.collect(), checks: checks.collect() }
+}
+
+fn rows(path: &Path) -> Vec<Row> {
+    let row = |fields: Vec<String>| Row {
+        seq: number(&fields[0]),
+        time: number(&fields[1]),
+        action: fields[2].chars().next().expect("an action"),
+        order: fields[3].clone(),
+        side: if fields[4] == "B" { Side::Buy } else { Side::Sell },
+        price: number(&fields[5]),
+        quantity: number(&fields[6]),
+    };
+    lines(path).into_iter().map(row).collect()
 }
 
 /// The fields of every line but the first.
@@ -322,4 +403,56 @@ fn a_wrong_execution_and_a_wrong_level_are_noticed() {
     flow.checks[100].bids[3].1 += Quantity(1);
     assert_eq!(wrong(&flow).1, 1);
     assert!(wrong(&flow).0 > 0);
+}
+
+#[test]
+fn the_shanghai_call_auctions_are_reproduced() {
+    let Some(folder) = flows().map(|folder| folder.join("sse_600519_20230207")) else {
+        eprintln!("RIALTO_FLOWS is not set: the Shanghai auctions were not run");
+        return;
+    };
+    let open = recorded_call(&folder, "open", Phase::PreOpen, Phase::Continuous);
+    // Volume and imbalance leave 1808.00 and 1808.08: more is bid than asked at both.
+    assert_eq!((open.pairs.len(), open.pairs[0].price), (334, 180_808));
+    hold(&open);
+    let close = recorded_call(&folder, "close", Phase::Auction, Phase::Closed);
+    assert_eq!((close.pairs.len(), close.pairs[0].price), (212, 179_700));
+    hold(&close);
+}
+
+/// An auction by hand: 5 would trade at 100 and at 101, and at both one more is bid than asked.
+#[test]
+fn a_small_call_auction_is_reproduced() {
+    let row = |(seq, line): (u64, &str)| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let side = if words[2] == "B" { Side::Buy } else { Side::Sell };
+        let [price, quantity] = [words[3], words[4]].map(number);
+        let action = words[0].chars().next().expect("an action");
+        Row { seq, time: seq, action, order: words[1].to_owned(), side, price, quantity }
+    };
+    let rows = "A early B 101 2
+        A gone B 103 9
+        A best B 102 3
+        A cheap S 99 1
+        A late B 101 2
+        C late B 101 1
+        C gone B 103 0
+        A dear S 100 4
+        A far S 104 7";
+    let pairs = [("best", "cheap", 1), ("best", "dear", 2), ("early", "dear", 2)];
+    let pair = |(buyer, seller, quantity): (&str, &str, u64)| Pair {
+        buyer: buyer.to_owned(),
+        seller: seller.to_owned(),
+        price: 101,
+        quantity,
+    };
+    for next in [Phase::Continuous, Phase::CancelOnly, Phase::Closed] {
+        hold(&Call {
+            name: "a small auction".to_owned(),
+            rows: (1..).zip(rows.lines()).map(row).collect(),
+            collected_in: Phase::Auction,
+            next,
+            pairs: pairs.map(pair).to_vec(),
+        });
+    }
 }

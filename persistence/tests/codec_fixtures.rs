@@ -8,10 +8,13 @@ use std::path::Path;
 
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, Step};
-use rialto_engine::message::{CancelRestriction, Phase};
-use rialto_engine::order::{Activation, Distance, Instructions, OrderKind, SelfTrade, Side, Trail, Trigger};
+use rialto_engine::message::{CancelRestriction, Phase, Protection};
+use rialto_engine::order::{
+    Activation, Display, Distance, Instructions, Lifetime, OrderKind, Peg, PegReference, SelfTrade, Side, Trail,
+    Trigger,
+};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
-use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
+use rialto_engine::wallet::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList, WalletLimits};
 use rialto_persistence::codec::{decode_record, decode_snapshot, encode_record, write_snapshot};
 use rialto_persistence::record::Record;
 use rialto_persistence::snapshot::WorldSnapshot;
@@ -149,6 +152,166 @@ fn more_records() -> Vec<Record> {
     records
 }
 
+/// What version 3 adds: everything else that an order may ask for, lists, phases, protection, filters
+/// and trade groups. What it leaves behind is in the snapshots: orders of every sort are still open.
+fn further_records() -> Vec<Record> {
+    let (alice, bob, time) = (AccountId(0), AccountId(1), Nanos(1_700_000_000_000_000_003));
+    let command = |command| Record::Command { tenant: TENANT, command };
+    let deposit = |id: &str, asset, amount| Record::Deposit {
+        tenant: TENANT,
+        id: id.to_owned(),
+        account: bob,
+        asset: AssetId(asset),
+        amount: Amount(amount),
+        time,
+    };
+    let order =
+        |name: &str, side, price, instructions| Place { instructions, ..place(name, side, OrderKind::Limit, price) };
+    let of_bob = |place| Place { account: bob, ..place };
+    let plain = Instructions::default();
+    let hour = 3_600_000_000_000;
+    let Some(Record::OpenMarket { definition, .. }) = records().into_iter().nth(4) else {
+        unreachable!("the fifth record opens a market")
+    };
+    let filters = MarketFilters {
+        min_price: Price(1),
+        min_quantity: Quantity(2),
+        max_market_quantity: Quantity(3_000),
+        max_notional: Amount(1 << 80),
+        bid_up: BasisPoints(20_000),
+        bid_down: BasisPoints(5_000),
+        ask_up: BasisPoints(20_001),
+        ask_down: BasisPoints(5_001),
+        max_orders: 200,
+        max_waiting_orders: 20,
+        max_position: Amount(1 << 81),
+        iceberg_parts: 100,
+        min_trail_above: BasisPoints(10),
+        max_trail_above: BasisPoints(2_000),
+        min_trail_below: BasisPoints(11),
+        max_trail_below: BasisPoints(2_001),
+    };
+    let filtered = MarketDefinition { filters, ..definition };
+    let changed = MarketDefinition { filters: MarketFilters { max_orders: 201, ..filters }, ..filtered.clone() };
+    let protection = Protection {
+        static_band: BasisPoints(1_000),
+        dynamic_band: BasisPoints(900),
+        interruption: Nanos(1_000_000_000),
+        reference: Some(Price(70_000)),
+    };
+    let peg = Peg { reference: PegReference::BestBid, offset: -5 };
+    let trail = Trail { distance: Distance::Ticks(Price(300)), activation: Some(Activation::Rise(Price(70_900))) };
+    let list = |name: &str, contingency, places| {
+        command(Command::PlaceList(PlaceList { client_id: ClientOrderId::new(name), contingency, places }))
+    };
+    let rising = Instructions { trigger: Some(Trigger::Rise(Price(72_500))), ..plain };
+    let post_only = |name: &str, side, price| place(name, side, OrderKind::PostOnly, price);
+    let mut records: Vec<Record> = records().into_iter().take(9).collect();
+    records.extend([
+        Record::ChangeLimits { tenant: TENANT, limits: WalletLimits { closed_ids: 1_000, open_orders: 100 } },
+        Record::OpenAccount { tenant: TENANT, name: "bob".to_owned() },
+        deposit("config:bob:USD", 0, 1_000_000),
+        deposit("config:bob:CNY", 1, 1_000_000_000_000),
+        Record::ChangeGroup { tenant: TENANT, account: alice, group: 7 },
+        Record::OpenMarket { tenant: TENANT, symbol: "USDCNY.F".to_owned(), definition: filtered },
+        Record::ChangeMarket { tenant: TENANT, market: MarketId(1), definition: changed },
+        command(Command::Protect { market: MARKET, protection, time }),
+        command(Command::Place(order(
+            "iceberg",
+            Side::Sell,
+            71_000,
+            Instructions { display: Display::Iceberg(Quantity(10)), ..plain },
+        ))),
+        command(Command::Place(of_bob(order(
+            "hidden",
+            Side::Buy,
+            69_000,
+            Instructions { display: Display::Hidden, ..plain },
+        )))),
+        command(Command::Place(of_bob(order(
+            "minimum",
+            Side::Sell,
+            72_000,
+            Instructions { minimum: Quantity(50), ..plain },
+        )))),
+        command(Command::Place(of_bob(order("bid", Side::Buy, 69_500, Instructions { tag: 3, ..plain })))),
+        command(Command::Place(order("peg", Side::Buy, 70_500, Instructions { peg: Some(peg), ..plain }))),
+        command(Command::Place(order(
+            "until",
+            Side::Buy,
+            68_000,
+            Instructions { lifetime: Lifetime::Until(Nanos(time.0 + hour)), ..plain },
+        ))),
+        command(Command::Place(order(
+            "day",
+            Side::Sell,
+            73_000,
+            Instructions { lifetime: Lifetime::Day(Nanos(time.0 + 2 * hour)), ..plain },
+        ))),
+        command(Command::Place(of_bob(Place {
+            quantity: Quantity(15),
+            instructions: Instructions { slippage: BasisPoints(50), ..plain },
+            ..place("market", Side::Sell, OrderKind::Market, 0)
+        }))),
+        command(Command::Place(order(
+            "trail",
+            Side::Sell,
+            69_900,
+            Instructions { trigger: Some(Trigger::TrailFall(trail)), ..plain },
+        ))),
+        command(Command::Place(of_bob(place("slide", Side::Buy, OrderKind::PostOnlySlide, 71_500)))),
+        list(
+            "oco",
+            Contingency::OneCancelsOther,
+            vec![
+                post_only("oco-1", Side::Sell, 72_400),
+                order(
+                    "oco-2",
+                    Side::Sell,
+                    70_100,
+                    Instructions { trigger: Some(Trigger::Fall(Price(70_200))), ..plain },
+                ),
+            ],
+        ),
+        list(
+            "oto",
+            Contingency::OneTriggersOther,
+            vec![order("oto-1", Side::Buy, 68_500, plain), order("oto-2", Side::Sell, 72_600, plain)],
+        ),
+        list(
+            "otp",
+            Contingency::OneTriggersPair,
+            vec![
+                order("otp-1", Side::Sell, 72_100, plain),
+                post_only("otp-2", Side::Buy, 68_700),
+                order("otp-3", Side::Buy, 72_700, rising),
+            ],
+        ),
+        command(Command::CancelList {
+            account: alice,
+            market: MARKET,
+            target: ListRef { id: None, client_id: ClientOrderId::new("oto") },
+            time,
+        }),
+        command(Command::Place(of_bob(order("tagged", Side::Buy, 67_000, Instructions { tag: 9, ..plain })))),
+        command(Command::CancelMany { account: None, market: MARKET, side: Some(Side::Buy), tag: Some(9), time }),
+        command(Command::Replace {
+            cancel: Cancel { target: OrderRef { id: None, client_id: ClientOrderId::new("day") }, ..cancel("day") },
+            allow_failure: false,
+            place: order(
+                "day-2",
+                Side::Sell,
+                73_100,
+                Instructions { lifetime: Lifetime::Day(Nanos(time.0 + 3 * hour)), ..plain },
+            ),
+        }),
+        command(Command::Advance { market: MARKET, time }),
+        command(Command::Enter { market: MARKET, phase: Phase::Auction, until: Nanos(time.0 + hour / 60), time }),
+        command(Command::Place(of_bob(order("crossing", Side::Buy, 71_000, plain)))),
+    ]);
+    records
+}
+
 fn lines(records: &[Record]) -> Vec<String> {
     let hex = |bytes: &[u8]| {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -166,7 +329,8 @@ fn lines(records: &[Record]) -> Vec<String> {
         lines.push(hex(&bytes));
     };
     for record in records {
-        world.apply(world.position + 1, record, &mut scratch, &mut Unobserved).expect("the record follows");
+        let applied = world.apply(world.position + 1, record, &mut scratch, &mut Unobserved);
+        assert_eq!(applied, Ok(()), "{record:?}");
         take(record);
     }
     // With everything under way, with all of it matched and little of it settled, then with
@@ -220,6 +384,29 @@ fn forget_third(new: &mut WorldSnapshot) {
         tenant.wallet.groups.clear();
         tenant.wallet.phases.clear();
     }
+}
+
+#[test]
+fn written_bytes_are_those_of_version_three() {
+    let path = fixture("codec_v3.hex");
+    let text = lines(&further_records()).join("\n") + "\n";
+    if std::env::var_os("RIALTO_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("the fixture is written");
+    }
+    let frozen = std::fs::read_to_string(&path).expect("the fixture is there");
+    for (number, (now, then)) in text.lines().zip(frozen.lines()).enumerate() {
+        assert_eq!(now, then, "line {number}");
+    }
+    assert_eq!(text.lines().count(), frozen.lines().count());
+    // Something of every sort is in the last snapshot.
+    let last = hex::decode(frozen.lines().last().expect("a line")).expect("hexadecimal");
+    let snapshot = decode_snapshot(&last).expect("the version is read");
+    let [tenant] = snapshot.tenants.as_slice() else { panic!("one tenant") };
+    let book = &tenant.markets[0].book;
+    assert!(!book.special.is_empty() && !book.dark.is_empty() && !book.waiting.is_empty());
+    assert!(!book.pending.is_empty() && !book.groups.is_empty() && !tenant.wallet.lists.is_empty());
+    assert_eq!((book.phase, tenant.wallet.phases[0], tenant.wallet.groups[0]), (Phase::Auction, Phase::Auction, 7));
+    assert_eq!(tenant.markets[1].definition.filters.max_orders, 201);
 }
 
 #[test]

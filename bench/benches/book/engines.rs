@@ -3,7 +3,7 @@
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, OrderId};
 use rialto_engine::message::{BookCommand, BookOutcome, CancelRestriction};
-use rialto_engine::order::{Instructions, NewOrder, OrderKind};
+use rialto_engine::order::{NewOrder, OrderKind};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
 use crate::workload::{Command, Side, Workload};

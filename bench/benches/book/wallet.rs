@@ -3,7 +3,7 @@
 
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
-use rialto_engine::market::{MarketDefinition, MarketSpec, Step};
+use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::CancelRestriction;
 use rialto_engine::order::{Instructions, OrderKind};
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
@@ -171,6 +171,7 @@ fn market() -> MarketSpec {
         min_notional: Amount::ZERO,
         maker_fee: BasisPoints(10),
         taker_fee: BasisPoints(20),
+        filters: MarketFilters::default(),
     };
     MarketSpec::open(&definition).expect("a plain market")
 }

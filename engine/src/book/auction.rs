@@ -172,7 +172,7 @@ impl Book {
                 taker_remaining: taker.open,
             });
             let (buyer, seller) = (*buyer, *seller);
-            for party in [buyer, seller] {
+            for party in [maker, taker] {
                 if party.open.is_zero() {
                     self.set_open(party, output);
                 }

@@ -77,8 +77,16 @@ struct Offer {
 impl Book {
     /// Matches an order that is not plain, or in a book that is not.
     pub(super) fn work_carefully(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+        // The order is one of its group when it looks what it could trade; refused, it names none.
+        let before = self.groups.of(order.account);
+        let settled = self.settled;
         self.learn_group(order);
         match self.refuse_carefully(order, false) {
+            Some(Placement::Rejected(reason)) => {
+                self.groups.put(order.account, before);
+                self.settled = settled;
+                Placement::Rejected(reason)
+            }
             Some(placement) => self.turned_away(order, placement, output),
             // From here on the order cannot fail.
             None => self.take_turn(order, output),
@@ -127,7 +135,6 @@ impl Book {
             }
             // By quantity, the budget is what the account has. An order that it cannot pay for is
             // refused whole, not filled in part.
-            OrderKind::Market if self.touch_of(makers).is_none() => return lapses(Expiry::Liquidity),
             OrderKind::Market if !triggered => {
                 if self.offer(order, self.limit_of(order), order.quantity, order.budget, Question::TooDear).short {
                     return Some(Placement::Rejected(Reason::InsufficientBalance));
@@ -135,8 +142,10 @@ impl Book {
             }
             OrderKind::MarketByQuote => {
                 // Without a price there is no quantity to expire: the order is refused, as in the dialect.
-                let Some(best) = self.touch_of(makers) else { return Some(Placement::Rejected(Reason::NoLiquidity)) };
-                if order.budget < Notional(best.0) {
+                let Some(price) = self.first_met(order, self.limit_of(order), order.quantity, order.budget) else {
+                    return Some(Placement::Rejected(Reason::NoLiquidity));
+                };
+                if order.budget < Notional(price.0) {
                     return Some(Placement::Rejected(Reason::NotionalTooSmall));
                 }
             }
@@ -260,10 +269,6 @@ impl Book {
             }
             let Some(met) = self.meet(order, sweep.limit, passed) else { break Stop::Alone };
             let affordable = Quantity(sweep.budget.0 / met.price.0.max(1));
-            // Where the money buys nothing more, no trade is prevented either.
-            if affordable.is_zero() {
-                break Stop::Spent;
-            }
             let open = sweep.remaining.min(met.open);
             let quantity = open.min(affordable);
             if let Place::Dark { rank } = met.place
@@ -271,6 +276,10 @@ impl Book {
             {
                 passed = Some(rank);
                 continue;
+            }
+            // Where the money buys nothing more, no trade is prevented either.
+            if affordable.is_zero() {
+                break Stop::Spent;
             }
             if !band.contains(&met.price) {
                 if order.kind == OrderKind::FillOrKill {
@@ -428,13 +437,11 @@ impl Book {
             }
             let wanted = left.min(open);
             let taken = wanted.min(affordable);
-            // What it would cost is asked as if money did not matter.
-            let could_take = if asked == Question::HowMuch { taken } else { wanted };
+            if taken < least {
+                return true;
+            }
             if asked == Question::HowMuch && affordable.is_zero() {
                 return false;
-            }
-            if could_take < least {
-                return true;
             }
             if !band.contains(&price) {
                 return false;
@@ -549,7 +556,20 @@ impl Book {
         if order.kind.has_limit() { Notional(u64::MAX) } else { order.budget }
     }
 
-    /// The oldest order that is not displayed and could trade as a taker now.
+    /// The price of the first order that a taker would meet, whoever's it is.
+    fn first_met(&self, order: &NewOrder, limit: Price, quantity: Quantity, budget: Notional) -> Option<Price> {
+        let mut passed = None;
+        loop {
+            let met = self.meet(order, limit, passed)?;
+            let could_take = quantity.min(Quantity(budget.0 / met.price.0.max(1)));
+            match met.place {
+                Place::Dark { rank } if could_take.min(met.open) < met.least => passed = Some(rank),
+                _ => return Some(met.price),
+            }
+        }
+    }
+
+    /// The oldest order that is not displayed and could have a turn as a taker now.
     pub(super) fn find_resumable(&self) -> Option<(OrderId, Price)> {
         let mut oldest: Option<(u64, OrderId, Price)> = None;
         let unbounded = Notional(u64::MAX);
@@ -559,9 +579,14 @@ impl Book {
                 if oldest.is_some_and(|(sequence, ..)| sequence < dark.sequence) {
                     continue;
                 }
-                let offer = self.offer(&dark.order, price, dark.remaining, unbounded, Question::HowMuch);
-                let least = dark.order.asks().minimum.min(dark.remaining).max(Quantity(1));
-                if offer.traded >= least {
+                let met = self.first_met(&dark.order, price, dark.remaining, unbounded);
+                if met.is_none_or(|met| !self.band().contains(&met)) {
+                    continue;
+                }
+                let least = dark.order.asks().minimum.min(dark.remaining);
+                if least.is_zero()
+                    || self.offer(&dark.order, price, dark.remaining, unbounded, Question::HowMuch).traded >= least
+                {
                     oldest = Some((dark.sequence, dark.order.id, price));
                 }
             }

@@ -175,7 +175,7 @@ impl Orders {
         let product = u128::from(order.0 >> BLOCK_BITS) * 0x9e37_79b9_7f4a_7c15;
         let hash = (product as u64 ^ (product >> 64) as u64) >> 32;
         let block = hash.wrapping_mul((self.heads.len() / BLOCK) as u64) >> 32;
-        (block << BLOCK_BITS | (order.0 ^ hash) % BLOCK as u64) as usize
+        (block * BLOCK as u64 + (order.0 ^ hash) % BLOCK as u64) as usize
     }
 
     /// Adds a free slot.

@@ -159,9 +159,22 @@ impl Ends {
 pub struct Groups(BTreeMap<AccountId, u32>);
 
 impl Groups {
+    /// The group of an account.
+    pub fn of(&self, account: AccountId) -> Option<u32> {
+        self.0.get(&account).copied()
+    }
+
     /// An order of an account names its group; zero names none. Says whether that is news.
     pub fn learn(&mut self, account: AccountId, group: u32) -> bool {
         group != 0 && self.0.insert(account, group) != Some(group)
+    }
+
+    /// Puts an account into a group, or into none.
+    pub fn put(&mut self, account: AccountId, group: Option<u32>) {
+        match group {
+            Some(group) => self.0.insert(account, group),
+            None => self.0.remove(&account),
+        };
     }
 
     /// Whether orders of two accounts count as one party's.

@@ -168,7 +168,10 @@ impl Wallet {
             }
             outcome => {
                 let settled = self.settle_outcome(market, outcome, time, output);
-                self.settle_part(market, own, None, time, output);
+                // Most cancels come alone.
+                if !message.events.is_empty() || !message.fills.is_empty() {
+                    self.settle_part(market, own, None, time, output);
+                }
                 settled
             }
         };

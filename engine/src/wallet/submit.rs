@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_generated_name_is_the_prefix_and_the_number() {
-        for number in [0, 7, 10, 987_654_321, u64::MAX] {
+        for number in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX] {
             assert_eq!(generated_client_id(OrderId(number)).as_str(), format!("{GENERATED_PREFIX}{number}"));
         }
     }

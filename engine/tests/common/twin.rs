@@ -253,10 +253,6 @@ impl Twin {
         if !self.takes(order) {
             return Placement::Rejected(Reason::MarketClosed);
         }
-        // Whoever is not refused for the phase or his trigger has named his group.
-        if order.asks().trigger.is_none_or(|trigger| !self.is_reached(trigger)) {
-            self.note(order);
-        }
         if let Some(reason) = self.refusal(order, false) {
             self.counts.too_dear += u64::from(reason == Reason::InsufficientBalance);
             return Placement::Rejected(reason);
@@ -293,7 +289,7 @@ impl Twin {
         match order.kind {
             OrderKind::PostOnly => self.would_match(order).then_some(Reason::WouldMatch),
             OrderKind::PostOnlySlide => self.slid(order).is_none().then_some(Reason::WouldMatch),
-            OrderKind::MarketByQuote => match self.best_of_all(order.side.opposite()) {
+            OrderKind::MarketByQuote => match self.first_met(order) {
                 None => Some(Reason::NoLiquidity),
                 Some(price) => (price.0 > order.budget.0).then_some(Reason::NotionalTooSmall),
             },

@@ -136,7 +136,9 @@ mod tests {
         let query = "symbol=A&side=SELL&quantity=5&aboveType=LIMIT_MAKER&abovePrice=3&belowType=STOP_LOSS\
                      &belowStopPrice=1&listClientOrderId=x&timestamp=1";
         let params = Params::of_rest(query, "").expect("parses");
-        let [above, below] = Fields::of_legs(&params, [&ABOVE, &BELOW], &["listClientOrderId"]).ok().expect("sorts");
+        let Ok([above, below]) = Fields::of_legs(&params, [&ABOVE, &BELOW], &["listClientOrderId"]) else {
+            panic!("does not sort");
+        };
         assert_eq!((above.get(Field::Price), below.get(Field::Price)), (Some("3"), None));
         assert_eq!((above.get(Field::StopPrice), below.get(Field::StopPrice)), (None, Some("1")));
         for leg in [&above, &below] {

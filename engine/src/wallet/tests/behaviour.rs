@@ -623,11 +623,3 @@ fn an_order_is_named_by_number_by_name_or_by_both() {
          alice #4: canceled, 0/1 canceled",
     );
 }
-
-#[test]
-fn a_generated_name_is_the_prefix_and_the_number() {
-    for number in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX] {
-        let name = super::super::generated_client_id(crate::ids::OrderId(number));
-        assert_eq!(name.as_str(), format!("rialto-{number}"));
-    }
-}

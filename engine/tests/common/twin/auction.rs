@@ -126,7 +126,7 @@ impl Twin {
                 taker_account: taker.0.account,
                 taker_remaining: Quantity(taker.1),
             });
-            for (order, left) in [buy, sell] {
+            for (order, left) in [maker, taker] {
                 self.leave(order.id, Quantity(left));
                 if left == 0 {
                     self.release(&order);

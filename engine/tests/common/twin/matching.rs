@@ -195,10 +195,28 @@ impl Twin {
         })
     }
 
+    /// The price of the first maker that an order would not pass over.
+    pub(super) fn first_met(&self, order: &NewOrder) -> Option<Price> {
+        self.first_met_by(order, self.limit_of(order)?, order.quantity.0)
+    }
+
+    fn first_met_by(&self, order: &NewOrder, limit: Price, quantity: u64) -> Option<Price> {
+        let mut passed = None;
+        loop {
+            let maker = self.meets(order, limit, passed)?;
+            if quantity.min(budget_of(order) / maker.price.0) >= maker.minimum {
+                return Some(maker.price);
+            }
+            passed = maker.standing;
+        }
+    }
+
     /// Whether what a market order would trade costs more than it has.
     pub(super) fn costs_too_much(&self, order: &NewOrder) -> bool {
         let Some(limit) = self.limit_of(order) else { return false };
-        self.clone().sweep(order, limit, order.quantity.0, Purpose::Price, &mut Done::default()).short
+        let mut copy = self.clone();
+        copy.note(order);
+        copy.sweep(order, limit, order.quantity.0, Purpose::Price, &mut Done::default()).short
     }
 
     /// Whether a price is outside of a band.
@@ -238,15 +256,13 @@ impl Twin {
             let affordable = budget / maker.price.0;
             let wanted = swept.remaining.min(maker.offered);
             let meeting = self.meeting(taker, &maker.order);
+            if wanted.min(affordable) < maker.minimum {
+                passed = maker.standing;
+                continue;
+            }
             if purpose == Purpose::Trade && affordable == 0 {
                 swept.spent = true;
                 break;
-            }
-            // What it would cost is asked as if money did not matter.
-            let could_take = if purpose == Purpose::Trade { wanted.min(affordable) } else { wanted };
-            if could_take < maker.minimum {
-                passed = maker.standing;
-                continue;
             }
             if self.is_outside(maker.price, dynamic) {
                 swept.outside = true;
@@ -405,9 +421,11 @@ impl Twin {
             let dark = &self.dark[*position];
             let Some(price) = dark.price else { return false };
             let order = NewOrder { kind: OrderKind::Limit, ..dark.order };
-            // Nobody looks at copies of everything where there is nobody to meet.
-            self.meets(&order, price, None).is_some()
-                && self.could_have(&order, price, dark.remaining.0) >= dark.minimum().max(1)
+            match self.first_met_by(&order, price, dark.remaining.0) {
+                None => false,
+                Some(met) if self.is_outside(met, self.last) => false,
+                Some(_) => dark.minimum() == 0 || self.could_have(&order, price, dark.remaining.0) >= dark.minimum(),
+            }
         })
     }
 
@@ -430,8 +448,7 @@ impl Twin {
                     }
                 }
                 let minimum = order.asks().minimum.0.min(quantity.0);
-                let alone = !order.kind.has_limit() && self.best_of_all(order.side.opposite()).is_none();
-                if minimum > 0 && !alone && self.could_have(order, limit, quantity.0) < minimum {
+                if minimum > 0 && self.could_have(order, limit, quantity.0) < minimum {
                     self.counts.short_of_minimum += 1;
                     if order.kind.may_rest() {
                         return Placement::Resting { remaining: quantity };
