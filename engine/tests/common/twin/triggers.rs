@@ -98,7 +98,7 @@ pub fn lower(price: Price, share: u32, round_up: bool) -> Price {
 }
 
 fn rounded(product: u128, up: bool) -> Price {
-    let more = u128::from(up && product % 10_000 != 0);
+    let more = u128::from(up && !product.is_multiple_of(10_000));
     Price(u64::try_from(product / 10_000 + more).unwrap_or(u64::MAX))
 }
 
