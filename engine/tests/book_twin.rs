@@ -8,6 +8,8 @@
 mod generator;
 #[path = "book_twin/pair.rs"]
 mod pair;
+#[path = "book_twin/queue.rs"]
+mod queue;
 #[path = "common/random.rs"]
 mod random;
 #[path = "book_twin/tracker.rs"]

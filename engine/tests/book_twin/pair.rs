@@ -10,6 +10,7 @@ use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Price, Quantity};
 
 use crate::generator::Step;
+use crate::queue::Queue;
 use crate::tracker::Tracker;
 use crate::twin::{Done, Twin, counters};
 
@@ -91,14 +92,20 @@ impl Pair {
         self.tracker.command(command);
         self.number += 1;
         let message = ToBook { number: self.number, time: *time, command: command.clone() };
+        let places = full && matches!(command, BookCommand::Place(_));
+        let queue = places.then(|| Queue::of(&self.fast));
         self.output.clear();
         let answer = self.fast.receive(&message, &mut self.output).ok_or("no answer")?;
+        if let Some(queue) = queue {
+            queue.check(&answer, &self.fast)?;
+        }
         let (outcome, done) = self.twin.receive(*time, command);
         self.compare(&answer, &outcome, &done, *time)?;
         self.finish_cascade(*time, &answer)?;
         // The same step freezes the book again when a failing run is cut short.
         let dice = (self.tracker.last_id() ^ time.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        if dice.is_multiple_of(1_024) {
+        // Large books more rarely, because each order of them is written and read.
+        if dice.is_multiple_of(512 + 16 * self.fast.len() as u64) {
             self.restore()?;
         }
         if full { self.compare_everything() } else { Ok(()) }
@@ -162,7 +169,7 @@ impl Pair {
             same("level", &known, &depth(&self.twin, change.side, change.price))?;
         }
         for (side, orders) in [(Side::Buy, &self.twin.bids), (Side::Sell, &self.twin.asks)] {
-            let best = orders.first().map(|order| (order.price, depth(&self.twin, side, order.price)));
+            let best = orders.front().map(|order| (order.price, depth(&self.twin, side, order.price)));
             same("best", &self.fast.best(side), &best)?;
         }
         if let (Some((bid, _)), Some((ask, _))) = (self.fast.best(Side::Buy), self.fast.best(Side::Sell))
@@ -304,7 +311,7 @@ fn depth(twin: &Twin, side: Side, price: Price) -> Quantity {
         Side::Buy => order.price > price,
         Side::Sell => order.price < price,
     });
-    Quantity(orders[first..].iter().take_while(|order| order.price == price).map(|order| order.shown.0).sum())
+    Quantity(orders.range(first..).take_while(|order| order.price == price).map(|order| order.shown.0).sum())
 }
 
 pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, fast: &T, twin: &T) -> Result<(), String> {

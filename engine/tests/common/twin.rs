@@ -1,4 +1,4 @@
-//! The naive twin of the book: vectors in order, and the rules one after the other.
+//! The naive twin of the book: lists in order, and the rules one after the other.
 //!
 //! It is written from `docs/order-rules.md`, not from the fast book, and shares no code with it:
 //! it meets one maker at a time and looks everything up by walking. Where an order must look before
@@ -17,7 +17,7 @@ mod state;
 #[path = "twin/triggers.rs"]
 mod triggers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rialto_engine::book::CASCADE_MAX;
 use rialto_engine::ids::{AccountId, OrderId};
@@ -36,9 +36,9 @@ pub use state::{Dark, Resting, Waiting};
 #[derive(Clone, Debug, Default)]
 pub struct Twin {
     /// What is displayed. Highest price first; within a price by place in the queue.
-    pub bids: Vec<Resting>,
+    pub bids: VecDeque<Resting>,
     /// What is displayed. Lowest price first; within a price by place in the queue.
-    pub asks: Vec<Resting>,
+    pub asks: VecDeque<Resting>,
     /// What rests and is not displayed, of both sides, the oldest first.
     pub dark: Vec<Dark>,
     /// The oldest first.

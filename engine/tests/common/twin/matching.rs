@@ -134,7 +134,7 @@ impl Twin {
 
     /// The price of a pegged order in the book as it is displayed.
     fn pegged(&self, side: Side, limit: Price, peg: Peg) -> Option<Price> {
-        let touch = |side: Side| self.side(side).first().map(|resting| i128::from(resting.price.0));
+        let touch = |side: Side| self.side(side).front().map(|resting| i128::from(resting.price.0));
         let (bid, ask) = (touch(Side::Buy), touch(Side::Sell));
         let reference = match peg.reference {
             PegReference::BestBid => bid?,
@@ -165,7 +165,7 @@ impl Twin {
     /// displayed that it has passed over.
     fn meets(&self, taker: &NewOrder, limit: Price, passed: Option<Standing>) -> Option<Maker> {
         let side = taker.side.opposite();
-        let shown = self.side(side).first().filter(|resting| crosses(taker.side, limit, resting.price));
+        let shown = self.side(side).front().filter(|resting| crosses(taker.side, limit, resting.price));
         let dark = self.dark.iter().filter(|dark| {
             let standing = dark.price.map(|price| (rank(side, price), dark.sequence));
             dark.order.side == side

@@ -1,5 +1,7 @@
 //! What a twin keeps, how it finds it, and the same as the book's snapshot has it.
 
+use std::collections::VecDeque;
+
 use rialto_engine::book::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder, Stage, WaitingOrder};
 use rialto_engine::ids::OrderId;
 use rialto_engine::order::{Display, Instructions, Lifetime, NewOrder, Side};
@@ -76,14 +78,14 @@ pub fn shown_of(order: &NewOrder, open: Quantity) -> Quantity {
 }
 
 impl Twin {
-    pub fn side(&self, side: Side) -> &Vec<Resting> {
+    pub fn side(&self, side: Side) -> &VecDeque<Resting> {
         match side {
             Side::Buy => &self.bids,
             Side::Sell => &self.asks,
         }
     }
 
-    pub(super) fn side_mut(&mut self, side: Side) -> &mut Vec<Resting> {
+    pub(super) fn side_mut(&mut self, side: Side) -> &mut VecDeque<Resting> {
         match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
