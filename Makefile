@@ -1,9 +1,10 @@
-# Rialto: two commands for everybody, three more for those who build it.
+# Rialto: two commands for everybody, four more for those who build it.
 #
 #   make run     build, and start the demo exchange
 #   make test    install what the tests need, and run all of them
 #   make check   formatting, lints, dependency rules
 #   make c       the order book as a C library: see engine/c/README.md
+#   make mutations  break the book in many small ways and see that its twin notices each
 #   make bench   the figures: book against its peers, the whole path, the wire
 
 CARGO ?= cargo
@@ -11,7 +12,7 @@ VENV := target/venv
 DENY := target/tools/bin/cargo-deny
 DENY_VERSION := 0.20.2
 
-.PHONY: run test check c bench
+.PHONY: run test check c mutations bench
 
 run:
 	$(CARGO) build --release --package rialto-gateway
@@ -41,3 +42,6 @@ $(VENV)/.installed: tests/python/requirements.txt
 
 $(DENY):
 	$(CARGO) install --quiet --locked --root target/tools --version $(DENY_VERSION) cargo-deny
+
+mutations:
+	python3 tests/mutations/run.py

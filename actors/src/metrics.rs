@@ -148,10 +148,7 @@ pub fn render() -> String {
 fn describe() {
     describe_counter!("rialto_orders_total", "Orders by outcome.");
     describe_counter!("rialto_rejects_total", "Refused commands by reason.");
-    describe_counter!(
-        "rialto_commands_total",
-        "Cancels, reductions, replacements, lists and operators' commands carried out, by kind."
-    );
+    describe_counter!("rialto_commands_total", "Cancels, reductions and replacements carried out, by kind.");
     describe_counter!("rialto_trades_total", "Trades settled.");
     describe_counter!("rialto_journal_bytes_total", "Bytes appended to the journal.");
     describe_gauge!("rialto_journal_last_seq", "The last durable record.");
@@ -283,8 +280,6 @@ struct OrderCounters {
     canceled: Counter,
     reduced: Counter,
     replaced: Counter,
-    listed: Counter,
-    operated: Counter,
     trades: Counter,
 }
 
@@ -312,8 +307,6 @@ impl TenantMetrics {
             canceled: commands(pair, "cancel"),
             reduced: commands(pair, "reduce"),
             replaced: commands(pair, "replace"),
-            listed: commands(pair, "list"),
-            operated: commands(pair, "operate"),
             trades: counter!("rialto_trades_total", "tenant" => tenant.name.clone(), "pair" => pair.to_owned()),
         };
         let rejected = |reason: &Reason| counter!("rialto_rejects_total", "tenant" => tenant.name.clone(), "code" => reason.name());
@@ -361,11 +354,11 @@ impl TenantMetrics {
                 };
                 counters.accepted.increment(count(|event| matches!(event, OrderEvent::New)));
                 counters.rejected.increment(count(|event| matches!(event, OrderEvent::Rejected(_))));
-                placed.iter().for_each(|()| counters.listed.increment(1));
                 placed.as_ref().err().into_iter().for_each(failed);
             }
             SettledResult::Canceled(Ok(())) | SettledResult::CanceledMany => counters.canceled.increment(1),
-            SettledResult::Entered(_) | SettledResult::Protected => counters.operated.increment(1),
+            // What these do to a market is counted by its book; a series more would be one for every market.
+            SettledResult::Entered(_) | SettledResult::Protected => {}
             // Nobody asked for these.
             SettledResult::Continued | SettledResult::Advanced => {}
             SettledResult::Reduced(Ok(())) => counters.reduced.increment(1),

@@ -18,6 +18,7 @@ use rialto_engine::order::{
 use rialto_engine::units::{BasisPoints, Nanos, Price, Quantity};
 use rialto_engine::update::{ListView, OrderEvent, OrderUpdate};
 use rialto_engine::wallet::{Cancel, Command, Contingency, Entry, ListRef, OrderRef, Place, PlaceList, Settled};
+use rialto_persistence::audit::audit;
 use rialto_persistence::codec::{decode_snapshot, write_snapshot};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::record::Record;
@@ -244,6 +245,12 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
     assert_eq!(session.exchange.status(), Status::Ready, "the auditor agrees");
     session.exchange.shutdown();
     assert_eq!(session.exchange.status(), Status::Stopped("shut down".to_owned()), "to the end");
+
+    // As `rialto check` does: from the beginning, believing nothing.
+    let nothing = tempfile::tempdir().expect("a directory");
+    let found = audit(&log.open(), nothing.path()).expect("the journal replays");
+    assert_eq!(found.findings, Vec::<String>::new());
+    assert!(found.tenants[0].fills_matched > 500 && found.tenants[0].fills_matched == found.tenants[0].fills_settled);
 
     let records = records(&log);
     let (mut scratch, mut census) = (Scratch::default(), Census::default());

@@ -158,6 +158,9 @@ fn print_demo(config: &Config, addresses: Addresses) {
         for key in config.keys.iter().filter(|key| key.tenant == *name) {
             println!("  user {}: key {}, secret {}", key.user, key.api_key, key.secret.reveal());
         }
+        for key in config.operators.iter().filter(|key| key.tenant == *name) {
+            println!("  {}: key {}, secret {}", key.name, key.api_key, key.secret.reveal());
+        }
     }
     println!("metrics at http://{metrics}/metrics");
 }

@@ -1,4 +1,4 @@
-//! The unmodified ccxt, REST and pro, against a running server.
+//! Unmodified clients against a running server: ccxt, REST and pro, and python-binance.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,4 +33,14 @@ fn ccxt_pro_watches_and_trades() {
 #[test]
 fn ccxt_waits_for_prices_and_meets_itself() {
     run("ccxt_contingent.py");
+}
+
+#[test]
+fn ccxt_hides_dates_and_lists_its_orders() {
+    run("ccxt_orders.py");
+}
+
+#[test]
+fn python_binance_lists_its_orders() {
+    run("python_binance.py");
 }

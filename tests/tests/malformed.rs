@@ -100,6 +100,10 @@ fn rest_path(method: &str) -> (&'static str, &'static str) {
         "order.status" => ("GET", "order"),
         "order.cancelReplace" => ("POST", "order/cancelReplace"),
         "order.amend.keepPriority" => ("PUT", "order/amend/keepPriority"),
+        "orderList.place.oco" => ("POST", "orderList/oco"),
+        "orderList.place.oto" => ("POST", "orderList/oto"),
+        "orderList.cancel" => ("DELETE", "orderList"),
+        "orderList.status" => ("GET", "orderList"),
         "openOrders.cancelAll" => ("DELETE", "openOrders"),
         "openOrders.status" => ("GET", "openOrders"),
         "account.status" => ("GET", "account"),
@@ -276,7 +280,13 @@ fn parameters_that_do_not_fit_are_named() {
             ("order.cancel", json!({"symbol": "USDCNY"}), -1102, ids.to_owned()),
             ("order.status", json!({"orderId": 1}), -1102, mandatory("symbol")),
             ("order.status", json!({"symbol": "USDCNY"}), -1102, ids.to_owned()),
-            ("openOrders.cancelAll", json!({}), -1102, mandatory("symbol")),
+            ("openOrders.cancelAll", json!({"symbol": ""}), -1102, mandatory("symbol")),
+            ("openOrders.cancelAll", json!({"side": "HOLD"}), -1117, "Invalid side.".to_owned()),
+            ("openOrders.cancelAll", json!({"strategyId": "x"}), -1100, illegal("strategyId", digits)),
+            ("orderList.cancel", json!({"orderListId": 1}), -1102, mandatory("symbol")),
+            ("orderList.status", json!({"orderListId": "x"}), -1100, illegal("orderListId", digits)),
+            ("orderList.place.oco", json!({}), -1102, mandatory("side")),
+            ("orderList.place.oto", json!({"symbol": "USDCNY"}), -1102, mandatory("workingType")),
             ("myTrades", json!({}), -1102, mandatory("symbol")),
             ("allOrders", json!({}), -1102, mandatory("symbol")),
             ("order.amend.keepPriority", json!({"symbol": "USDCNY", "newQty": "1"}), -1102, ids.to_owned()),
@@ -336,7 +346,7 @@ fn parameters_that_do_not_fit_are_named() {
             ),
             (
                 "order.place",
-                order(&json!({"icebergQty": "6"})),
+                order(&json!({"icebergQty": "6", "timeInForce": "FOK"})),
                 -1106,
                 "Parameter 'icebergQty' sent when not required.".to_owned(),
             ),
@@ -347,6 +357,23 @@ fn parameters_that_do_not_fit_are_named() {
                 "Data sent for parameter 'newOrderRespType' is not valid.".to_owned(),
             ),
             ("order.place", order(&json!({"wibble": "1"})), -1104, String::new()),
+            ("order.place", order(&json!({"icebergQty": "-1"})), -1100, String::new()),
+            ("order.place", order(&json!({"minQty": "NaN"})), -1100, String::new()),
+            ("order.place", order(&json!({"hidden": "maybe"})), -1100, illegal("hidden", "^(true|false)$")),
+            ("order.place", order(&json!({"timeInForce": "GTD"})), -1102, mandatory("goodTillDate")),
+            (
+                "order.place",
+                order(&json!({"timeInForce": "GTD", "goodTillDate": "soon"})),
+                -1100,
+                illegal("goodTillDate", digits),
+            ),
+            (
+                "order.place",
+                order(&json!({"pegPriceType": "PRIMARY_PEG", "pegOffsetType": "TICKS", "pegOffsetValue": "1.5"})),
+                -1100,
+                illegal("pegOffsetValue", "^[-+]?[0-9]{1,13}$"),
+            ),
+            ("order.place", order(&json!({"strategyId": "-1"})), -1100, illegal("strategyId", digits)),
             ("order.place", order(&json!({"symbol": "USDEUR"})), -1121, "Invalid symbol.".to_owned()),
             ("order.place", order(&json!({"symbol": "usdcny"})), -1121, "Invalid symbol.".to_owned()),
             ("order.place", order(&json!({"symbol": "\u{0}../../etc"})), -1121, "Invalid symbol.".to_owned()),
@@ -484,7 +511,7 @@ fn parameters_that_do_not_fit_are_named() {
         ] {
             door.refused_with(400, "order.place", &parameters, code, &msg);
         }
-        let many: serde_json::Map<String, Value> = (0..60).map(|number| (format!("p{number}"), json!("1"))).collect();
+        let many: serde_json::Map<String, Value> = (0..130).map(|number| (format!("p{number}"), json!("1"))).collect();
         let msg = "Too many parameters sent for this endpoint.";
         door.refused_with(400, "order.place", &order(&Value::Object(many)), -1101, msg);
         assert_eq!(door.state(), before);

@@ -457,6 +457,9 @@ impl Book {
                         }
                         left -= lost;
                         offer.decremented += lost;
+                        // What is left of the maker stops the taker, whose money it is too dear for,
+                        // unless its minimum lets it be passed over.
+                        return lost == wanted || !least.is_zero();
                     }
                 }
                 return true;
@@ -467,7 +470,7 @@ impl Book {
             }
             offer.traded += taken;
             offer.short = taken < wanted;
-            !offer.short
+            !offer.short || asked == Question::HowMuch && !least.is_zero()
         };
         let mut dark = self.dark.priced(makers).peekable();
         let mut levels = self.ladder(makers).iter().take_while(|level| within(&level.price)).peekable();

@@ -326,14 +326,13 @@ impl Ladder {
             self.pages[slot as usize] = page;
             return slot;
         }
-        // A page is a kilobyte and most sides of a quiet market need one: it begins with one.
+        // Most sides of a quiet market need one page, so they begin with one; then they double, so that
+        // a book that has seen its range asks for no more.
         if self.pages.len() == self.pages.capacity() {
-            self.pages.reserve_exact((self.pages.len() / 8).max(1));
+            self.pages.reserve_exact(self.pages.len().max(1));
+            self.levels.reserve_exact(self.levels.len().max(PAGE_LEVELS));
         }
         self.pages.push(page);
-        if self.levels.len() == self.levels.capacity() {
-            self.levels.reserve_exact((self.levels.len() / 8).next_multiple_of(PAGE_LEVELS).max(PAGE_LEVELS));
-        }
         self.levels.extend([EMPTY; PAGE_LEVELS]);
         if self.pages.len() * 2 > self.cache.len() {
             self.cache = vec![UNCACHED; (self.cache.len() * 2).max(CACHED_PAGES_MIN)];

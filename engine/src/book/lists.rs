@@ -227,6 +227,8 @@ impl Book {
         }
         // From here on the reduction cannot fail.
         let less = total - quantity;
+        // A smaller reserve displays nothing new, and yet others may trade behind it.
+        self.settled = None;
         if let Some(slot) = self.find(order) {
             let node = self.orders[slot];
             // The reserve shrinks first.

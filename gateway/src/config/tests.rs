@@ -1,7 +1,8 @@
 //! What configurations are read, and what is said of those that are not.
 
-use rialto_engine::market::Step;
-use rialto_engine::units::BasisPoints;
+use rialto_engine::market::{MarketFilters, Step};
+use rialto_engine::message::Protection;
+use rialto_engine::units::{BasisPoints, Nanos, Price, Quantity};
 
 use super::market::{MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT};
 use super::*;
@@ -179,4 +180,92 @@ fn maxima_that_are_not_named_are_made_to_fit() {
     let (price, quantity) = market(8, 8, "tick = \"0.01\"\nlot = \"0.00000001\"\nmax_quantity = \"10000\"");
     assert_eq!(quantity, 1_000_000_000_000);
     assert!(price < MAX_PRICE_DEFAULT.0);
+}
+
+/// The example with keys of its market.
+fn market_with(keys: &str) -> String {
+    EXAMPLE.replacen("tick = \"0.0001\"", &format!("tick = \"0.0001\"\n{keys}"), 1)
+}
+
+#[test]
+fn filters_are_off_unless_a_market_has_them() {
+    let filters = |keys: &str| Config::parse(&market_with(keys)).expect("reads").setup.tenants[0].markets[0].filters;
+    let share = BasisPoints;
+    let defaults = MarketFilters {
+        iceberg_parts: 100,
+        min_trail_above: share(10),
+        max_trail_above: share(2_000),
+        min_trail_below: share(10),
+        max_trail_below: share(2_000),
+        ..MarketFilters::default()
+    };
+    assert_eq!(filters(""), defaults);
+    let keys = "min_price = 1\nmin_quantity = \"0.05\"\nmax_market_quantity = 7\nmax_notional = 20\nmax_position = \"3.5\"\n\
+                max_num_orders = 4\nmax_num_algo_orders = 2\niceberg_parts = 0\n\
+                percent_price_by_side = { bid_up = \"1.2\", ask_down = \"0.8575\" }\ntrailing_delta = { max_below = 30 }";
+    let expected = MarketFilters {
+        min_price: Price(10_000),
+        min_quantity: Quantity(5),
+        max_market_quantity: Quantity(700),
+        max_notional: Amount(2_000_000_000),
+        max_position: Amount(350_000_000),
+        max_orders: 4,
+        max_waiting_orders: 2,
+        iceberg_parts: 0,
+        bid_up: share(12_000),
+        ask_down: share(8_575),
+        max_trail_below: share(30),
+        ..defaults
+    };
+    assert_eq!(filters(keys), expected);
+}
+
+#[test]
+fn filters_that_leave_no_room_are_refused() {
+    for (keys, problem) in [
+        ("max_price = 2\nmin_price = 3", "min_price is above max_price"),
+        ("max_quantity = 2\nmin_quantity = 3", "min_quantity is above max_quantity"),
+        ("max_quantity = 2\nmax_market_quantity = 3", "max_market_quantity is above max_quantity"),
+        ("max_notional = \"0.5\"", "max_notional is below min_notional"),
+        ("percent_price_by_side = { bid_up = \"0.8\", bid_down = \"0.9\" }", "bid_down is above bid_up"),
+        ("percent_price_by_side = { ask_up = 0 }", "is no multiple"),
+        ("percent_price_by_side = { ask_up = \"1.00001\" }", "is no multiple"),
+        ("percent_price_by_side = { up = \"1.2\" }", "unknown field"),
+        ("trailing_delta = { min_above = 5000 }", "min_above is above max_above"),
+        ("min_price = \"1.00001\"", "whole number of steps"),
+        ("max_position = \"0.000000001\"", "at most 8 decimals"),
+        ("protection = { static_band_bps = 10000 }", "static_band_bps is at most"),
+        ("schedule = [{ at = \"9\", phase = \"closed\" }]", "schedule: at ="),
+        ("schedule = [{ at = \"09:00\", phase = \"open\" }]", "schedule: phase"),
+    ] {
+        let error = self::problem(&market_with(keys));
+        assert!(error.contains(problem), "{keys}: {error}");
+    }
+}
+
+#[test]
+fn operators_clocks_and_groups_are_read() {
+    let operator = "[[tenants.operators]]\nname = \"op\"\napi_key = \"KEY\"\nsecret = \"hush\"";
+    let text = EXAMPLE.replacen("name = \"acme\"", "name = \"acme\"\nutc_offset = \"+08:00\"\nday_ends = \"17:00\"", 1);
+    let text = text.replacen("name = \"trader-1\"", "name = \"trader-1\"\ntrade_group = 3", 1);
+    let config = Config::parse(&format!("{text}\n{operator}")).expect("reads");
+    let told = &config.operators[0];
+    assert_eq!((told.name.as_str(), told.api_key.as_str(), told.tenant.as_str()), ("op", "KEY", "acme"));
+    assert!(!format!("{config:?}").contains("hush"));
+    let tenant = &config.setup.tenants[0];
+    assert_eq!((Some(tenant.utc_offset), tenant.users[0].group), (UtcOffset::minutes(480), 3));
+    assert_eq!(Some(config.day_end("acme")), DayEnd::parse("17:00", 480));
+    let twice = operator.replace("KEY", "acme-trader-1");
+    assert!(problem(&format!("{EXAMPLE}\n{twice}")).contains("comes twice"));
+    assert!(changed("name = \"acme\"", "name = \"acme\"\nutc_offset = \"8\"").contains("utc_offset"));
+    assert!(changed("name = \"acme\"", "name = \"acme\"\nday_ends = \"5 pm\"").contains("day_ends"));
+    let bands = "protection = { static_band_bps = 500, dynamic_band_bps = 100, interruption_seconds = 60 }";
+    let market = &Config::parse(&market_with(bands)).expect("reads").setup.tenants[0].markets[0];
+    let expected = Protection {
+        static_band: BasisPoints(500),
+        dynamic_band: BasisPoints(100),
+        interruption: Nanos(60_000_000_000),
+        reference: None,
+    };
+    assert_eq!(market.protection, expected);
 }

@@ -69,7 +69,9 @@ impl Reader {
             OrderEvent::Expired(Expiry::SelfTrade) => Some(self.of_end(updates, at)),
             _ => None,
         };
-        if matches!(event, OrderEvent::New | OrderEvent::Triggered) || self.is_taker(order) {
+        // An order that is not displayed may have a turn without being told of as new or triggered.
+        let takes = matches!(event, OrderEvent::Trade(execution) if !execution.maker);
+        if matches!(event, OrderEvent::New | OrderEvent::Triggered) || takes || self.is_taker(order) {
             self.taker = Some((order.id, at));
         }
         prevention

@@ -123,3 +123,25 @@ fn a_client_that_does_not_listen_is_cut_off_and_his_orders_with_him() {
     }
     until_open(&alice, &[]);
 }
+
+#[test]
+fn an_order_that_is_open_is_not_forgotten_among_many_that_were() {
+    let server = Server::start();
+    let alice = server.user("alice");
+    let mut socket = Socket::open(&server, "/ws-api/v3?cancelOnDisconnect=true&returnRateLimits=false");
+    let first = place(&mut socket, &alice, "6");
+    for _ in 0..12 {
+        for _ in 0..100 {
+            place(&mut socket, &alice, "6.1");
+        }
+        for order in open(&alice).into_iter().filter(|order| *order != first) {
+            let cancel = json!({"symbol": "USDCNY", "orderId": order});
+            assert_eq!(socket.call("order.cancel", alice.socket_params(cancel))["status"], 200);
+        }
+    }
+    assert_eq!(open(&alice), [first]);
+    let last = place(&mut socket, &alice, "6.2");
+    assert_eq!(open(&alice), [first, last]);
+    socket.cut();
+    until_open(&alice, &[]);
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Door, Server, User, now_ms};
+use crate::support::{Door, Server, Socket, User, now_ms};
 
 /// A limit order with changes.
 fn limit(side: &str, price: &str, quantity: &str, changes: &Value) -> Value {
@@ -351,5 +351,47 @@ fn a_strategy_is_told_with_its_orders() {
         is_error(&door.ask("order.place", zero), -1130, "Data sent for parameter 'strategyId' is not valid.");
         let tested = door.ask("order.test", limit("BUY", "6.9", "10", &json!({"hidden": true, "minQty": "3"})));
         assert_eq!(tested, json!({}));
+    }
+}
+
+#[test]
+fn the_owner_hears_what_was_asked_for_and_when_it_ended() {
+    let server = Server::start();
+    let alice = server.user("alice");
+    let mut socket = Socket::open(&server, "/ws-api/v3?returnRateLimits=false");
+    socket.call("userDataStream.subscribe.signature", alice.socket_params(json!({})));
+    let date = now_ms() + 500;
+    let dated = json!({"timeInForce": "GTD", "goodTillDate": date, "icebergQty": "4", "strategyId": 9});
+    socket.call("order.place", alice.socket_params(limit("BUY", "6.5", "10", &dated)));
+    let placed = socket.event();
+    for (name, value) in [
+        ("x", json!("NEW")),
+        ("f", json!("GTD")),
+        ("F", json!("4.00000000")),
+        ("j", json!(9)),
+        ("g", json!(-1)),
+        ("goodTillDate", json!(date)),
+    ] {
+        assert_eq!(placed[name], value, "{placed}");
+    }
+    assert_eq!(socket.event()["e"], "outboundAccountPosition");
+    let ended = socket.event();
+    assert_eq!((&ended["x"], &ended["X"]), (&json!("EXPIRED"), &json!("EXPIRED")), "{ended}");
+    assert_eq!((&ended["eR"], &ended["i"]), (&json!("GOOD_TILL_DATE_REACHED"), &placed["i"]), "{ended}");
+    assert!(now_ms() >= date);
+    let position = socket.event();
+    assert!(position["B"].as_array().is_some_and(|all| all.iter().all(|one| one["l"] == "0.00000000")), "{position}");
+
+    let pegged = json!({"pegPriceType": "PRIMARY_PEG", "pegOffsetType": "TICKS", "pegOffsetValue": -3, "minQty": "2"});
+    socket.call("order.place", alice.socket_params(limit("SELL", "7.5", "10", &pegged)));
+    let placed = socket.event();
+    for (name, value) in [
+        ("gP", json!("PRIMARY_PEG")),
+        ("gOT", json!("TICKS")),
+        ("gOV", json!(-3)),
+        ("minQty", json!("2.00000000")),
+        ("F", json!("0.00000000")),
+    ] {
+        assert_eq!(placed[name], value, "{placed}");
     }
 }

@@ -252,3 +252,33 @@ fn query(params: &Value) -> String {
     let pairs: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", value.as_str().expect("a text"))).collect();
     pairs.join("&")
 }
+
+#[test]
+fn accounts_of_one_group_do_not_trade_with_each_other() {
+    let member = |name: &str| {
+        format!(
+            "[[tenants.users]]\nname = \"{name}\"\napi_key = \"key-{name}-{{tenant}}\"\nsecret = \"secret-{name}-{{tenant}}\"\n\
+             trade_group = 5\nbalances = {{ USD = 1000, CNY = 7000 }}\n"
+        )
+    };
+    let server = Server::start_configured("", "", &(member("erin") + &member("frank")));
+    let (erin, alice) = (server.user("erin-acme"), server.user("alice"));
+    let sell = "symbol=USDCNY&side=SELL&type=LIMIT&timeInForce=GTC&quantity=5&price=7.1";
+    let resting = erin.signed("POST", "/api/v3/order", sell).body;
+    assert_eq!(resting["status"], NEW, "{resting}");
+    let frank = server.user("frank-acme");
+    let mut socket = Socket::open(&server, "/ws-api/v3?returnRateLimits=false");
+    socket.call("userDataStream.subscribe.signature", frank.socket_params(json!({})));
+    let taker = socket.call("order.place", frank.socket_params(order("BUY", "5", "7.1", "EXPIRE_TAKER")));
+    assert_eq!(taker["result"]["status"], ENDED, "{taker}");
+    assert_eq!(socket.event()["x"], "NEW");
+    let prevented = socket.event();
+    assert_eq!((&prevented["x"], &prevented["u"]), (&json!("TRADE_PREVENTION"), &json!(5)), "{prevented}");
+    // Who does not ask for it trades, and so does who is not of the group.
+    let one = order("BUY", "1", "7.1", "EXPIRE_TAKER");
+    let mut other = Socket::open(&server, "/ws-api/v3");
+    let reply = other.call("order.place", alice.socket_params(one));
+    assert_eq!(reply["result"]["status"], "FILLED", "{reply}");
+    let reply = socket.call("order.place", frank.socket_params(order("BUY", "1", "7.1", "NONE")));
+    assert_eq!(reply["result"]["status"], "FILLED", "{reply}");
+}

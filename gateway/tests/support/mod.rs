@@ -66,6 +66,7 @@ fn configuration_with(keys: &str, market_keys: &str, tables: &str) -> Config {
         }
         text.push_str("[[tenants.markets]]\nsymbol = \"USDCNY\"\nbase = \"USD\"\nquote = \"CNY\"\ntick = \"0.0001\"\n");
         text.push_str("lot = \"0.01\"\nmin_notional = \"1\"\nmaker_fee_bps = 10\ntaker_fee_bps = 20\n");
+        let tables = tables.replace("{tenant}", tenant);
         text.push_str(&format!("{market_keys}\n{tables}\n[[tenants.operators]]\nname = \"operator-of-{tenant}\"\n"));
         text.push_str(&format!("api_key = \"key-operator-{tenant}\"\nsecret = \"secret-operator-{tenant}\"\n"));
         for user in users {
@@ -97,7 +98,8 @@ impl Server {
         Self::start_configured(keys, "", "")
     }
 
-    /// The same with keys of the market as well, and tables that both tenants have.
+    /// The same with keys of the market as well, and tables that both tenants have; `{tenant}` stands for
+    /// their names.
     pub fn start_configured(keys: &str, market_keys: &str, tables: &str) -> Self {
         let config = configuration_with(keys, market_keys, tables);
         Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))

@@ -298,7 +298,7 @@ impl Random {
         }
     }
 
-    fn to_book(&mut self) -> ToBook {
+    fn command_to_book(&mut self) -> ToBook {
         let command = match self.below(9) {
             0 => BookCommand::Place(self.new_order()),
             1 => BookCommand::Cancel { order: self.order_id(), restriction: self.pick(&RESTRICTIONS) },
@@ -332,7 +332,7 @@ impl Random {
         }
     }
 
-    fn to_wallet(&mut self) -> ToWallet {
+    fn answer_to_wallet(&mut self) -> ToWallet {
         let order = self.order_id();
         let canceled = if self.coin() { Ok(Quantity(self.wide())) } else { Err(self.pick(&Reason::ALL)) };
         let outcome = match self.below(12) {
@@ -451,7 +451,7 @@ fn every_record_reads_back_as_it_was() {
 fn every_message_reads_back_as_it_was() {
     let mut random = Random(2);
     for _ in 0..ROUNDS {
-        let mut message = random.to_book();
+        let mut message = random.command_to_book();
         let read = ToBook::try_from(round_trip(WireToBook::from(&message))).expect("known");
         // What the first form of instructions says stands elsewhere in a snapshot.
         if let BookCommand::Place(order) | BookCommand::Replace { new: order, .. } = &mut message.command
@@ -460,7 +460,7 @@ fn every_message_reads_back_as_it_was() {
             order.instructions = None;
         }
         assert_eq!(read, message);
-        let message = random.to_wallet();
+        let message = random.answer_to_wallet();
         assert_eq!(ToWallet::try_from(round_trip(WireToWallet::from(&message))), Ok(message));
         let event = random.event();
         assert_eq!(BookEvent::try_from(round_trip(WireEvent::from(&event))), Ok(event));

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Breaks the book in small ways, one at a time, and sees that the naive twin notices each.
+
+    python3 tests/mutations/run.py [NUMBER ...]
+
+Works on a copy of the engine under target/mutations; nothing in the tree is touched. Ends with
+"N mutations, M caught, K survived", and with exit code 1 if one survived or no longer applies.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPY = ROOT / "target" / "mutations"
+
+# What it breaks, where, and how: the text that stands there once, and what stands there instead.
+MUTATIONS = [
+    ("what is hidden trades before what is displayed at its price", "careful.rs",
+     "price != level.price && crosses(taker.side, level.price, price)",
+     "crosses(taker.side, level.price, price)"),
+    ("an iceberg shows its whole reserve when its first part is used up", "lists.rs",
+     "let (shown, reserve) = special::split(&special.instructions, special.reserve);",
+     "let (shown, reserve) = (special.reserve, Quantity::ZERO);"),
+    ("a minimum is held against what is left of the taker, whatever its money buys", "careful.rs",
+     "&& quantity < met.least", "&& open < met.least"),
+    ("a pegged buyer may stand at the best displayed ask", "dark.rs",
+     "|ask| ask.0 - 1)", "|ask| ask.0)"),
+    ("the partner of an order that trades stays", "lists.rs",
+     "if let Some(link) = asks.and_then(|asks| asks.link) {",
+     "if let Some(link) = asks.and_then(|asks| asks.link).filter(|_| false) {"),
+    ("an auction under buying pressure takes the lowest price", "auction.rs",
+     "if candidates.iter().all(|candidate| candidate.imbalance > 0) {\n            return Some(highest);",
+     "if candidates.iter().all(|candidate| candidate.imbalance > 0) {\n            return Some(lowest);"),
+    ("an order lives a nanosecond too long", "phase.rs",
+     "self.next_due().is_some_and(|due| due <= time)", "self.next_due().is_some_and(|due| due < time)"),
+    ("a band is rounded away from its reference", "phase.rs",
+     "Side::Buy => scaled(basis + u128::from(share.0)) / basis,",
+     "Side::Buy => scaled(basis + u128::from(share.0)).div_ceil(basis),"),
+    ("orders that are triggered together have their turns the last one first", "triggers.rs",
+     "waiting.stage = Stage::Fired;\n            self.fired.push_back(slot);",
+     "waiting.stage = Stage::Fired;\n            self.fired.push_front(slot);"),
+    ("a reduction takes from what is displayed first", "lists.rs",
+     "let from_reserve = special.reserve.min(less);",
+     "let from_reserve = less - less.min(node.remaining - Quantity(1)).min(less);"),
+    ("money bounds what two orders of one account lose", "careful.rs",
+     "let lost = if by_quote { quantity } else { open };\n                        if by_quote {",
+     "let lost = quantity;\n                        if by_quote {"),
+    ("a market that opens does not show its last price to orders that wait", "phase.rs",
+     "if let Some(last) = self.last {\n                    self.triggers.print(last);",
+     "if let Some(last) = self.last.filter(|_| false) {\n                    self.triggers.print(last);"),
+    ("the second order of a price trades first where the first was filled in part", "book.rs",
+     "last = head;\n                head = self.orders.forget(head);\n                count += 1;",
+     "last = head;\n                head = self.orders.forget(head);\n                count += 1;\n"
+     "                if count == 1 && head != NONE && wanted.0 > 1 { wanted -= Quantity(1); }"),
+    ("day orders survive the close", "phase.rs",
+     "while let Some(order) = self.ends.pop_of_day() {",
+     "while let Some(order) = self.ends.pop_of_day().filter(|_| false) {"),
+    ("a trade with an order that is not displayed does not count it as changed", "dark.rs",
+     "            dark.remaining = remaining;\n            self.version += 1;",
+     "            dark.remaining = remaining;"),
+    ("what waits for another order is fired when that one is filled in part", "careful.rs",
+     "Placement::Expired { .. } => self.taker_ended(&order, false, output),",
+     "Placement::Expired { .. } => self.taker_ended(&order, true, output),"),
+]
+
+
+def prepare():
+    """A workspace of the engine alone, with the versions of the whole."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    for name in ("engine", "rustfmt.toml"):
+        source, target = ROOT / name, COPY / name
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy(source, target)
+    shutil.rmtree(COPY / "engine" / "c", ignore_errors=True)
+    manifest = (ROOT / "Cargo.toml").read_text()
+    manifest = re.sub(r"members = \[.*?\]", 'members = ["engine"]', manifest)
+    manifest = re.sub(r"exclude = \[.*?\]\n", "", manifest)
+    (COPY / "Cargo.toml").write_text(manifest)
+    shutil.copy(ROOT / "Cargo.lock", COPY / "Cargo.lock")
+
+
+def twin():
+    command = ["cargo", "test", "--release", "--quiet", "--package", "rialto-engine", "--test", "book_twin"]
+    return subprocess.run(command, cwd=COPY, capture_output=True, text=True)
+
+
+def main():
+    wanted = [int(number) for number in sys.argv[1:]] or range(1, len(MUTATIONS) + 1)
+    prepare()
+    if twin().returncode != 0:
+        sys.exit("the twin disagrees with the book as it is")
+    caught, survived = 0, 0
+    for number in wanted:
+        what, name, old, new = MUTATIONS[number - 1]
+        path = COPY / "engine" / "src" / ("book.rs" if name == "book.rs" else f"book/{name}")
+        text = path.read_text()
+        if text.count(old) != 1:
+            print(f"{number:2}. does not apply: {what}", flush=True)
+            survived += 1
+            continue
+        path.write_text(text.replace(old, new))
+        run = twin()
+        path.write_text(text)
+        if "could not compile" in run.stderr:
+            print(f"{number:2}. does not compile: {what}", flush=True)
+            survived += 1
+        elif run.returncode == 0:
+            print(f"{number:2}. SURVIVED: {what}", flush=True)
+            survived += 1
+        else:
+            print(f"{number:2}. caught: {what}", flush=True)
+            caught += 1
+    print(f"{len(wanted)} mutations, {caught} caught, {survived} survived")
+    sys.exit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()
