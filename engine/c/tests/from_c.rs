@@ -294,7 +294,7 @@ fn carry_out(book: &mut Book, verb: char, numbers: &[u64], output: &mut BookOutp
     match (verb, numbers) {
         ('n', [_, account, side, kind, price, quantity, budget]) => {
             let side = [Side::Buy, Side::Sell].into_iter().nth(usize::try_from(*side).expect("small")).ok_or(())?;
-            let kind = OrderKind::ALL.into_iter().nth(usize::try_from(*kind).expect("small")).ok_or(())?;
+            let kind = abi::kind(u32::try_from(*kind).expect("small")).ok_or(())?;
             let by_quote = kind == OrderKind::MarketByQuote;
             for (value, used, max) in [
                 (*price, kind.has_limit(), MAX_PRICE),

@@ -66,7 +66,9 @@ impl Wallet {
         let filters = &spec.filters;
         let asks = !place.instructions.is_plain();
         let has_limit = place.kind.has_limit();
-        if has_limit && !is_price(place.price, spec) {
+        // A peg stands no further from what it follows than prices go, so that what it trades is in range.
+        let too_far = place.instructions.peg.is_some_and(|peg| peg.offset.unsigned_abs() > spec.max_price.0);
+        if (has_limit && !is_price(place.price, spec)) || too_far {
             return Err(Reason::PriceOutOfRange);
         }
         if asks {

@@ -273,3 +273,16 @@ fn a_new_group_is_for_the_orders_from_then_on() {
          alice: 2 + 0 held BTC, 900 + 0 held USD",
     );
 }
+
+#[test]
+fn a_peg_stands_no_further_from_what_it_follows_than_prices_go() {
+    check(
+        "deposit alice 1000 USD
+         alice buy 5 @ 60 peg bid 1001
+         alice buy 5 @ 60 peg mid -1001
+         alice buy 5 @ 60 peg ask -1000",
+        "alice: rejected price_out_of_range
+         alice: rejected price_out_of_range
+         alice #1: new, 0/5 new",
+    );
+}
