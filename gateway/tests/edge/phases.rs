@@ -118,6 +118,9 @@ fn a_phase_may_end_by_itself() {
     let past = format!("symbol=USDCNY&phase=AUCTION&until={}", now_ms() - 1);
     let past = operator.signed("POST", "/operator/v1/market/phase", &past);
     past.is_error(400, -1130, "Data sent for parameter 'until' is not valid.");
+    let endless = format!("symbol=USDCNY&phase=CONTINUOUS&until={}", now_ms() + 60_000);
+    let endless = operator.signed("POST", "/operator/v1/market/phase", &endless);
+    endless.is_error(400, -1106, "Parameter 'until' sent when not required.");
 }
 
 #[test]
