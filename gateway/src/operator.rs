@@ -112,6 +112,10 @@ impl OperatorCall<'_> {
         let seconds = number("interruptionSeconds", INTERRUPTION_MAX)?;
         let reference = self.params.optional("referencePrice")?;
         let reference = reference.map(|text| market.text.parse_price("referencePrice", text)).transpose()?;
+        // No trade is inside of a band around zero: every order would interrupt the market.
+        if reference.is_some_and(|price| price.is_zero()) {
+            return Err(ApiError::filter("PRICE_FILTER"));
+        }
         let protection = Protection {
             static_band: band("staticBandBps")?,
             dynamic_band: band("dynamicBandBps")?,

@@ -148,7 +148,12 @@ fn a_leap_of_the_price_is_interrupted() {
     assert_eq!(symbol_status(&server), "AUCTION_MATCH");
     let auction = server.get("/t/acme/api/v3/auction?symbol=USDCNY").body;
     assert!(auction["until"].as_u64().is_some_and(|until| until > now_ms() && until <= now_ms() + 60_000), "{auction}");
-    for wrong in ["symbol=USDCNY&staticBandBps=10000", "symbol=USDCNY&interruptionSeconds=x", "symbol=NOTHING"] {
+    for wrong in [
+        "symbol=USDCNY&staticBandBps=100&referencePrice=0",
+        "symbol=USDCNY&staticBandBps=10000",
+        "symbol=USDCNY&interruptionSeconds=x",
+        "symbol=NOTHING",
+    ] {
         assert_eq!(operator.signed("POST", "/operator/v1/market/protection", wrong).status, 400, "{wrong}");
     }
 }
