@@ -10,7 +10,7 @@ use actix_web::http::Method;
 use futures_util::future::join_all;
 use rialto_actors::api::{Release, Reply, Request};
 use rialto_engine::ids::{AccountId, MarketId};
-use rialto_engine::message::Protection;
+use rialto_engine::message::{Phase, Protection};
 use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{BasisPoints, Nanos};
@@ -69,12 +69,17 @@ impl OperatorCall<'_> {
 
     /// `POST market/phase`: symbol, phase, and until when, if continuous trading is to follow by itself.
     async fn enter(&self) -> Result<Vec<u8>, ApiError> {
+        self.params.only(&["symbol", "phase", "until"])?;
         let market = self.market()?;
         let phase = names::phase_named(self.params.required("phase")?);
         let phase = phase.ok_or_else(|| ApiError::invalid_parameter("phase"))?;
         let until = self.params.integer("until")?.map_or(Nanos::ZERO, time_of);
         if until != Nanos::ZERO && until <= rialto_actors::clock::wall() {
             return Err(ApiError::invalid_parameter("until"));
+        }
+        // It would be passed over, and whoever says it believes that continuous trading ends then.
+        if until != Nanos::ZERO && phase == Phase::Continuous {
+            return Err(ApiError::not_required("until"));
         }
         let command = Command::Enter { market: market.id(), phase, until, time: Nanos::ZERO };
         let release = self.command(command).await?;
@@ -97,6 +102,7 @@ impl OperatorCall<'_> {
 
     /// `POST market/protection`: symbol, and the bands; what is left out is off.
     async fn protect(&self) -> Result<Vec<u8>, ApiError> {
+        self.params.only(&["symbol", "staticBandBps", "dynamicBandBps", "interruptionSeconds", "referencePrice"])?;
         let market = self.market()?;
         let number = |name: &str, most: u64| match self.params.integer(name)?.unwrap_or(0) {
             number if number <= most => Ok(number),
@@ -106,6 +112,10 @@ impl OperatorCall<'_> {
         let seconds = number("interruptionSeconds", INTERRUPTION_MAX)?;
         let reference = self.params.optional("referencePrice")?;
         let reference = reference.map(|text| market.text.parse_price("referencePrice", text)).transpose()?;
+        // No trade is inside of a band around zero: every order would interrupt the market.
+        if reference.is_some_and(|price| price.is_zero()) {
+            return Err(ApiError::filter("PRICE_FILTER"));
+        }
         let protection = Protection {
             static_band: band("staticBandBps")?,
             dynamic_band: band("dynamicBandBps")?,
@@ -146,7 +156,8 @@ impl OperatorCall<'_> {
 
     /// `DELETE orders`: those of a market or of all, of a user or of everybody, of a side, of a strategy.
     async fn cancel_orders(&self) -> Result<Vec<u8>, ApiError> {
-        let Description { side, strategy } = Description::of(self.params)?;
+        self.params.only(&["symbol", "user", "side", "strategyId"])?;
+        let Description { side, strategy } = Description::read(self.params)?;
         let account = self.params.optional("user")?.map(|name| self.account(name)).transpose()?;
         let markets: Vec<Market<'_>> = match self.params.optional("symbol")? {
             Some(_) => vec![self.market()?],

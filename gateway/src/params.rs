@@ -16,6 +16,10 @@ use crate::error::ApiError;
 /// No request of the dialect has more parameters than half of this.
 const PARAMETERS_MAX: usize = 128;
 
+/// Beside its own, every request may have these.
+pub const OF_ANY_REQUEST: [&str; 6] =
+    ["timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits", "computeCommissionRates"];
+
 /// A parameter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry<'a> {
@@ -90,6 +94,19 @@ impl<'a> Params<'a> {
     /// -1101 or -1130.
     pub fn check(&self) -> Result<(), ApiError> {
         self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    /// Refuses what nobody reads. Asked where a name that is misspelt would do more than was meant:
+    /// cancel the orders of everybody, say, instead of those of one.
+    ///
+    /// # Errors
+    /// -1104.
+    pub fn only(&self, read: &[&str]) -> Result<(), ApiError> {
+        let is_read = |name: &str| OF_ANY_REQUEST.contains(&name) || read.contains(&name);
+        match self.iter().filter(|(name, _)| !is_read(name)).count() {
+            0 => Ok(()),
+            unread => Err(ApiError::unread_parameters(self.len() - unread, self.len())),
+        }
     }
 
     /// The value of a parameter that may be left out, but not be empty.

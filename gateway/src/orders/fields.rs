@@ -2,11 +2,7 @@
 
 use super::field::{COUNT, Field, Names, PLAIN};
 use crate::error::ApiError;
-use crate::params::{self, Params};
-
-/// Beside an order's own, every request may have these.
-const OF_ANY_REQUEST: [&str; 6] =
-    ["timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits", "computeCommissionRates"];
+use crate::params::{self, OF_ANY_REQUEST, Params};
 
 /// The parameters of a new order, as texts that are not empty.
 #[derive(Clone)]

@@ -26,11 +26,20 @@ pub struct Description {
 }
 
 impl Description {
-    /// The description of a request.
+    /// The description of a request, which says nothing else.
+    ///
+    /// # Errors
+    /// -1104, -1117, -1100, -1105 or -1130.
+    pub fn of(params: &Params<'_>) -> Result<Self, ApiError> {
+        params.only(&["symbol", "side", "strategyId"])?;
+        Self::read(params)
+    }
+
+    /// The same of a request that says more.
     ///
     /// # Errors
     /// -1117, -1100, -1105 or -1130.
-    pub fn of(params: &Params<'_>) -> Result<Self, ApiError> {
+    pub fn read(params: &Params<'_>) -> Result<Self, ApiError> {
         let side = params.optional("side")?.map(|name| names::side_named(name).ok_or_else(ApiError::invalid_side));
         let strategy = params.integer("strategyId")?;
         if strategy == Some(0) {

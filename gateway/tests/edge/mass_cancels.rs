@@ -52,6 +52,30 @@ fn orders_are_cancelled_by_side_strategy_and_market() {
 }
 
 #[test]
+fn a_misspelt_name_cancels_nothing() {
+    let server = Server::start_configured("", "", SECOND_MARKET);
+    let operator = server.user("operator-acme");
+    for mut door in Door::both(&server, "alice") {
+        let stays = place(&mut door, "USDCNY", "BUY", 7);
+        for params in [json!({"sied": "SELL"}), json!({"symbol": "USDCNY", "strategyID": 8}), json!({"Side": "SELL"})] {
+            let told = door.ask("openOrders.cancelAll", params);
+            assert_eq!(told["code"], -1104, "{told}");
+        }
+        for query in ["account=bob", "symbol=USDCNY&users=bob"] {
+            let told = operator.signed("DELETE", "/operator/v1/orders", query);
+            assert_eq!((told.status, &told.body["code"]), (400, &json!(-1104)), "{told:?}");
+        }
+        assert_eq!(door.ask("openOrders.status", json!({}))[0]["orderId"], stays);
+        door.ask("openOrders.cancelAll", json!({}));
+    }
+    for (path, query) in [("phase", "phase=HALTED&untill=1"), ("protection", "staticBand=500")] {
+        let path = format!("/operator/v1/market/{path}");
+        let told = operator.signed("POST", &path, &format!("symbol=USDCNY&{query}"));
+        assert_eq!((told.status, &told.body["code"]), (400, &json!(-1104)), "{told:?}");
+    }
+}
+
+#[test]
 fn nobody_cancels_what_is_not_his() {
     let server = Server::start_configured("", "", SECOND_MARKET);
     let [mut alice, _] = Door::both(&server, "alice");

@@ -118,6 +118,9 @@ fn a_phase_may_end_by_itself() {
     let past = format!("symbol=USDCNY&phase=AUCTION&until={}", now_ms() - 1);
     let past = operator.signed("POST", "/operator/v1/market/phase", &past);
     past.is_error(400, -1130, "Data sent for parameter 'until' is not valid.");
+    let endless = format!("symbol=USDCNY&phase=CONTINUOUS&until={}", now_ms() + 60_000);
+    let endless = operator.signed("POST", "/operator/v1/market/phase", &endless);
+    endless.is_error(400, -1106, "Parameter 'until' sent when not required.");
 }
 
 #[test]
@@ -145,7 +148,12 @@ fn a_leap_of_the_price_is_interrupted() {
     assert_eq!(symbol_status(&server), "AUCTION_MATCH");
     let auction = server.get("/t/acme/api/v3/auction?symbol=USDCNY").body;
     assert!(auction["until"].as_u64().is_some_and(|until| until > now_ms() && until <= now_ms() + 60_000), "{auction}");
-    for wrong in ["symbol=USDCNY&staticBandBps=10000", "symbol=USDCNY&interruptionSeconds=x", "symbol=NOTHING"] {
+    for wrong in [
+        "symbol=USDCNY&staticBandBps=100&referencePrice=0",
+        "symbol=USDCNY&staticBandBps=10000",
+        "symbol=USDCNY&interruptionSeconds=x",
+        "symbol=NOTHING",
+    ] {
         assert_eq!(operator.signed("POST", "/operator/v1/market/protection", wrong).status, 400, "{wrong}");
     }
 }

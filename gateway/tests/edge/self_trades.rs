@@ -84,6 +84,34 @@ fn the_mode_of_the_taker_decides() {
 }
 
 #[test]
+fn no_page_of_trades_ends_between_the_two_sides_of_one() {
+    let server = Server::start_durable();
+    for mut door in Door::both(&server, "alice") {
+        for _ in 0..3 {
+            for side in ["SELL", "BUY"] {
+                door.ask("order.place", order(side, "5", "7.1", "NONE"));
+            }
+        }
+        let last = door.ask("myTrades", json!({"symbol": "USDCNY", "limit": 1}));
+        let id = last[0]["id"].as_u64().unwrap_or_else(|| panic!("{last}"));
+        assert_eq!(last.as_array().map(Vec::len), Some(2), "both sides of the last one: {last}");
+        for limit in [1, 2, 3] {
+            // As clients page: from behind the last number that they were told.
+            let (mut from, mut sides) = (id - 2, Vec::new());
+            while from <= id {
+                let page = door.ask("myTrades", json!({"symbol": "USDCNY", "fromId": from, "limit": limit}));
+                let page = page.as_array().expect("an array").clone();
+                from = page.last().expect("a trade")["id"].as_u64().expect("a number") + 1;
+                sides.extend(page.iter().map(|row| (row["id"].as_u64(), row["isBuyer"].as_bool())));
+            }
+            let side = |trade, buyer| (Some(trade), Some(buyer));
+            let expected: Vec<_> = (id - 2..=id).flat_map(|trade| [side(trade, false), side(trade, true)]).collect();
+            assert_eq!(sides, expected, "pages of {limit}");
+        }
+    }
+}
+
+#[test]
 fn the_owner_hears_what_was_prevented() {
     let server = Server::start_durable();
     let (alice, bob) = (server.user("alice"), server.user("bob"));

@@ -282,6 +282,7 @@ impl<'a> Door<'a> {
                     "openOrders.status" => ("GET", "openOrders"),
                     "openOrders.cancelAll" => ("DELETE", "openOrders"),
                     "allOrders" => ("GET", "allOrders"),
+                    "myTrades" => ("GET", "myTrades"),
                     "orderList.place" => ("POST", "order/oco"),
                     "orderList.place.oco" => ("POST", "orderList/oco"),
                     "orderList.place.oto" => ("POST", "orderList/oto"),

@@ -160,7 +160,9 @@ impl ReadStore {
         Ok(views)
     }
 
-    /// An account's sides of the trades of a market, or those of one of its orders.
+    /// An account's sides of the trades of a market, or those of one of its orders. Where it has traded
+    /// with itself, a trade is told whole, one row beyond the limit if need be: whoever goes on behind
+    /// the last number would never see the other side.
     ///
     /// # Errors
     /// `Storage` or `Damaged`.
@@ -187,7 +189,19 @@ impl ReadStore {
         }
         let [low, high] = [first, last].map(|side| rows::owned_key(tenant, account, market, side));
         let sides = rows::ACCOUNT_TRADES.read(&transaction)?;
-        scan(&sides, &low, &high, span.direction, limit, rows::account_trade, within)
+        let beyond = limit.saturating_add(1);
+        let mut trades = scan(&sides, &low, &high, span.direction, beyond, rows::account_trade, within)?;
+        if trades.len() == beyond {
+            let (beyond, next_to_it) = match span.direction {
+                Direction::Ascending => (limit, limit.checked_sub(1)),
+                Direction::Descending => (0, Some(1)),
+            };
+            let id = trades[beyond].id;
+            if next_to_it.and_then(|next| trades.get(next)).is_none_or(|next| next.id != id) {
+                trades.remove(beyond);
+            }
+        }
+        Ok(trades)
     }
 
     /// Trades of a market from a number on, or the latest; ascending.
