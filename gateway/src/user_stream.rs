@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::Release;
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
 use rialto_engine::message::Expiry;
-use rialto_engine::order::{Display, Distance};
+use rialto_engine::order::{Display, Distance, OrderKind};
 use rialto_engine::reason::Reason;
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
@@ -266,6 +266,13 @@ impl Report<'_> {
         if !asked.minimum.is_zero() {
             out.extend_from_slice(b",\"minQty\":");
             self.market.text.quantity(out, asked.minimum);
+        }
+        if order.kind == OrderKind::PostOnlySlide {
+            out.extend_from_slice(b",\"postOnlyMode\":\"SLIDE\"");
+        }
+        if asked.slippage.0 > 0 {
+            out.extend_from_slice(b",\"maxSlippage\":");
+            json::number(out, u64::from(asked.slippage.0));
         }
     }
 

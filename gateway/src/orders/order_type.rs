@@ -6,7 +6,6 @@
 //! else an order may ask for is read in [`super::instructions`].
 
 use rialto_engine::order::{Lifetime, OrderKind};
-use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 
 use super::Detail;
@@ -14,7 +13,7 @@ use super::contingent::Family;
 use super::field::Field;
 use super::fields::Fields;
 use crate::auth::time_of;
-use crate::error::{ApiError, Asked};
+use crate::error::ApiError;
 use crate::gateway::Market;
 
 /// A type of order.
@@ -219,7 +218,7 @@ fn lifetime(time_in_force: &str, fields: &Fields<'_>, market: &Market<'_>, now: 
         ("GTC" | "IOC" | "FOK", None) => Ok(Lifetime::UntilCancelled),
         ("DAY", None) => Ok(Lifetime::Day(market.day_end.next(now))),
         // Asked here so that a test order is refused as well: the wallet has the last word.
-        ("GTD", Some(date)) if date <= now => Err(ApiError::of_reason(Reason::AlreadyExpired, Asked::PLACE)),
+        ("GTD", Some(date)) if date <= now => Err(ApiError::invalid_parameter(name)),
         ("GTD", Some(date)) => Ok(Lifetime::Until(date)),
         ("GTD", None) => Err(ApiError::mandatory(name)),
         ("GTC" | "IOC" | "FOK" | "DAY", Some(_)) => Err(ApiError::not_required(name)),

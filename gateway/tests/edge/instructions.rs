@@ -394,4 +394,18 @@ fn the_owner_hears_what_was_asked_for_and_when_it_ended() {
     ] {
         assert_eq!(placed[name], value, "{placed}");
     }
+    assert_eq!((placed.get("postOnlyMode"), placed.get("maxSlippage")), (None, None), "{placed}");
+    socket.event();
+
+    let sliding = json!({"type": "LIMIT_MAKER", "timeInForce": null, "postOnlyMode": "SLIDE"});
+    let slipping =
+        json!({"type": "STOP_LOSS", "timeInForce": null, "price": null, "stopPrice": "6", "maxSlippage": 25});
+    for (changes, name, value) in [(sliding, "postOnlyMode", json!("SLIDE")), (slipping, "maxSlippage", json!(25))] {
+        let mut params = limit("SELL", "7.5", "10", &changes);
+        params.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+        socket.call("order.place", alice.socket_params(params));
+        let placed = socket.event();
+        assert_eq!((&placed["x"], &placed[name]), (&json!("NEW"), &value), "{placed}");
+        socket.event();
+    }
 }

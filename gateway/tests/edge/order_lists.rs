@@ -319,10 +319,14 @@ fn what_makes_no_list_is_refused_in_the_words_of_the_dialect() {
             (json!({"workingTimeInForce": "IOC"}), -1014),
             (json!({"workingPrice": null}), -1102),
             (json!({"pendingQuantity": null}), -1102),
+            (json!({"pendingTimeInForce": "GTD"}), -1102),
+            (json!({"pendingTimeInForce": "GTD", "pendingGoodTillDate": 1}), -1130),
             (json!({"pendingType": "LIMIT_MAKER"}), 0),
         ] {
             let told = door.ask("orderList.place.oto", oto(&changes));
             assert_eq!(told["code"].as_i64().unwrap_or(0), code, "{changes}: {told}");
+            let names_leg = told["msg"].as_str().is_none_or(|text| !text.contains("'goodTillDate'"));
+            assert!(names_leg, "the parameter has the name that it was sent with: {told}");
         }
         let open = door.ask("openOrders.status", json!({}));
         assert_eq!(open.as_array().map(Vec::len), Some(2), "nothing but the last: {open}");
