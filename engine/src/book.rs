@@ -418,6 +418,12 @@ impl Book {
         self.state.is_plain() && self.specials.is_empty() && self.dark.is_empty()
     }
 
+    /// Whether no order stands anywhere but in the displayed book.
+    #[inline]
+    fn are_all_displayed(&self) -> bool {
+        self.dark.is_empty() && self.triggers.is_empty() && self.pending.len() == 0
+    }
+
     /// An order names the trade group of its account.
     fn learn_group(&mut self, order: &NewOrder) {
         if self.groups.learn(order.account, order.asks().group) {
@@ -486,7 +492,13 @@ impl Book {
         restriction: CancelRestriction,
         output: &mut BookOutput,
     ) -> Result<Quantity, Reason> {
-        let Some(found) = self.orders.find(order) else { return self.cancel_special(order, restriction, output) };
+        let Some(found) = self.orders.find(order) else {
+            // Cancels often come too late.
+            if self.are_all_displayed() {
+                return Err(Reason::OrderAlreadyFinal);
+            }
+            return self.cancel_special(order, restriction, output);
+        };
         let node = &self.orders[found.slot];
         if node.is_special() {
             return self.cancel_special(order, restriction, output);

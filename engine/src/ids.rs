@@ -68,6 +68,14 @@ impl ClientOrderId {
         Some(Self { length: u8::try_from(source.len()).ok()?, bytes })
     }
 
+    /// Takes a text over that is known to be one: of the allowed characters, and not too long.
+    pub(crate) fn known(text: &[u8]) -> Self {
+        debug_assert!(std::str::from_utf8(text).is_ok_and(|text| Self::new(text).is_some()));
+        let mut bytes = [0; CLIENT_ORDER_ID_MAX];
+        bytes[..text.len()].copy_from_slice(text);
+        Self { length: u8::try_from(text.len()).expect("it fits"), bytes }
+    }
+
     /// Takes the text into a fingerprint, as [`Digest::add_bytes`] would: a word at a time, without
     /// asking again whether it is text.
     #[inline]

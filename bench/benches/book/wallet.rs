@@ -97,6 +97,7 @@ impl<const NAMED: bool> Engine for BookAndWallet<NAMED> {
             let first_of = |order: OrderId| self.first_of[usize::try_from(order.0).expect("a small number")];
             outcome.fill(first_of(fill.maker).into(), first_of(fill.taker).into(), fill.price.0, fill.quantity.0);
         }
+        self.book_output.recycle(answer);
     }
 }
 

@@ -1,10 +1,11 @@
 //! One side of a book: its price levels, found in constant time near the touch.
 //!
-//! Levels stand in pages of neighbouring prices, with a bitmap of those that are occupied. The pages
-//! hang in an ordered map, which is asked only when the best page runs empty or a page comes or goes;
-//! a direct-mapped cache, twice as large as there are pages, answers for those in use. A page that
-//! runs empty stays where it is, in case its prices come back, until it is in the way. An empty book
-//! has no page at all.
+//! Levels stand in pages of neighbouring prices, pages on shelves of neighbouring pages, shelves in
+//! rooms of neighbouring shelves, each with a bitmap of those that are occupied, so that the next best
+//! price is found in a look at each, however far it is. Only the rooms, which span 16,384 ticks, hang
+//! in an ordered map. A direct-mapped cache, twice as large as there are pages, answers for pages in
+//! use. A page that runs empty stays where it is, in case its prices come back, until others are
+//! needed. An empty book has none of all this.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,11 @@ use crate::order::Side;
 use crate::slab::NONE;
 use crate::units::{Price, Quantity};
 
-const PAGE_BITS: u32 = 5;
+const PAGE_BITS: u32 = 4;
 const PAGE_LEVELS: usize = 1 << PAGE_BITS;
-/// How many empty pages may stay, beside as many as have levels.
+const SHELF_BITS: u32 = 5;
+const SHELF_PLACES: usize = 1 << SHELF_BITS;
+/// How many pages may be empty, beside three quarters of them, when there is to be one more.
 const IDLE_PAGES: usize = 4;
 const CACHED_PAGES_MIN: usize = 8;
 
@@ -43,6 +46,20 @@ const EMPTY: Stored = Stored { price: Price::ZERO, quantity: Quantity::ZERO, hea
 struct Page {
     number: u64,
     occupied: u32,
+    shelf: u32,
+}
+
+/// Which pages stand side by side, and which of them have levels; or, if it is a room, which shelves.
+#[derive(Clone, Copy, Debug)]
+struct Shelf {
+    number: u64,
+    occupied: u32,
+    /// [`NONE`] where there is none.
+    places: [u32; SHELF_PLACES],
+    /// How many of them are not [`NONE`].
+    held: u32,
+    /// Its room, if it is none.
+    room: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +83,11 @@ pub struct Ladder {
     levels: Vec<Stored>,
     pages: Vec<Page>,
     free: Vec<u32>,
-    by_number: BTreeMap<u64, u32>,
-    /// How many of those in the map have no levels.
+    /// The rooms, too.
+    shelves: Vec<Shelf>,
+    free_shelves: Vec<u32>,
+    rooms: BTreeMap<u64, u32>,
+    /// How many pages on shelves have no levels.
     idle: usize,
     /// By the last bits of the number; as long as a power of two, or empty.
     cache: Vec<Cached>,
@@ -83,7 +103,9 @@ impl Ladder {
             levels: Vec::new(),
             pages: Vec::new(),
             free: Vec::new(),
-            by_number: BTreeMap::new(),
+            shelves: Vec::new(),
+            free_shelves: Vec::new(),
+            rooms: BTreeMap::new(),
             idle: 0,
             cache: Vec::new(),
         }
@@ -109,7 +131,10 @@ impl Ladder {
     /// The level of a price, if anything rests there.
     pub fn at(&self, price: Price) -> Option<Level> {
         let key = price.0 ^ self.mask;
-        let page = *self.by_number.get(&(key >> PAGE_BITS))?;
+        let number = key >> PAGE_BITS;
+        let room = *self.rooms.get(&(number >> (2 * SHELF_BITS)))?;
+        let shelf = self.shelves[room as usize].occupant(number >> SHELF_BITS)?;
+        let page = self.shelves[shelf as usize].occupant(number)?;
         let bit = key as u32 % PAGE_LEVELS as u32;
         let occupied = self.pages[page as usize].occupied & (1 << bit) != 0;
         occupied.then(|| self.level(level_at(page, bit)))
@@ -117,13 +142,11 @@ impl Ladder {
 
     /// The levels, best first.
     pub fn iter(&self) -> impl Iterator<Item = Level> {
-        self.by_number.values().flat_map(move |page| {
-            let mut occupied = self.pages[*page as usize].occupied;
-            std::iter::from_fn(move || {
-                let bit = occupied.trailing_zeros();
-                occupied &= occupied.checked_sub(1)?;
-                Some(self.level(level_at(*page, bit)))
-            })
+        let shelves = self.rooms.values().flat_map(|room| self.shelves[*room as usize].occupants());
+        let pages = shelves.flat_map(|shelf| self.shelves[shelf as usize].occupants());
+        pages.flat_map(move |page| {
+            let occupied = self.pages[page as usize].occupied;
+            bits(occupied).map(move |bit| self.level(level_at(page, bit)))
         })
     }
 
@@ -213,8 +236,12 @@ impl Ladder {
     #[inline(never)]
     fn open(&mut self, level: u32, key: u64) {
         let page = &mut self.pages[(level >> PAGE_BITS) as usize];
-        self.idle -= usize::from(page.occupied == 0);
+        let Page { number, occupied, shelf } = *page;
         page.occupied |= 1 << (level % PAGE_LEVELS as u32);
+        if occupied == 0 {
+            self.idle -= 1;
+            self.occupy(shelf, number);
+        }
         if key < self.best_key || self.best == NONE {
             self.best_key = key;
             self.best = level;
@@ -227,15 +254,14 @@ impl Ladder {
         let slot = level >> PAGE_BITS;
         let page = &mut self.pages[slot as usize];
         page.occupied &= !(1 << (level % PAGE_LEVELS as u32));
-        if page.occupied == 0 {
+        let Page { number, occupied, shelf } = *page;
+        if occupied == 0 {
             self.idle += 1;
-            if self.idle > IDLE_PAGES + self.by_number.len() / 2 {
-                self.drop_idle();
-            }
+            self.vacate(shelf, number);
         }
         if level == self.best {
-            let page = if self.pages[slot as usize].occupied != 0 { Some(slot) } else { self.first_page() };
-            (self.best, self.best_key) = page.map_or((NONE, u64::MAX), |slot| {
+            let first = if occupied == 0 { self.first_page(shelf) } else { Some(slot) };
+            (self.best, self.best_key) = first.map_or((NONE, u64::MAX), |slot| {
                 let page = &self.pages[slot as usize];
                 let bit = page.occupied.trailing_zeros();
                 (level_at(slot, bit), page.key(bit))
@@ -243,56 +269,106 @@ impl Ladder {
         }
     }
 
-    /// The first page with levels. It may have a few empty ones before it, so that a touch that
-    /// goes to and fro over the border of a page costs nothing.
+    /// A page with levels again, and its shelf with it.
+    #[inline]
+    fn occupy(&mut self, shelf: u32, page: u64) {
+        let Shelf { number, room, occupied, .. } = self.shelves[shelf as usize];
+        self.shelves[shelf as usize].occupied |= 1 << place_of(page);
+        if occupied == 0 {
+            self.shelves[room as usize].occupied |= 1 << place_of(number);
+        }
+    }
+
+    /// A page without levels, and its shelf if it was the last there.
+    #[inline]
+    fn vacate(&mut self, shelf: u32, page: u64) {
+        let Shelf { number, room, ref mut occupied, .. } = self.shelves[shelf as usize];
+        *occupied &= !(1 << place_of(page));
+        if *occupied == 0 {
+            self.shelves[room as usize].occupied &= !(1 << place_of(number));
+        }
+    }
+
+    /// The first page with levels, where the first was on this shelf.
+    #[inline]
+    fn first_page(&mut self, shelf: u32) -> Option<u32> {
+        let shelf = &self.shelves[shelf as usize];
+        let first = shelf.first();
+        if first.is_some() {
+            return first;
+        }
+        let next = self.shelves[shelf.room as usize].first().or_else(|| self.first_shelf())?;
+        self.shelves[next as usize].first()
+    }
+
+    /// The first shelf with levels, of any room. There may be a few empty rooms before it, so that a
+    /// touch that goes to and fro over the border of a room costs nothing.
     #[cold]
-    fn first_page(&mut self) -> Option<u32> {
+    #[inline(never)]
+    fn first_shelf(&mut self) -> Option<u32> {
         let mut passed = 0;
-        let first = self.by_number.values().find(|page| {
+        let first = self.rooms.values().find_map(|room| {
             passed += 1;
-            self.pages[**page as usize].occupied != 0
+            self.shelves[*room as usize].first()
         });
-        let first = first.copied();
         if passed > IDLE_PAGES {
             self.drop_idle_in_front();
         }
         first
     }
 
-    /// Frees the empty pages before the first with levels, so that it is the first.
+    /// Frees the empty rooms before the first with levels, so that it is the first.
     #[cold]
     fn drop_idle_in_front(&mut self) {
-        while let Some(first) =
-            self.by_number.first_entry().filter(|first| self.pages[*first.get() as usize].occupied == 0)
+        while let Some((_, room)) = self.rooms.first_key_value()
+            && self.shelves[*room as usize].occupied == 0
         {
-            let (number, page) = first.remove_entry();
-            self.idle -= 1;
-            self.forget(number, page);
+            for shelf in self.shelves[*room as usize].places.into_iter().filter(|shelf| *shelf != NONE) {
+                for page in self.shelves[shelf as usize].places.into_iter().filter(|page| *page != NONE) {
+                    self.drop_page(page);
+                }
+            }
         }
     }
 
     /// Frees all empty pages.
     #[cold]
+    #[inline(never)]
     fn drop_idle(&mut self) {
-        let mut by_number = std::mem::take(&mut self.by_number);
-        by_number.retain(|number, page| {
-            let used = self.pages[*page as usize].occupied != 0;
-            if !used {
-                self.forget(*number, *page);
+        for page in (0..).take(self.pages.len()) {
+            let Page { occupied, shelf, .. } = self.pages[page as usize];
+            if occupied == 0 && shelf != NONE {
+                self.drop_page(page);
             }
-            used
-        });
-        self.by_number = by_number;
-        self.idle = 0;
+        }
     }
 
-    /// Frees a page that has left the map.
-    fn forget(&mut self, number: u64, page: u32) {
+    /// Frees an empty page, and its shelf and room if it was the last there.
+    fn drop_page(&mut self, page: u32) {
+        let Page { number, shelf, .. } = self.pages[page as usize];
+        self.pages[page as usize].shelf = NONE;
         self.free.push(page);
+        self.idle -= 1;
         let at = self.cached_at(number);
         if self.cache[at].number == number {
             self.cache[at] = UNCACHED;
         }
+        if self.clear(shelf, number) {
+            let Shelf { number, room, .. } = self.shelves[shelf as usize];
+            self.free_shelves.push(shelf);
+            if self.clear(room, number) {
+                self.free_shelves.push(room);
+                self.rooms.remove(&self.shelves[room as usize].number);
+            }
+        }
+    }
+
+    /// Clears a place on a shelf, and says whether nothing stands there any more.
+    fn clear(&mut self, shelf: u32, number: u64) -> bool {
+        let shelf = &mut self.shelves[shelf as usize];
+        shelf.places[place_of(number)] = NONE;
+        shelf.held -= 1;
+        shelf.held == 0
     }
 
     #[inline(always)]
@@ -304,24 +380,58 @@ impl Ladder {
     #[cold]
     #[inline(never)]
     fn page_at(&mut self, number: u64) -> u32 {
-        let page = match self.by_number.get(&number) {
-            Some(page) => *page,
-            None => {
-                let page = self.new_page(number);
-                self.by_number.insert(number, page);
-                self.idle += 1;
-                page
-            }
-        };
+        // Before its shelf is looked for, which might go.
+        if self.free.is_empty() && self.idle > IDLE_PAGES + self.pages.len() / 4 * 3 {
+            self.drop_idle();
+        }
+        let shelf = self.shelf_at(number >> SHELF_BITS);
+        let mut page = self.shelves[shelf as usize].places[place_of(number)];
+        if page == NONE {
+            page = self.new_page(Page { number, occupied: 0, shelf });
+            self.shelves[shelf as usize].put(number, page);
+            self.idle += 1;
+        }
         debug_assert_eq!(self.pages[page as usize].number, number);
         let at = self.cached_at(number);
         self.cache[at] = Cached { number, page };
         page
     }
 
+    fn shelf_at(&mut self, number: u64) -> u32 {
+        let room_number = number >> SHELF_BITS;
+        let room = match self.rooms.get(&room_number) {
+            Some(room) => *room,
+            None => {
+                let room = self.new_shelf(room_number, NONE);
+                self.rooms.insert(room_number, room);
+                room
+            }
+        };
+        match self.shelves[room as usize].places[place_of(number)] {
+            NONE => {
+                let shelf = self.new_shelf(number, room);
+                self.shelves[room as usize].put(number, shelf);
+                shelf
+            }
+            shelf => shelf,
+        }
+    }
+
+    fn new_shelf(&mut self, number: u64, room: u32) -> u32 {
+        let shelf = Shelf { number, occupied: 0, places: [NONE; SHELF_PLACES], held: 0, room };
+        if let Some(slot) = self.free_shelves.pop() {
+            self.shelves[slot as usize] = shelf;
+            return slot;
+        }
+        if self.shelves.len() == self.shelves.capacity() {
+            self.shelves.reserve_exact(self.shelves.len().max(2));
+        }
+        self.shelves.push(shelf);
+        u32::try_from(self.shelves.len() - 1).expect("no more than two for a page")
+    }
+
     /// A page without orders; an old one if there is one, whose levels were left empty.
-    fn new_page(&mut self, number: u64) -> u32 {
-        let page = Page { number, occupied: 0 };
+    fn new_page(&mut self, page: Page) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.pages[slot as usize] = page;
             return slot;
@@ -336,13 +446,30 @@ impl Ladder {
         self.levels.extend([EMPTY; PAGE_LEVELS]);
         if self.pages.len() * 2 > self.cache.len() {
             self.cache = vec![UNCACHED; (self.cache.len() * 2).max(CACHED_PAGES_MIN)];
-            for (number, page) in &self.by_number {
-                let at = self.cached_at(*number);
-                self.cache[at] = Cached { number: *number, page: *page };
+            // None is free, or this one would not be new.
+            for (slot, page) in (0..).zip(&self.pages) {
+                let at = self.cached_at(page.number);
+                self.cache[at] = Cached { number: page.number, page: slot };
             }
         }
         u32::try_from(self.pages.len() - 1).expect("fewer pages than orders")
     }
+}
+
+/// Where a page stands on its shelf, or a shelf in its room.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "masked")]
+fn place_of(number: u64) -> usize {
+    number as usize % SHELF_PLACES
+}
+
+/// The bits that are set, the last first.
+fn bits(mut word: u32) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.checked_sub(1)?;
+        Some(bit)
+    })
 }
 
 /// Where a page's level stands.
@@ -356,6 +483,30 @@ impl Stored {
     fn shrink(&mut self, side: Side, quantity: Quantity) -> LevelChange {
         self.quantity -= quantity;
         LevelChange { side, price: self.price, quantity: self.quantity }
+    }
+}
+
+impl Shelf {
+    /// What stands at the place of a number, if it has levels.
+    fn occupant(&self, number: u64) -> Option<u32> {
+        let place = place_of(number);
+        (self.occupied & (1 << place) != 0).then(|| self.places[place])
+    }
+
+    /// All that has levels.
+    fn occupants(&self) -> impl Iterator<Item = u32> {
+        bits(self.occupied).map(|bit| self.places[bit as usize])
+    }
+
+    /// The first of what has levels.
+    #[inline]
+    fn first(&self) -> Option<u32> {
+        (self.occupied != 0).then(|| self.places[self.occupied.trailing_zeros() as usize])
+    }
+
+    fn put(&mut self, number: u64, what: u32) {
+        self.places[place_of(number)] = what;
+        self.held += 1;
     }
 }
 
@@ -416,9 +567,10 @@ mod tests {
                     }
                     assert!(ladder.iter().map(|level| level.price).eq(expected), "step {step}");
                 }
-                assert!(ladder.by_number.len() <= 2 * twin.len() + 2 * IDLE_PAGES, "step {step}");
+                let held = ladder.pages.len() - ladder.free.len();
+                assert!(ladder.rooms.len() <= held && ladder.idle <= held, "step {step}");
             }
-            assert!(ladder.pages.len() <= 2 * 201 + 2 * IDLE_PAGES, "{} pages", ladder.pages.len());
+            assert!(ladder.pages.len() <= 4 * (201 + IDLE_PAGES), "{} pages", ladder.pages.len());
         }
     }
 }

@@ -121,7 +121,10 @@ impl Wallet {
 fn charge(standing: &mut Standing, rate: u64, received: Amount) -> Amount {
     standing.fee_basis += received.0 * i128::from(rate);
     let basis = i128::from(BASIS_POINTS);
-    let owed = (standing.fee_basis + basis - 1) / basis - standing.fee_charged.0;
+    let rounded_up = standing.fee_basis + basis - 1;
+    // Most fees fit into a word, where a division by a constant costs next to nothing.
+    let owed = u64::try_from(rounded_up).map_or_else(|_| rounded_up / basis, |fits| (fits / BASIS_POINTS).into());
+    let owed = owed - standing.fee_charged.0;
     let fee = Amount(owed.clamp(0, received.0));
     standing.fee_charged += fee;
     fee

@@ -239,7 +239,15 @@ impl Wallet {
             self.settle_part(market, part, None, time, output);
             return Err(reason);
         }
-        self.take_in(order, placement, time, output);
+        let view = self.take_in(order, placement, time, output);
+        if part.fills.is_empty()
+            && part.events.is_empty()
+            && let Placement::Resting { remaining } = placement
+        {
+            // Most orders rest, and meet nobody.
+            self.agree(&view, remaining);
+            return Ok(());
+        }
         self.settle_part(market, part, Some(order), time, output);
         self.end_turn(order, placement, time, output);
         Ok(())
@@ -278,13 +286,16 @@ impl Wallet {
         self.tell(OrderEvent::Rejected(reason), OrderView { status: Status::Rejected, ..view }, output);
     }
 
-    /// The book has taken an order.
-    fn take_in(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) {
+    /// The book has taken an order. Gives the order as its owner is told of it.
+    #[inline]
+    fn take_in(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) -> OrderView {
         let slot = self.slot(order);
         if let Placement::Slid { price, .. } = placement {
             self.slide(slot, price, time, output);
         }
-        self.tell(OrderEvent::New, self.orders.view(slot), output);
+        let view = self.orders.view(slot);
+        self.tell(OrderEvent::New, view, output);
+        view
     }
 
     /// An order rests at another price than its limit, where it can cost less.
@@ -480,10 +491,11 @@ impl Wallet {
 
     fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
-        let view = self.orders.view(slot);
+        let mut view = self.orders.view(slot);
         self.agree(&view, remaining);
         self.finish(slot, order, time, output);
-        self.tell(OrderEvent::Canceled, OrderView { status: Status::Canceled, updated: time, ..view }, output);
+        (view.status, view.updated) = (Status::Canceled, time);
+        self.tell(OrderEvent::Canceled, view, output);
     }
 
     fn settle_reduction(&mut self, order: OrderId, quantity: Quantity, time: Nanos, output: &mut WalletOutput) {
@@ -548,9 +560,13 @@ impl Wallet {
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
     }
 
-    pub(super) fn tell(&self, event: OrderEvent, order: OrderView, output: &mut WalletOutput) {
+    pub(super) fn tell(&self, event: OrderEvent, mut order: OrderView, output: &mut WalletOutput) {
         let balances = self.balances_of(order.account, order.market);
-        output.updates.push(OrderUpdate { event, order: shown(order), balances });
+        // An order by quote amount has no quantity of its own: what it has traded is shown instead.
+        if order.kind == OrderKind::MarketByQuote {
+            order.quantity = order.executed;
+        }
+        output.updates.push(OrderUpdate { event, order, balances });
     }
 
     fn balances_of(&self, account: AccountId, market: MarketId) -> [BalanceView; 2] {
@@ -561,9 +577,4 @@ impl Wallet {
     pub(super) fn slot(&self, order: OrderId) -> u32 {
         self.orders.find(order).expect("an order that the book knows is open in the wallet that sent it there")
     }
-}
-
-/// An order by quote amount has no quantity of its own: what it has traded is shown instead.
-fn shown(view: OrderView) -> OrderView {
-    if view.kind == OrderKind::MarketByQuote { OrderView { quantity: view.executed, ..view } } else { view }
 }

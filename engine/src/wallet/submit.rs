@@ -4,7 +4,7 @@ use super::checks::{Beside, Funding};
 use super::commands::{Cancel, Command, OrderRef, Place};
 use super::ledger::{Cause, LedgerAccount, Posting};
 use super::snapshot::OpenOrder;
-use super::{GENERATED_PREFIX, Progress, Submitted, Wallet, WalletOutput};
+use super::{GENERATED_PREFIX, Progress, Submitted, Wallet, WalletOutput, orders};
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
 use crate::message::{BookCommand, ToBook};
 use crate::order::{Instructions, Link, NewOrder, OrderKind, Side};
@@ -199,7 +199,7 @@ impl Wallet {
             time: place.time,
             progress,
         });
-        let asset = self.paid_from(place).asset;
+        let asset = orders::paid_in(place.side, self.spec(place.market));
         let mut posting = Posting { time: place.time, cause: Cause::Hold(id), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::Available(place.account), LedgerAccount::Held(place.account));
         self.ledger.transfer(asset, debit, credit, hold, &mut posting);
@@ -252,8 +252,7 @@ pub fn generated_client_id(id: OrderId) -> ClientOrderId {
     }
     first -= GENERATED_PREFIX.len();
     bytes[first..first + GENERATED_PREFIX.len()].copy_from_slice(GENERATED_PREFIX.as_bytes());
-    let text = std::str::from_utf8(&bytes[first..]).expect("a prefix and digits are text");
-    ClientOrderId::new(text).expect("a prefix and a number are a valid client order id")
+    ClientOrderId::known(&bytes[first..])
 }
 
 #[cfg(test)]
