@@ -2,7 +2,7 @@
 //!
 //! Levels stand in pages of neighbouring prices, pages on shelves of neighbouring pages, shelves in
 //! rooms of neighbouring shelves, each with a bitmap of those that are occupied, so that the next best
-//! price is found in a look at each, however far it is. Only the rooms, which span 16,384 ticks, hang
+//! price is found in a look at each, however far it is. Only the rooms, which span 65,536 ticks, hang
 //! in an ordered map. A direct-mapped cache, twice as large as there are pages, answers for pages in
 //! use. A page that runs empty stays where it is, in case its prices come back, until others are
 //! needed. An empty book has none of all this.
@@ -16,11 +16,11 @@ use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 4;
 const PAGE_LEVELS: usize = 1 << PAGE_BITS;
-const SHELF_BITS: u32 = 5;
+const SHELF_BITS: u32 = 6;
 const SHELF_PLACES: usize = 1 << SHELF_BITS;
 /// How many pages may be empty, beside three quarters of them, when there is to be one more.
 const IDLE_PAGES: usize = 4;
-const CACHED_PAGES_MIN: usize = 8;
+const CACHED_PAGES_MIN: usize = 2;
 
 /// A level as the rest of the book sees it.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ struct Page {
 #[derive(Clone, Copy, Debug)]
 struct Shelf {
     number: u64,
-    occupied: u32,
+    occupied: u64,
     /// [`NONE`] where there is none.
     places: [u32; SHELF_PLACES],
     /// How many of them are not [`NONE`].
@@ -152,7 +152,7 @@ impl Ladder {
         let pages = shelves.flat_map(|shelf| self.shelves[shelf as usize].occupants());
         pages.flat_map(move |page| {
             let occupied = self.pages[page as usize].occupied;
-            bits(occupied).map(move |bit| self.level(level_at(page, bit)))
+            bits(occupied.into()).map(move |bit| self.level(level_at(page, bit)))
         })
     }
 
@@ -476,7 +476,7 @@ fn place_of(number: u64) -> usize {
 }
 
 /// The bits that are set, the last first.
-fn bits(mut word: u32) -> impl Iterator<Item = u32> {
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let bit = word.trailing_zeros();
         word &= word.checked_sub(1)?;
