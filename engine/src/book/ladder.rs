@@ -2,7 +2,7 @@
 //!
 //! Levels stand in pages of neighbouring prices, pages on shelves of neighbouring pages, shelves in
 //! rooms of neighbouring shelves, each with a bitmap of those that are occupied, so that the next best
-//! price is found in a look at each, however far it is. Only the rooms, which span 16,384 ticks, hang
+//! price is found in a look at each, however far it is. Only the rooms, which span 65,536 ticks, hang
 //! in an ordered map. A direct-mapped cache, twice as large as there are pages, answers for pages in
 //! use. A page that runs empty stays where it is, in case its prices come back, until others are
 //! needed. An empty book has none of all this.
@@ -16,11 +16,11 @@ use crate::units::{Price, Quantity};
 
 const PAGE_BITS: u32 = 4;
 const PAGE_LEVELS: usize = 1 << PAGE_BITS;
-const SHELF_BITS: u32 = 5;
+const SHELF_BITS: u32 = 6;
 const SHELF_PLACES: usize = 1 << SHELF_BITS;
 /// How many pages may be empty, beside three quarters of them, when there is to be one more.
 const IDLE_PAGES: usize = 4;
-const CACHED_PAGES_MIN: usize = 8;
+const CACHED_PAGES_MIN: usize = 2;
 
 /// A level as the rest of the book sees it.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ struct Page {
 #[derive(Clone, Copy, Debug)]
 struct Shelf {
     number: u64,
-    occupied: u32,
+    occupied: u64,
     /// [`NONE`] where there is none.
     places: [u32; SHELF_PLACES],
     /// How many of them are not [`NONE`].
@@ -87,6 +87,10 @@ pub struct Ladder {
     shelves: Vec<Shelf>,
     free_shelves: Vec<u32>,
     rooms: BTreeMap<u64, u32>,
+    /// The room asked for last.
+    recent: u32,
+    /// The page that was freed last to make room.
+    hand: usize,
     /// How many pages on shelves have no levels.
     idle: usize,
     /// By the last bits of the number; as long as a power of two, or empty.
@@ -106,6 +110,8 @@ impl Ladder {
             shelves: Vec::new(),
             free_shelves: Vec::new(),
             rooms: BTreeMap::new(),
+            recent: NONE,
+            hand: 0,
             idle: 0,
             cache: Vec::new(),
         }
@@ -146,7 +152,7 @@ impl Ladder {
         let pages = shelves.flat_map(|shelf| self.shelves[shelf as usize].occupants());
         pages.flat_map(move |page| {
             let occupied = self.pages[page as usize].occupied;
-            bits(occupied).map(move |bit| self.level(level_at(page, bit)))
+            bits(occupied.into()).map(move |bit| self.level(level_at(page, bit)))
         })
     }
 
@@ -331,16 +337,15 @@ impl Ladder {
         }
     }
 
-    /// Frees all empty pages.
-    #[cold]
-    #[inline(never)]
-    fn drop_idle(&mut self) {
-        for page in (0..).take(self.pages.len()) {
-            let Page { occupied, shelf, .. } = self.pages[page as usize];
-            if occupied == 0 && shelf != NONE {
-                self.drop_page(page);
+    /// Frees an empty page, of which there are many. They take turns, so that those just left stay.
+    fn drop_one(&mut self) {
+        loop {
+            self.hand = if self.hand == 0 { self.pages.len() } else { self.hand } - 1;
+            if self.pages[self.hand].occupied == 0 {
+                break;
             }
         }
+        self.drop_page(u32::try_from(self.hand).expect("a page"));
     }
 
     /// Frees an empty page, and its shelf and room if it was the last there.
@@ -358,6 +363,7 @@ impl Ladder {
             self.free_shelves.push(shelf);
             if self.clear(room, number) {
                 self.free_shelves.push(room);
+                self.recent = NONE;
                 self.rooms.remove(&self.shelves[room as usize].number);
             }
         }
@@ -382,7 +388,7 @@ impl Ladder {
     fn page_at(&mut self, number: u64) -> u32 {
         // Before its shelf is looked for, which might go.
         if self.free.is_empty() && self.idle > IDLE_PAGES + self.pages.len() / 4 * 3 {
-            self.drop_idle();
+            self.drop_one();
         }
         let shelf = self.shelf_at(number >> SHELF_BITS);
         let mut page = self.shelves[shelf as usize].places[place_of(number)];
@@ -399,14 +405,11 @@ impl Ladder {
 
     fn shelf_at(&mut self, number: u64) -> u32 {
         let room_number = number >> SHELF_BITS;
-        let room = match self.rooms.get(&room_number) {
-            Some(room) => *room,
-            None => {
-                let room = self.new_shelf(room_number, NONE);
-                self.rooms.insert(room_number, room);
-                room
-            }
-        };
+        let recent = self.shelves.get(self.recent as usize).is_some_and(|room| room.number == room_number);
+        if !recent {
+            self.recent = self.room_at(room_number);
+        }
+        let room = self.recent;
         match self.shelves[room as usize].places[place_of(number)] {
             NONE => {
                 let shelf = self.new_shelf(number, room);
@@ -415,6 +418,15 @@ impl Ladder {
             }
             shelf => shelf,
         }
+    }
+
+    fn room_at(&mut self, number: u64) -> u32 {
+        if let Some(room) = self.rooms.get(&number) {
+            return *room;
+        }
+        let room = self.new_shelf(number, NONE);
+        self.rooms.insert(number, room);
+        room
     }
 
     fn new_shelf(&mut self, number: u64, room: u32) -> u32 {
@@ -464,7 +476,7 @@ fn place_of(number: u64) -> usize {
 }
 
 /// The bits that are set, the last first.
-fn bits(mut word: u32) -> impl Iterator<Item = u32> {
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         let bit = word.trailing_zeros();
         word &= word.checked_sub(1)?;
