@@ -389,7 +389,8 @@ impl Book {
     pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
         // Most orders are plain ones, and most of those meet nobody.
         let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
-        if !plain || order.instructions.is_some() || !self.is_plain() {
+        let special = !plain || order.instructions.is_some();
+        if special || self.state.phase != Phase::Continuous || !self.dark.is_empty() {
             return self.place_special(order, output);
         }
         let mut remaining = order.quantity;
@@ -398,6 +399,9 @@ impl Book {
             Side::Sell => &self.bids,
         };
         if makers.is_within(order.limit) {
+            if !self.meets_plainly() {
+                return self.place_special(order, output);
+            }
             let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
             remaining =
                 self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
@@ -412,10 +416,10 @@ impl Book {
         Placement::Resting { remaining }
     }
 
-    /// Whether nothing but plain orders rests here, to be matched as they come.
+    /// Whether whoever trades meets nothing but plain orders, and no band bounds him.
     #[inline]
-    fn is_plain(&self) -> bool {
-        self.state.is_plain() && self.specials.is_empty() && self.dark.is_empty()
+    fn meets_plainly(&self) -> bool {
+        self.state.is_unbounded() && self.specials.is_empty()
     }
 
     /// Whether no order stands anywhere but in the displayed book.

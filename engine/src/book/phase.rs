@@ -23,11 +23,11 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Whether orders are matched as they come, without any protection.
+    /// Whether no band bounds trading.
     #[inline]
-    pub fn is_plain(&self) -> bool {
+    pub fn is_unbounded(&self) -> bool {
         let Protection { static_band, dynamic_band, .. } = self.protection;
-        self.phase == Phase::Continuous && static_band.is_zero() && dynamic_band.is_zero()
+        static_band.is_zero() && dynamic_band.is_zero()
     }
 }
 
