@@ -43,6 +43,23 @@ id! {
     /// A trade, counted from 1 per market.
     TradeId(u64)
 }
+id! {
+    /// A transaction, counted from 1 per wallet.
+    TransactionId(u64)
+}
+id! {
+    /// A rail of one tenant: a way that money takes to and from the outside world.
+    RailId(u16)
+}
+id! {
+    /// A case of one tenant, counted from 1: a difference that somebody must explain.
+    CaseId(u64)
+}
+
+impl RailId {
+    /// The rail of deposits that an operator makes directly. Every tenant has it.
+    pub const DIRECT: Self = Self(0);
+}
 
 /// The longest client order id in bytes, after the wire dialect's pattern `{1,36}`.
 pub const CLIENT_ORDER_ID_MAX: usize = 36;

@@ -12,11 +12,13 @@
 pub mod book;
 pub mod digest;
 pub mod ids;
+pub mod label;
 pub mod market;
 pub mod message;
 pub mod order;
 pub mod reason;
 mod slab;
+pub mod transaction;
 pub mod units;
 pub mod update;
 pub mod wallet;

@@ -86,11 +86,59 @@ pub enum Reason {
     DuplicateListId = 38,
     /// A trade group of zero.
     UnknownGroup = 39,
+    /// No such rail in this tenant.
+    UnknownRail = 40,
+    /// The rail takes no new transactions.
+    RailClosed = 41,
+    /// The account is frozen: nothing may leave it.
+    AccountFrozen = 42,
+    /// The account is closed.
+    AccountClosed = 43,
+    /// An account that has money or orders cannot be closed.
+    AccountNotEmpty = 44,
+    /// Money cannot move from an account to itself.
+    SameAccount = 45,
+    /// A destination that is none, an account that no adjustment may touch, a rail where none belongs.
+    MalformedTransaction = 46,
+    /// The fee would be more than the amount.
+    FeeExceedsAmount = 47,
+    /// No transaction has this business id or number.
+    UnknownTransaction = 48,
+    /// The business id was canceled before it was tried.
+    TransactionCanceled = 49,
+    /// It was decided the other way.
+    TransactionFinal = 50,
+    /// This cannot be done to a transaction of its kind.
+    WrongTransactionKind = 51,
+    /// More than the transaction holds.
+    AmountExceedsHold = 52,
+    /// More than is left of the payment.
+    RefundExceedsPayment = 53,
+    /// More than is left of the commission.
+    ClawBackExceedsCommission = 54,
+    /// Its timer has not run out.
+    NotDue = 55,
+    /// A rail may have it.
+    AlreadySent = 56,
+    /// This operator has approved it already.
+    AlreadyApproved = 57,
+    /// No such case is open.
+    UnknownCase = 58,
+    /// There is nothing to move.
+    NothingToMove = 59,
+    /// A policy without an interval or without attempts.
+    PolicyOutOfRange = 60,
+    /// A fee plan that is negative, or takes more than everything.
+    FeeOutOfRange = 61,
+    /// The name is in use.
+    NameTaken = 62,
+    /// The transaction is in another asset.
+    CurrencyMismatch = 63,
 }
 
 impl Reason {
     /// All reasons by number, for tables and tests.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 63] = [
         Self::DeadlinePassed,
         Self::UnknownAccount,
         Self::UnknownMarket,
@@ -130,6 +178,30 @@ impl Reason {
         Self::MalformedList,
         Self::DuplicateListId,
         Self::UnknownGroup,
+        Self::UnknownRail,
+        Self::RailClosed,
+        Self::AccountFrozen,
+        Self::AccountClosed,
+        Self::AccountNotEmpty,
+        Self::SameAccount,
+        Self::MalformedTransaction,
+        Self::FeeExceedsAmount,
+        Self::UnknownTransaction,
+        Self::TransactionCanceled,
+        Self::TransactionFinal,
+        Self::WrongTransactionKind,
+        Self::AmountExceedsHold,
+        Self::RefundExceedsPayment,
+        Self::ClawBackExceedsCommission,
+        Self::NotDue,
+        Self::AlreadySent,
+        Self::AlreadyApproved,
+        Self::UnknownCase,
+        Self::NothingToMove,
+        Self::PolicyOutOfRange,
+        Self::FeeOutOfRange,
+        Self::NameTaken,
+        Self::CurrencyMismatch,
     ];
 
     /// The fixed number.
@@ -181,6 +253,30 @@ impl Reason {
             Self::MalformedList => "malformed_list",
             Self::DuplicateListId => "duplicate_list_id",
             Self::UnknownGroup => "unknown_group",
+            Self::UnknownRail => "unknown_rail",
+            Self::RailClosed => "rail_closed",
+            Self::AccountFrozen => "account_frozen",
+            Self::AccountClosed => "account_closed",
+            Self::AccountNotEmpty => "account_not_empty",
+            Self::SameAccount => "same_account",
+            Self::MalformedTransaction => "malformed_transaction",
+            Self::FeeExceedsAmount => "fee_exceeds_amount",
+            Self::UnknownTransaction => "unknown_transaction",
+            Self::TransactionCanceled => "transaction_canceled",
+            Self::TransactionFinal => "transaction_final",
+            Self::WrongTransactionKind => "wrong_transaction_kind",
+            Self::AmountExceedsHold => "amount_exceeds_hold",
+            Self::RefundExceedsPayment => "refund_exceeds_payment",
+            Self::ClawBackExceedsCommission => "claw_back_exceeds_commission",
+            Self::NotDue => "not_due",
+            Self::AlreadySent => "already_sent",
+            Self::AlreadyApproved => "already_approved",
+            Self::UnknownCase => "unknown_case",
+            Self::NothingToMove => "nothing_to_move",
+            Self::PolicyOutOfRange => "policy_out_of_range",
+            Self::FeeOutOfRange => "fee_out_of_range",
+            Self::NameTaken => "name_taken",
+            Self::CurrencyMismatch => "currency_mismatch",
         }
     }
 }

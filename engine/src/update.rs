@@ -129,7 +129,7 @@ pub struct BalanceView {
     pub asset: AssetId,
     /// Free to use.
     pub available: Amount,
-    /// Held for open orders.
+    /// Held for open orders and for what is to leave.
     pub held: Amount,
 }
 

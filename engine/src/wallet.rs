@@ -12,25 +12,29 @@ mod orders;
 mod settle;
 mod snapshot;
 mod submit;
+mod transactions;
 
 pub use commands::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList};
 pub use ledger::{Balance, Cause, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
 pub use snapshot::{OpenOrder, WalletSnapshot};
+pub use transactions::{FeeSetting, KnownTransaction, Movement, MovementStanding, Terms, TransactionsSnapshot};
 
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::ids::{AccountId, AssetId, MarketId, OrderId};
+use crate::ids::{AccountId, AssetId, MarketId, OrderId, RailId};
 use crate::market::{MarketSpec, SUPPLY_MAX};
 use crate::message::{Phase, ToBook};
 use crate::reason::Reason;
+use crate::transaction::{Case, RailCall, TransactionEvent};
 use crate::units::{Amount, BasisPoints, Nanos, Price};
 use crate::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use ledger::{Ledger, Posting};
 use lists::Lists;
 use orders::Orders;
+use transactions::Transactions;
 
 /// Client ids that begin like this are given by the wallet and refused from clients.
 pub const GENERATED_PREFIX: &str = "rialto-";
@@ -44,6 +48,7 @@ pub struct Wallet {
     ledger: Ledger,
     orders: Orders,
     lists: Lists,
+    transactions: Transactions,
     markets: Vec<Market>,
     /// Deposits by their business id, for ever.
     deposits: BTreeMap<String, Deposit>,
@@ -119,6 +124,15 @@ pub struct WalletOutput {
     pub entries: Vec<Entry>,
     /// The lists whose last open order has ended, in order.
     pub ended_lists: Vec<ListView>,
+    /// What happened to transactions, in order.
+    pub events: Vec<TransactionEvent>,
+    /// What is asked of rails.
+    pub calls: Vec<RailCall>,
+    /// Events that whoever must be told of them is told of now: the oldest of each transaction that
+    /// he has not taken yet.
+    pub notices: Vec<TransactionEvent>,
+    /// Cases that were opened or closed, in order.
+    pub cases: Vec<Case>,
 }
 
 impl WalletOutput {
@@ -127,6 +141,10 @@ impl WalletOutput {
         self.updates.clear();
         self.entries.clear();
         self.ended_lists.clear();
+        self.events.clear();
+        self.calls.clear();
+        self.notices.clear();
+        self.cases.clear();
     }
 }
 
@@ -138,6 +156,7 @@ impl Wallet {
             ledger: Ledger::default(),
             orders: Orders::new(limits.closed_ids as usize),
             lists: Lists::default(),
+            transactions: Transactions::default(),
             markets: Vec::new(),
             deposits: BTreeMap::new(),
             limits,
@@ -199,15 +218,14 @@ impl Wallet {
             let same = before.account == account && before.asset == asset && before.amount == amount;
             return if same { Ok(()) } else { Err(Reason::IdempotencyConflict) };
         }
-        let supply = -self.ledger.house(asset, House::External).0;
-        if amount.0 > SUPPLY_MAX.0 - supply {
+        if amount.0 > SUPPLY_MAX.0 - self.ledger.supply(asset).0 {
             return Err(Reason::SupplyExceeded);
         }
         // From here on the deposit cannot fail.
         let number = self.deposits.len() as u64 + 1;
         self.deposits.insert(id.to_owned(), Deposit { account, asset, amount, number });
         let mut posting = Posting { time, cause: Cause::Deposit(number), entries: &mut output.entries };
-        let (debit, credit) = (LedgerAccount::House(House::External), LedgerAccount::Available(account));
+        let (debit, credit) = (LedgerAccount::External(RailId::DIRECT), LedgerAccount::Available(account));
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
         Ok(())
     }
@@ -346,17 +364,35 @@ impl Wallet {
         self.ledger.house(asset, account)
     }
 
+    /// What a rail owes the tenant: negative by as much as came in over it.
+    #[must_use]
+    pub fn external(&self, asset: AssetId, rail: RailId) -> Amount {
+        self.ledger.external(asset, rail)
+    }
+
+    /// How much of an asset there is: what came in over all rails, less what went out.
+    #[must_use]
+    pub fn supply(&self, asset: AssetId) -> Amount {
+        self.ledger.supply(asset)
+    }
+
     /// The fingerprint of all money this wallet has moved.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.ledger.digest()
     }
 
-    /// A user's balance of one asset.
+    /// A user's balance of one asset, as the user sees it.
     #[must_use]
     pub fn balance(&self, account: AccountId, asset: AssetId) -> BalanceView {
-        let Balance { available, held } = self.ledger.balance(account, asset);
-        BalanceView { asset, available, held }
+        let Balance { available, held, outgoing, .. } = self.ledger.balance(account, asset);
+        BalanceView { asset, available, held: held + outgoing }
+    }
+
+    /// A user's balance of one asset, by account of the ledger.
+    #[must_use]
+    pub fn accounts_of(&self, account: AccountId, asset: AssetId) -> Balance {
+        self.ledger.balance(account, asset)
     }
 }
 

@@ -476,6 +476,8 @@ impl ApiError {
             Reason::UnknownList => Self::cancel_rejected("Unknown order list sent."),
             Reason::DuplicateListId => Self::new_order_rejected("Duplicate order list sent."),
             Reason::UnknownGroup => Self::invalid_parameter("tradeGroupId"),
+            // Those of transactions; the dialect has none.
+            other => Self::new(-4_000 - i32::from(other.number()), other.name()),
         }
     }
 

@@ -157,8 +157,17 @@ impl Load {
     fn entry(&mut self, batch: &mut Batch, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) {
         self.entries += 1;
         let amount = Amount(1_000_000 + i128::from(self.random(1 << 36)));
-        let entry =
-            Entry { number: self.entries, time: Nanos(self.time), asset: AssetId(1), debit, credit, amount, cause };
+        let entry = Entry {
+            number: self.entries,
+            time: Nanos(self.time),
+            asset: AssetId(1),
+            debit,
+            credit,
+            amount,
+            debit_after: Amount(0),
+            credit_after: amount,
+            cause,
+        };
         batch.entry(TENANT, &entry);
     }
 }

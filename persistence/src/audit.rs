@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rialto_engine::digest::Digest;
-use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AssetId, MarketId, RailId, TenantId};
 use rialto_engine::update::{OrderEvent, OrderUpdate};
 use rialto_engine::wallet::{Entry, House, LedgerAccount, Settled};
 
@@ -156,11 +156,21 @@ impl Witness {
             for (account, balances) in tenant.wallet.snapshot().users.iter().enumerate() {
                 let account = rialto_engine::ids::AccountId(u32::try_from(account).unwrap_or(u32::MAX));
                 for (asset, balance) in balances.iter().zip(0..).map(|(balance, asset)| (AssetId(asset), balance)) {
-                    witness.balances.insert((id, asset, LedgerAccount::Available(account)), balance.available.0);
-                    witness.balances.insert((id, asset, LedgerAccount::Held(account)), balance.held.0);
+                    for (account, amount) in [
+                        (LedgerAccount::Available(account), balance.available),
+                        (LedgerAccount::Held(account), balance.held),
+                        (LedgerAccount::Outgoing(account), balance.outgoing),
+                        (LedgerAccount::Incoming(account), balance.incoming),
+                    ] {
+                        witness.balances.insert((id, asset, account), amount.0);
+                    }
                 }
             }
             for (asset, _) in (0..).map(AssetId).zip(&tenant.assets) {
+                for rail in (0..tenant.wallet.rails()).filter_map(|rail| u16::try_from(rail).ok()).map(RailId) {
+                    let balance = tenant.wallet.external(asset, rail).0;
+                    witness.balances.insert((id, asset, LedgerAccount::External(rail)), balance);
+                }
                 for house in House::ALL {
                     let balance = tenant.wallet.house(asset, house).0;
                     witness.balances.insert((id, asset, LedgerAccount::House(house)), balance);
@@ -180,8 +190,11 @@ impl Witness {
                 continue;
             }
             let balance = match account {
-                LedgerAccount::Available(user) => tenant.wallet.balance(*user, *asset).available,
-                LedgerAccount::Held(user) => tenant.wallet.balance(*user, *asset).held,
+                LedgerAccount::Available(user) => tenant.wallet.accounts_of(*user, *asset).available,
+                LedgerAccount::Held(user) => tenant.wallet.accounts_of(*user, *asset).held,
+                LedgerAccount::Outgoing(user) => tenant.wallet.accounts_of(*user, *asset).outgoing,
+                LedgerAccount::Incoming(user) => tenant.wallet.accounts_of(*user, *asset).incoming,
+                LedgerAccount::External(rail) => tenant.wallet.external(*asset, *rail),
                 LedgerAccount::House(house) => tenant.wallet.house(*asset, *house),
             };
             if balance.0 != *entered {

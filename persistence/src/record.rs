@@ -7,6 +7,7 @@
 
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::market::MarketDefinition;
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::{Command, WalletLimits};
 
@@ -91,6 +92,15 @@ pub enum Record {
         tenant: TenantId,
         /// What.
         command: Command,
+    },
+    /// A transaction, or what concerns one, accepted by the tenant's wallet.
+    Transaction {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        command: TransactionCommand,
+        /// The wallet's digest behind it.
+        digest: u64,
     },
     /// A book has taken messages of its tenant's wallet.
     BookReceived {

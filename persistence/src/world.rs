@@ -11,6 +11,7 @@ use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
 use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::{Amount, Nanos, Quantity};
 use rialto_engine::update::{ListView, OrderUpdate};
 use rialto_engine::wallet::{Entry, House, ListRef, OpenOrder, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
@@ -69,6 +70,8 @@ pub trait Observer {
     fn matched(&mut self, _tenant: TenantId, _market: MarketId, _matched: &Matched<'_>) {}
     /// A list of orders was placed, and is on its way to its book.
     fn listed(&mut self, _tenant: TenantId, _list: &ListView) {}
+    /// A wallet carried a command of a transaction out; what it posted is told by [`Self::posted`].
+    fn transacted(&mut self, _tenant: TenantId, _command: &TransactionCommand, _output: &WalletOutput) {}
     /// A wallet posted entries and told owners; `settled` is there when a book had answered.
     fn posted(&mut self, _tenant: TenantId, _updates: &[OrderUpdate], _entries: &[Entry], _settled: Option<&Settled>) {}
 }
@@ -237,6 +240,16 @@ impl World {
                     Submitted::Rejected(reason) => return Err(ReplayError::Refused { position, reason }),
                 }
                 observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
+            }
+            Record::Transaction { tenant: id, command, digest } => {
+                let tenant = self.tenant_mut(*id)?;
+                let transacted = tenant.wallet.transact(command, &mut scratch.wallet);
+                transacted.map_err(|reason| ReplayError::Refused { position, reason })?;
+                if tenant.wallet.digest().0 != *digest {
+                    return Err(ReplayError::Diverged { position });
+                }
+                observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
+                observer.transacted(*id, command, &scratch.wallet);
             }
             Record::BookReceived { tenant, market, through, digest } => {
                 let state = self.market_mut(*tenant, *market)?;
@@ -431,10 +444,11 @@ impl Tenant {
         for (number, asset) in self.assets.iter().enumerate() {
             let id = AssetId(u16::try_from(number).unwrap_or(u16::MAX));
             let users = snapshot.users.iter().filter_map(|balances| balances.get(number));
-            let users: i128 = users.map(|balance| balance.available.0 + balance.held.0).sum();
+            let users: i128 = users.map(|balance| balance.total().0).sum();
             let house: i128 = House::ALL.iter().map(|account| self.wallet.house(id, *account).0).sum();
-            if users + house != 0 {
-                found.push(Imbalance::Entries { asset: asset.name.clone(), difference: Amount(users + house) });
+            let difference = users + house - self.wallet.supply(id).0;
+            if difference != 0 {
+                found.push(Imbalance::Entries { asset: asset.name.clone(), difference: Amount(difference) });
             }
             if self.wallet.house(id, House::Rounding).0 < 0 {
                 found.push(Imbalance::Rounding { asset: asset.name.clone() });

@@ -1,7 +1,7 @@
 //! Accounts and the only function that moves money between them.
 
 use crate::digest::Digest;
-use crate::ids::{AccountId, AssetId, MarketId, OrderId, TradeId};
+use crate::ids::{AccountId, AssetId, CaseId, MarketId, OrderId, RailId, TradeId, TransactionId};
 use crate::units::{Amount, Nanos};
 
 /// An account of the ledger, within one tenant and asset.
@@ -11,24 +11,73 @@ pub enum LedgerAccount {
     Available(AccountId),
     /// A user's money held for open orders.
     Held(AccountId),
+    /// A user's money held for withdrawals, transfers and payments under way.
+    Outgoing(AccountId),
+    /// A user's money that has come in and is not yet his to spend.
+    Incoming(AccountId),
+    /// What a rail owes the tenant: negative by as much as came in over it.
+    External(RailId),
     /// The tenant's own.
     House(House),
 }
 
 /// The tenant's own accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum House {
-    /// What the outside world owes the tenant: negative by as much as came in.
-    External,
     /// Fees earned.
-    Fee,
+    Fee = 0,
     /// The fractions of minor units between what buyers pay and sellers get; never negative.
-    Rounding,
+    Rounding = 1,
+    /// The platform's share of the fees.
+    PlatformFee = 2,
+    /// Money on its way between two wallet shards; zero when nothing is under way.
+    Clearing = 3,
+    /// Money that came or went and that nothing explains yet; negative where it went.
+    Suspense = 4,
+    /// Rebates to makers: an expense, so negative.
+    RebateExpense = 5,
+    /// Commissions of agents: an expense, so negative.
+    CommissionExpense = 6,
+    /// The other side of corrections by hand; of either sign.
+    Adjustment = 7,
 }
 
 impl House {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::External, Self::Fee, Self::Rounding];
+    /// How many there are.
+    pub const COUNT: usize = 8;
+    /// All of them by number.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Fee,
+        Self::Rounding,
+        Self::PlatformFee,
+        Self::Clearing,
+        Self::Suspense,
+        Self::RebateExpense,
+        Self::CommissionExpense,
+        Self::Adjustment,
+    ];
+
+    /// Whether it may be negative.
+    #[must_use]
+    pub const fn may_be_negative(self) -> bool {
+        !matches!(self, Self::Fee | Self::Rounding | Self::PlatformFee)
+    }
+
+    /// A short name for reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fee => "fee",
+            Self::Rounding => "rounding",
+            Self::PlatformFee => "platform_fee",
+            Self::Clearing => "clearing",
+            Self::Suspense => "suspense",
+            Self::RebateExpense => "rebate_expense",
+            Self::CommissionExpense => "commission_expense",
+            Self::Adjustment => "adjustment",
+        }
+    }
 }
 
 /// Why money moved.
@@ -42,6 +91,10 @@ pub enum Cause {
     Release(OrderId),
     /// A trade.
     Trade(MarketId, TradeId),
+    /// A transaction.
+    Transaction(TransactionId),
+    /// Money on a rail that belongs to no transaction, by its case.
+    Case(CaseId),
 }
 
 /// A double entry: `amount` leaves `debit` and enters `credit`. It balances by its shape.
@@ -59,6 +112,10 @@ pub struct Entry {
     pub credit: LedgerAccount,
     /// How much; above zero.
     pub amount: Amount,
+    /// What is left behind it where it left. Before it, it was `amount` more.
+    pub debit_after: Amount,
+    /// What is there behind it where it entered. Before it, it was `amount` less.
+    pub credit_after: Amount,
     /// Why.
     pub cause: Cause,
 }
@@ -70,13 +127,27 @@ pub struct Balance {
     pub available: Amount,
     /// Held for open orders.
     pub held: Amount,
+    /// Held for what is to leave.
+    pub outgoing: Amount,
+    /// Come in, and not yet free to use.
+    pub incoming: Amount,
+}
+
+impl Balance {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> Amount {
+        self.available + self.held + self.outgoing + self.incoming
+    }
 }
 
 /// All balances of a wallet.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     users: Vec<Vec<Balance>>,
-    house: Vec<[Amount; House::ALL.len()]>,
+    house: Vec<[Amount; House::COUNT]>,
+    /// Per asset, per rail that has moved any of it.
+    external: Vec<Vec<Amount>>,
     entries: u64,
     digest: Digest,
 }
@@ -89,12 +160,19 @@ pub struct Posting<'a> {
 }
 
 impl Ledger {
-    pub fn restore(users: Vec<Vec<Balance>>, house: Vec<[Amount; 3]>, entries: u64, digest: Digest) -> Self {
-        Self { users, house, entries, digest }
+    pub fn restore(
+        users: Vec<Vec<Balance>>,
+        house: Vec<[Amount; House::COUNT]>,
+        external: Vec<Vec<Amount>>,
+        entries: u64,
+        digest: Digest,
+    ) -> Self {
+        Self { users, house, external, entries, digest }
     }
 
     pub fn open_asset(&mut self) {
-        self.house.push([Amount::ZERO; House::ALL.len()]);
+        self.house.push([Amount::ZERO; House::COUNT]);
+        self.external.push(Vec::new());
     }
 
     pub fn open_account(&mut self) {
@@ -117,6 +195,11 @@ impl Ledger {
         self.digest
     }
 
+    /// Takes something beside money into the fingerprint.
+    pub fn note(&mut self, word: u64) {
+        self.digest.add(word);
+    }
+
     pub fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
         let balances = self.users.get(account.0 as usize);
         balances.and_then(|balances| balances.get(usize::from(asset.0))).copied().unwrap_or_default()
@@ -126,19 +209,32 @@ impl Ledger {
         self.house[usize::from(asset.0)][account as usize]
     }
 
+    pub fn external(&self, asset: AssetId, rail: RailId) -> Amount {
+        self.external[usize::from(asset.0)].get(usize::from(rail.0)).copied().unwrap_or_default()
+    }
+
+    /// How much of an asset there is: what came in over all rails, less what went out.
+    pub fn supply(&self, asset: AssetId) -> Amount {
+        Amount(-self.external[usize::from(asset.0)].iter().map(|owed| owed.0).sum::<i128>())
+    }
+
     pub fn users(&self) -> &[Vec<Balance>] {
         &self.users
     }
 
-    pub fn houses(&self) -> &[[Amount; 3]] {
+    pub fn houses(&self) -> &[[Amount; House::COUNT]] {
         &self.house
+    }
+
+    pub fn externals(&self) -> &[Vec<Amount>] {
+        &self.external
     }
 
     /// Moves money: the only place where a balance changes.
     ///
     /// # Panics
-    /// If it would overdraw any account but `External`. Callers have checked; an overdraft here
-    /// is a bug, and stops the wallet before the bug becomes somebody's money.
+    /// If it would overdraw an account that may not be negative. Callers have checked; an overdraft
+    /// here is a bug, and stops the wallet before the bug becomes somebody's money.
     pub fn transfer(
         &mut self,
         asset: AssetId,
@@ -153,11 +249,11 @@ impl Ledger {
         assert!(amount.0 > 0, "a transfer of {amount} from {debit:?} to {credit:?}");
         let source = self.slot(asset, debit);
         *source -= amount;
-        assert!(
-            source.0 >= 0 || debit == LedgerAccount::House(House::External),
-            "{debit:?} overdrawn by {source} of asset {asset}"
-        );
-        *self.slot(asset, credit) += amount;
+        let debit_after = *source;
+        assert!(debit_after.0 >= 0 || may_be_negative(debit), "{debit:?} overdrawn by {debit_after} of asset {asset}");
+        let target = self.slot(asset, credit);
+        *target += amount;
+        let credit_after = *target;
         self.entries += 1;
         self.digest.add(u64::from(asset.0) << 32 | fingerprint(debit) << 16 ^ fingerprint(credit));
         self.digest.add_amount(amount.0);
@@ -168,6 +264,8 @@ impl Ledger {
             debit,
             credit,
             amount,
+            debit_after,
+            credit_after,
             cause: posting.cause,
         });
     }
@@ -179,6 +277,9 @@ impl Ledger {
             LedgerAccount::House(house) => &mut self.house[index][house as usize],
             LedgerAccount::Available(user) => &mut user_balance(&mut self.users, user, index).available,
             LedgerAccount::Held(user) => &mut user_balance(&mut self.users, user, index).held,
+            LedgerAccount::Outgoing(user) => &mut user_balance(&mut self.users, user, index).outgoing,
+            LedgerAccount::Incoming(user) => &mut user_balance(&mut self.users, user, index).incoming,
+            LedgerAccount::External(rail) => rail_balance(&mut self.external[index], rail),
         }
     }
 }
@@ -192,10 +293,31 @@ fn user_balance(users: &mut [Vec<Balance>], user: AccountId, asset: usize) -> &m
     &mut balances[asset]
 }
 
+fn rail_balance(rails: &mut Vec<Amount>, rail: RailId) -> &mut Amount {
+    let index = usize::from(rail.0);
+    if rails.len() <= index {
+        rails.resize(index + 1, Amount::ZERO);
+    }
+    &mut rails[index]
+}
+
+fn may_be_negative(account: LedgerAccount) -> bool {
+    match account {
+        LedgerAccount::External(_) => true,
+        LedgerAccount::House(house) => house.may_be_negative(),
+        _ => false,
+    }
+}
+
+/// Journals hold digests made of these: a number is never given to another account.
 fn fingerprint(account: LedgerAccount) -> u64 {
     match account {
-        LedgerAccount::House(house) => house as u64,
+        LedgerAccount::External(RailId::DIRECT) => 0,
+        LedgerAccount::External(rail) => u64::from(rail.0) << 2 | 1 << 42,
+        LedgerAccount::House(house) => house as u64 + 1,
         LedgerAccount::Available(user) => u64::from(user.0) << 2 | 1 << 40,
         LedgerAccount::Held(user) => u64::from(user.0) << 2 | 1 << 41,
+        LedgerAccount::Outgoing(user) => u64::from(user.0) << 2 | 1 << 43,
+        LedgerAccount::Incoming(user) => u64::from(user.0) << 2 | 1 << 44,
     }
 }

@@ -1,8 +1,9 @@
 //! A wallet as plain data, and back.
 
-use super::ledger::{Balance, Ledger};
+use super::ledger::{Balance, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
+use super::transactions::{Transactions, TransactionsSnapshot};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
@@ -58,8 +59,10 @@ impl OpenOrder {
 pub struct WalletSnapshot {
     /// Per account, per asset.
     pub users: Vec<Vec<Balance>>,
-    /// Per asset, in the order of [`super::House::ALL`].
-    pub house: Vec<[Amount; 3]>,
+    /// Per asset, in the order of [`House::ALL`].
+    pub house: Vec<[Amount; House::COUNT]>,
+    /// Per asset, per rail that has moved any of it.
+    pub external: Vec<Vec<Amount>>,
     /// Per market: messages sent to and received from its book, and fills settled.
     pub markets: Vec<(u64, u64, u64)>,
     /// Per market: the price of the last trade settled.
@@ -82,6 +85,8 @@ pub struct WalletSnapshot {
     pub entries: u64,
     /// The running fingerprint of the money moved.
     pub digest: u64,
+    /// The transactions.
+    pub transactions: TransactionsSnapshot,
 }
 
 impl Wallet {
@@ -97,6 +102,7 @@ impl Wallet {
         WalletSnapshot {
             users: self.ledger.users().to_vec(),
             house: self.ledger.houses().to_vec(),
+            external: self.ledger.externals().to_vec(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
             last_prices: self.markets.iter().map(|market| market.last).collect(),
             phases: self.markets.iter().map(|market| market.phase).collect(),
@@ -108,6 +114,7 @@ impl Wallet {
             last_order: self.last_order,
             entries: self.ledger.entries(),
             digest: self.ledger.digest().0,
+            transactions: self.transactions.snapshot(),
         }
     }
 
@@ -134,8 +141,8 @@ impl Wallet {
     /// The wallet that gave this snapshot, with the markets and limits of the directory.
     #[must_use]
     pub fn restore(snapshot: &WalletSnapshot, specs: &[MarketSpec], limits: WalletLimits) -> Self {
-        let ledger =
-            Ledger::restore(snapshot.users.clone(), snapshot.house.clone(), snapshot.entries, Digest(snapshot.digest));
+        let (users, house, external) = (snapshot.users.clone(), snapshot.house.clone(), snapshot.external.clone());
+        let ledger = Ledger::restore(users, house, external, snapshot.entries, Digest(snapshot.digest));
         let mut orders = Orders::new(limits.closed_ids as usize);
         let groups = snapshot.groups.iter().copied().chain(std::iter::repeat(0));
         snapshot.users.iter().zip(groups).for_each(|(_, group)| orders.open_account(group));
@@ -163,6 +170,7 @@ impl Wallet {
             ledger,
             orders,
             lists,
+            transactions: Transactions::restore(&snapshot.transactions),
             markets: markets.collect(),
             deposits: snapshot.deposits.iter().cloned().collect(),
             limits,

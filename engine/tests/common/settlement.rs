@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, RailId};
 use rialto_engine::market::MarketSpec;
 use rialto_engine::message::{BookEvent, BookOutcome, Expiry, Fill, Placement, ToWallet};
 use rialto_engine::order::{NewOrder, OrderKind, Side};
@@ -475,8 +475,11 @@ impl EntryList {
         assert_eq!(entry.number, self.entries.len() as u64 + 1);
         let source = self.sum(entry.asset, entry.debit);
         *source -= entry.amount.0;
-        assert!(*source >= 0 || entry.debit == LedgerAccount::House(House::External), "overdrawn by {entry:?}");
-        *self.sum(entry.asset, entry.credit) += entry.amount.0;
+        assert!(*source >= 0 || entry.debit == LedgerAccount::External(RailId::DIRECT), "overdrawn by {entry:?}");
+        assert_eq!(*source, entry.debit_after.0, "{entry:?}");
+        let target = self.sum(entry.asset, entry.credit);
+        *target += entry.amount.0;
+        assert_eq!(*target, entry.credit_after.0, "{entry:?}");
         self.entries.push(entry);
     }
 
@@ -510,8 +513,13 @@ impl EntryList {
 
 fn position(account: LedgerAccount) -> usize {
     match account {
-        LedgerAccount::House(house) => house as usize,
-        LedgerAccount::Available(user) => 3 + 2 * user.0 as usize,
-        LedgerAccount::Held(user) => 4 + 2 * user.0 as usize,
+        LedgerAccount::External(rail) => {
+            assert_eq!(rail, RailId::DIRECT, "trading moves no money over a rail");
+            0
+        }
+        LedgerAccount::House(house) => 1 + house as usize,
+        LedgerAccount::Available(user) => 1 + House::COUNT + 2 * user.0 as usize,
+        LedgerAccount::Held(user) => 2 + House::COUNT + 2 * user.0 as usize,
+        LedgerAccount::Outgoing(_) | LedgerAccount::Incoming(_) => panic!("trading does not touch {account:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rialto_engine::book::Book;
-use rialto_engine::ids::{AccountId, AssetId, MarketId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId};
 use rialto_engine::order::{Instructions, Side};
 use rialto_engine::units::Amount;
 use rialto_engine::update::{OrderEvent, Status};
@@ -70,9 +70,11 @@ impl Exchange {
                 assert_eq!(amount, self.entries.balance(asset, LedgerAccount::House(house)));
                 sum += amount;
             }
-            assert_eq!(sum, 0, "of asset {asset}");
+            let external = self.wallet.external(asset, RailId::DIRECT).0;
+            assert_eq!(external, self.entries.balance(asset, LedgerAccount::External(RailId::DIRECT)));
+            assert_eq!(sum + external, 0, "of asset {asset}");
             let of = |map: &BTreeMap<AssetId, i128>| map.get(&asset).copied().unwrap_or(0);
-            assert!(self.wallet.house(asset, House::External).0 <= 0);
+            assert!(external <= 0);
             assert_eq!(self.wallet.house(asset, House::Fee).0, of(&self.twin.fees));
             let rounding = self.wallet.house(asset, House::Rounding).0;
             assert_eq!(rounding, of(&self.twin.rounding));

@@ -140,6 +140,7 @@ impl From<&Record> for WireRecord {
                 time: time.0,
             },
             Record::Command { tenant, command } => Self::Command { tenant: tenant.0, command: command.into() },
+            Record::Transaction { .. } => unimplemented!("the written form of transactions"),
             Record::BookReceived { tenant, market, through, digest } => {
                 Self::BookReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
             }

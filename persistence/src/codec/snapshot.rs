@@ -8,7 +8,7 @@ use rialto_engine::book::{Book, BookSnapshot, RestingOrder};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId};
 use rialto_engine::message::{ToBook, ToWallet};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
-use rialto_engine::wallet::{Balance, Deposit, OpenOrder, Progress, Wallet, WalletSnapshot};
+use rialto_engine::wallet::{Balance, Deposit, House, OpenOrder, Progress, Wallet, WalletSnapshot};
 
 use super::further::{self, WireTenantFurther};
 use super::market::WireDefinition;
@@ -88,12 +88,17 @@ impl<'a, W: Write> Output<'a, W> {
     }
 
     fn wallet(&mut self, wallet: &Wallet) -> io::Result<()> {
-        let WalletSnapshot { users, house, markets, closed, deposits, last_order, entries, digest, .. } =
+        let WalletSnapshot { users, house, external, markets, closed, deposits, last_order, entries, digest, .. } =
             wallet.summary();
         self.all(users.len(), &users, |output, balances| {
             output.all(balances.len(), balances, |output, balance| output.put((balance.available.0, balance.held.0)))
         })?;
-        self.all(house.len(), house, |output, house| output.put(house.map(|amount| amount.0)))?;
+        // The first three accounts of the house stand where they always stood; the others follow at the
+        // end of the snapshot.
+        self.all(house.len(), house.iter().zip(&external), |output, (house, external)| {
+            let direct = external.first().map_or(0, |amount| amount.0);
+            output.put([direct, house[House::Fee as usize].0, house[House::Rounding as usize].0])
+        })?;
         self.put(markets)?;
         self.all(wallet.len(), wallet.sorted_orders(), |output, order| output.put(WireOpenOrder::from(&order)))?;
         self.put(closed)?;
@@ -318,7 +323,16 @@ impl TryFrom<WireBook> for BookSnapshot {
 impl TryFrom<WireWallet> for WalletSnapshot {
     type Error = CodecError;
     fn try_from(wallet: WireWallet) -> Result<Self, CodecError> {
-        let balance = |(available, held)| Balance { available: Amount(available), held: Amount(held) };
+        let balance =
+            |(available, held)| Balance { available: Amount(available), held: Amount(held), ..Balance::default() };
+        let house = |[_, fee, rounding]: [i128; 3]| {
+            let mut house = [Amount::ZERO; House::COUNT];
+            house[House::Fee as usize] = Amount(fee);
+            house[House::Rounding as usize] = Amount(rounding);
+            house
+        };
+        // A rail that has moved nothing has no balance.
+        let external = |[direct, ..]: &[i128; 3]| if *direct == 0 { Vec::new() } else { vec![Amount(*direct)] };
         let user = |balances: Vec<(i128, i128)>| balances.into_iter().map(balance).collect();
         let deposit = |deposit: WireDeposit| {
             let body = Deposit {
@@ -332,7 +346,8 @@ impl TryFrom<WireWallet> for WalletSnapshot {
         let orders: Result<_, _> = wallet.orders.into_iter().map(OpenOrder::try_from).collect();
         Ok(Self {
             users: wallet.users.into_iter().map(user).collect(),
-            house: wallet.house.into_iter().map(|house| house.map(Amount)).collect(),
+            external: wallet.house.iter().map(external).collect(),
+            house: wallet.house.into_iter().map(house).collect(),
             markets: wallet.markets,
             orders: orders?,
             closed: wallet.closed,

@@ -340,15 +340,17 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     let tag = |account| match account {
         LedgerAccount::Available(_) => 0,
         LedgerAccount::Held(_) => 1,
-        LedgerAccount::House(House::External) => 2,
+        LedgerAccount::External(_) => 2,
         LedgerAccount::House(House::Fee) => 3,
-        LedgerAccount::House(House::Rounding) => 4,
+        LedgerAccount::House(_) => 4,
+        LedgerAccount::Outgoing(_) => 5,
+        LedgerAccount::Incoming(_) => 6,
     };
     let cause = match entry.cause {
         Cause::Deposit(_) => 0,
         Cause::Hold(_) => 1,
         Cause::Release(_) => 2,
-        Cause::Trade(..) => 3,
+        Cause::Trade(..) | Cause::Transaction(_) | Cause::Case(_) => 3,
     };
     out.push(cause << 6 | tag(entry.debit) << 3 | tag(entry.credit));
     for account in [entry.debit, entry.credit] {
@@ -365,14 +367,19 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             put_number(out, u64::from(market.0));
             put_number(out, trade.0);
         }
+        Cause::Transaction(transaction) => put_number(out, transaction.0),
+        Cause::Case(case) => put_number(out, case.0),
     }
 }
 
 /// The user behind an account of the ledger.
 pub const fn user(account: LedgerAccount) -> Option<AccountId> {
     match account {
-        LedgerAccount::Available(user) | LedgerAccount::Held(user) => Some(user),
-        LedgerAccount::House(_) => None,
+        LedgerAccount::Available(user)
+        | LedgerAccount::Held(user)
+        | LedgerAccount::Outgoing(user)
+        | LedgerAccount::Incoming(user) => Some(user),
+        LedgerAccount::External(_) | LedgerAccount::House(_) => None,
     }
 }
 
@@ -400,7 +407,8 @@ pub fn entries(key: &[u8], row: &[u8]) -> Option<Vec<Entry>> {
             2 => Cause::Release(OrderId(row.number()?)),
             _ => Cause::Trade(MarketId(row.number()?.try_into().ok()?), TradeId(row.number()?)),
         };
-        entries.push(Entry { number, time, asset, debit, credit, amount, cause });
+        let (debit_after, credit_after) = (Amount::ZERO, Amount::ZERO);
+        entries.push(Entry { number, time, asset, debit, credit, amount, debit_after, credit_after, cause });
         number += 1;
     }
     Some(entries)
@@ -507,7 +515,7 @@ impl<'a> Row<'a> {
         Some(match tag {
             0 => LedgerAccount::Available(AccountId(self.number()?.try_into().ok()?)),
             1 => LedgerAccount::Held(AccountId(self.number()?.try_into().ok()?)),
-            2 => LedgerAccount::House(House::External),
+            2 => LedgerAccount::External(rialto_engine::ids::RailId::DIRECT),
             3 => LedgerAccount::House(House::Fee),
             4 => LedgerAccount::House(House::Rounding),
             _ => return None,

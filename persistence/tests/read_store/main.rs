@@ -381,6 +381,17 @@ fn a_waiter_wakes_when_its_position_is_there() {
 }
 
 fn entry() -> Entry {
-    let (debit, credit) = (LedgerAccount::House(House::External), LedgerAccount::Available(ACCOUNTS[0]));
-    Entry { number: 1, time: Nanos(1), asset: AssetId(0), debit, credit, amount: Amount(1), cause: Cause::Deposit(1) }
+    let (debit, credit) =
+        (LedgerAccount::External(rialto_engine::ids::RailId::DIRECT), LedgerAccount::Available(ACCOUNTS[0]));
+    Entry {
+        number: 1,
+        time: Nanos(1),
+        asset: AssetId(0),
+        debit,
+        credit,
+        amount: Amount(1),
+        debit_after: Amount(0),
+        credit_after: Amount(0),
+        cause: Cause::Deposit(1),
+    }
 }

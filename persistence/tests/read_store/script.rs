@@ -57,7 +57,20 @@ impl Script {
         self.entries[tenant] += 1;
         let amount = Amount(i128::from(self.below(1 << 30)) << (self.random % 60));
         let (number, time, asset) = (self.entries[tenant], Nanos(self.time), AssetId(self.below(3) as u16));
-        self.events.push(Event::Entry(TENANTS[tenant], Entry { number, time, asset, debit, credit, amount, cause }));
+        self.events.push(Event::Entry(
+            TENANTS[tenant],
+            Entry {
+                number,
+                time,
+                asset,
+                debit,
+                credit,
+                amount,
+                debit_after: Amount(0),
+                credit_after: Amount(0),
+                cause,
+            },
+        ));
     }
 
     /// A command and what comes of it.
@@ -72,7 +85,7 @@ impl Script {
         match self.below(10) {
             0 => {
                 let number = self.below(100);
-                let external = LedgerAccount::House(House::External);
+                let external = LedgerAccount::External(rialto_engine::ids::RailId::DIRECT);
                 self.entry(tenant, external, LedgerAccount::Available(account), Cause::Deposit(number));
             }
             1 | 2 => self.cancel(tenant),

@@ -1,0 +1,813 @@
+//! Money that comes in, goes out, and moves between users: the vocabulary of transactions.
+//!
+//! What happens to a transaction, and which entries that posts, is written in
+//! `docs/payment-rules.md`; [`crate::wallet::Wallet::transact`] carries it out.
+//!
+//! A transaction is tried, then confirmed or canceled, once. Whoever drives it from outside says so
+//! by its business id, as often as he likes: the first time counts. What a rail says about it comes
+//! as a [`Report`], and what is asked of a rail leaves as a [`RailCall`].
+
+use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
+use crate::label::Label;
+use crate::units::{Amount, BasisPoints, Nanos};
+use crate::wallet::LedgerAccount;
+
+/// The longest destination of a withdrawal in bytes.
+pub const DESTINATION_MAX: usize = 256;
+
+/// How many operators must approve an adjustment.
+pub const APPROVERS: usize = 2;
+
+/// What a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TransactionKind {
+    /// Money comes in over a rail.
+    Deposit = 0,
+    /// Money goes out over a rail.
+    Withdrawal = 1,
+    /// From user to user.
+    Transfer = 2,
+    /// From a user to a merchant of the tenant, who pays the fee.
+    Payment = 3,
+    /// A payment goes back, whole or in part.
+    Refund = 4,
+    /// An agent earns a commission, and is paid it later.
+    Commission = 5,
+    /// A commission is taken back, whole or in part.
+    ClawBack = 6,
+    /// The platform's share of the fees earned.
+    FeeShare = 7,
+    /// A correction by hand.
+    Adjustment = 8,
+}
+
+impl TransactionKind {
+    /// All of them by number.
+    pub const ALL: [Self; 9] = [
+        Self::Deposit,
+        Self::Withdrawal,
+        Self::Transfer,
+        Self::Payment,
+        Self::Refund,
+        Self::Commission,
+        Self::ClawBack,
+        Self::FeeShare,
+        Self::Adjustment,
+    ];
+
+    /// A short name for metrics, logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Withdrawal => "withdrawal",
+            Self::Transfer => "transfer",
+            Self::Payment => "payment",
+            Self::Refund => "refund",
+            Self::Commission => "commission",
+            Self::ClawBack => "claw_back",
+            Self::FeeShare => "fee_share",
+            Self::Adjustment => "adjustment",
+        }
+    }
+
+    /// Whether it goes over a rail.
+    #[must_use]
+    pub const fn has_rail(self) -> bool {
+        matches!(self, Self::Deposit | Self::Withdrawal)
+    }
+}
+
+/// What a transaction is to do. Two tries with one business id must have equal bodies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Body {
+    /// Money is expected.
+    Deposit {
+        /// For whom.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+    },
+    /// Money is to leave.
+    Withdrawal {
+        /// Whose.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much shall arrive. The fee comes on top.
+        amount: Amount,
+        /// Where to, in the rail's own form: 1 to [`DESTINATION_MAX`] printable characters.
+        destination: Box<str>,
+    },
+    /// From user to user.
+    Transfer {
+        /// Whose.
+        from: AccountId,
+        /// For whom; another account.
+        to: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+        /// Whether it is only held, until somebody confirms or cancels it.
+        held: bool,
+    },
+    /// From a user to a merchant.
+    Payment {
+        /// Who pays.
+        payer: AccountId,
+        /// Who gets the amount less the fee; another account.
+        merchant: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+        /// Whether it is only held, until somebody confirms or cancels it.
+        held: bool,
+    },
+    /// A payment goes back.
+    Refund {
+        /// The business id of the payment, which is confirmed.
+        payment: Label,
+        /// How much, its part of the fee included.
+        amount: Amount,
+        /// Whether it is only held, until somebody confirms or cancels it.
+        held: bool,
+    },
+    /// A commission accrues. It is paid when it is confirmed.
+    Commission {
+        /// Whose.
+        agent: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+    },
+    /// A commission is taken back.
+    ClawBack {
+        /// The business id of the commission, paid or not.
+        commission: Label,
+        /// How much.
+        amount: Amount,
+    },
+    /// The platform takes its share of all fees of an asset that were earned so far.
+    FeeShare {
+        /// Of what.
+        asset: AssetId,
+        /// Its share.
+        rate: BasisPoints,
+    },
+    /// A correction by hand, which [`APPROVERS`] operators must approve.
+    Adjustment {
+        /// Of what.
+        asset: AssetId,
+        /// From where: available money, or an account of the house.
+        from: LedgerAccount,
+        /// To where: the same.
+        to: LedgerAccount,
+        /// How much.
+        amount: Amount,
+        /// The number of the entry that it corrects, or zero.
+        corrects: u64,
+        /// The case that it closes, or zero.
+        case: CaseId,
+        /// Who proposes it.
+        proposer: Label,
+    },
+}
+
+impl Body {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> TransactionKind {
+        match self {
+            Self::Deposit { .. } => TransactionKind::Deposit,
+            Self::Withdrawal { .. } => TransactionKind::Withdrawal,
+            Self::Transfer { .. } => TransactionKind::Transfer,
+            Self::Payment { .. } => TransactionKind::Payment,
+            Self::Refund { .. } => TransactionKind::Refund,
+            Self::Commission { .. } => TransactionKind::Commission,
+            Self::ClawBack { .. } => TransactionKind::ClawBack,
+            Self::FeeShare { .. } => TransactionKind::FeeShare,
+            Self::Adjustment { .. } => TransactionKind::Adjustment,
+        }
+    }
+}
+
+/// What is asked of a wallet beside trading. Every one is carried out whole, or refused and changes
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are tries, which must not allocate on their way")]
+pub enum TransactionCommand {
+    /// Begins a transaction.
+    Try {
+        /// Its business id, good once and for ever.
+        id: Label,
+        /// What it is to do.
+        body: Body,
+        /// Over which rail, of those that go over one. Not compared when the id comes again.
+        rail: RailId,
+        /// When it ends by itself; zero for what the policy of its kind says. Not compared.
+        until: Nanos,
+        /// When it was accepted.
+        time: Nanos,
+    },
+    /// Decides that a transaction that is only held goes through.
+    Confirm {
+        /// Which.
+        id: Label,
+        /// How much of it; zero for all. The rest goes back.
+        amount: Amount,
+        /// When.
+        time: Nanos,
+    },
+    /// Decides that a transaction shall not go through; of one that goes over a rail, wishes it.
+    Cancel {
+        /// Which. An id that nobody has used yet is used up by this.
+        id: Label,
+        /// When.
+        time: Nanos,
+    },
+    /// A rail says something.
+    Report {
+        /// Which rail.
+        rail: RailId,
+        /// Of which transaction, if it knows that.
+        id: Option<Label>,
+        /// What.
+        report: Report,
+        /// When.
+        time: Nanos,
+    },
+    /// The timer of a transaction has run out.
+    Drive {
+        /// Which.
+        transaction: TransactionId,
+        /// When.
+        time: Nanos,
+    },
+    /// Whoever must be told of the next event of a transaction has taken it.
+    Acknowledge {
+        /// Which.
+        transaction: TransactionId,
+        /// The event, by its place in the transaction.
+        event: u32,
+        /// When.
+        time: Nanos,
+    },
+    /// A transaction that no rail has, or whose rail has refused it, takes another rail.
+    Reroute {
+        /// Which.
+        transaction: TransactionId,
+        /// The new rail.
+        rail: RailId,
+        /// When.
+        time: Nanos,
+    },
+    /// An operator approves an adjustment.
+    Approve {
+        /// Which.
+        id: Label,
+        /// Who.
+        operator: Label,
+        /// When.
+        time: Nanos,
+    },
+    /// A difference was found outside.
+    OpenCase {
+        /// Which.
+        case: NewCase,
+        /// When.
+        time: Nanos,
+    },
+    /// An operator closes a case for which nothing has to be moved.
+    CloseCase {
+        /// Which.
+        case: CaseId,
+        /// Who.
+        operator: Label,
+        /// When.
+        time: Nanos,
+    },
+    /// The next rail. The first, number zero, is there from the beginning and belongs to deposits
+    /// that an operator makes directly.
+    OpenRail {
+        /// Its name, unique in the tenant.
+        name: Label,
+    },
+    /// A rail takes new transactions, or none.
+    ChangeRail {
+        /// Which.
+        rail: RailId,
+        /// Whether it takes new transactions.
+        is_open: bool,
+    },
+    /// Another policy of a topic, for timers that are set from now on.
+    ChangePolicy {
+        /// Of what.
+        topic: Topic,
+        /// Which.
+        policy: Policy,
+    },
+    /// Another fee of a kind of transactions, for those that are tried from now on.
+    ChangeFee {
+        /// Of what: withdrawals or payments.
+        kind: TransactionKind,
+        /// In which asset.
+        asset: AssetId,
+        /// Which.
+        fee: FeePlan,
+    },
+    /// What an account may do from now on.
+    ChangeStanding {
+        /// Whose.
+        account: AccountId,
+        /// What.
+        standing: Standing,
+    },
+    /// Whether somebody outside must be told of every event, and each transaction is driven until
+    /// he has been.
+    ChangeNotification {
+        /// Whether.
+        is_on: bool,
+    },
+}
+
+/// What a rail says of a transaction.
+///
+/// `reference` is the rail's own name for one movement of money on it. The same reference of the
+/// same rail is the same movement, however often it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// The rail has it, and works on it.
+    Accepted,
+    /// Money came in.
+    Received {
+        /// Which movement.
+        reference: Label,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+        /// Whether it cannot be taken back any more.
+        is_final: bool,
+    },
+    /// Money that had come in, and was not final, was taken back.
+    Returned {
+        /// Which movement.
+        reference: Label,
+    },
+    /// Money went out.
+    Paid {
+        /// Which movement.
+        reference: Label,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+    },
+    /// Money that went out has come back.
+    Bounced {
+        /// Which movement.
+        reference: Label,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+    },
+    /// The rail will not do it, and has moved nothing.
+    Rejected,
+    /// The rail has ended it as it was asked to, and will move nothing any more.
+    Canceled,
+    /// The rail has never heard of it.
+    Unknown,
+}
+
+/// How a transaction stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum TransactionState {
+    /// It was tried.
+    #[default]
+    Open = 0,
+    /// It shall not go through, and its rail is asked whether it can still be ended.
+    Closing = 1,
+    /// It went through. For ever.
+    Confirmed = 2,
+    /// It did not. For ever.
+    Canceled = 3,
+}
+
+impl TransactionState {
+    /// All of them by number.
+    pub const ALL: [Self; 4] = [Self::Open, Self::Closing, Self::Confirmed, Self::Canceled];
+
+    /// Whether it can change no more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Canceled)
+    }
+
+    /// A short name for metrics, logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closing => "closing",
+            Self::Confirmed => "confirmed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// How far a transaction has come on its rail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Stage {
+    /// It was not handed over yet: the rail cannot have it.
+    #[default]
+    Unsent = 0,
+    /// It was handed over, and perhaps arrived.
+    Sent = 1,
+    /// The rail has it.
+    Accepted = 2,
+}
+
+impl Stage {
+    /// All of them by number.
+    pub const ALL: [Self; 3] = [Self::Unsent, Self::Sent, Self::Accepted];
+}
+
+/// A transaction, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Counted from 1 per wallet.
+    pub number: TransactionId,
+    /// Its business id.
+    pub id: Label,
+    /// What it is to do. `None` for an id that was canceled before it was tried.
+    pub body: Option<Body>,
+    /// How it stands.
+    pub state: TransactionState,
+    /// Its rail, of those that go over one.
+    pub rail: RailId,
+    /// How far it has come there.
+    pub stage: Stage,
+    /// The fee, of a withdrawal on top of the amount, of a payment within it, of a refund the part
+    /// that the house gives back.
+    pub fee: Amount,
+    /// What has come in or gone out over the rail so far, as far as it counts for this transaction.
+    pub moved: Amount,
+    /// How much went through in the end; zero until then.
+    pub posted: Amount,
+    /// How much of it was given back or is about to be: refunds of a payment, claw-backs of a
+    /// commission.
+    pub reversed: Amount,
+    /// When it was tried.
+    pub opened: Nanos,
+    /// When something last happened to it.
+    pub changed: Nanos,
+    /// When it ends by itself; zero for never.
+    pub until: Nanos,
+    /// When its timer runs out; zero for a transaction that needs none.
+    pub due: Nanos,
+    /// How often it was driven since it last got further.
+    pub attempts: u32,
+    /// Whether it was driven as often as its policy allows, and waits for an operator. Its timer
+    /// goes on all the same.
+    pub is_stuck: bool,
+    /// How many events it has had.
+    pub events: u32,
+    /// How many of them were taken by whoever must be told.
+    pub acknowledged: u32,
+    /// Who has approved it.
+    pub approvals: Vec<Label>,
+}
+
+/// Something that happened to a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionEvent {
+    /// Counted from 1 per wallet, without gaps: where a follower of events goes on.
+    pub number: u64,
+    /// Counted from 1 per transaction.
+    pub sequence: u32,
+    /// When.
+    pub time: Nanos,
+    /// What.
+    pub what: Happening,
+    /// The transaction behind it.
+    pub transaction: Transaction,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// It was tried.
+    Opened,
+    /// It was handed to its rail.
+    Sent,
+    /// Its rail has it.
+    Accepted,
+    /// Money came in or went out.
+    Moved {
+        /// The rail's name for that.
+        reference: Label,
+        /// Of what.
+        asset: AssetId,
+        /// How much.
+        amount: Amount,
+        /// What became of it.
+        meaning: Meaning,
+    },
+    /// It shall not go through.
+    Closing,
+    /// It went through.
+    Confirmed,
+    /// It did not go through.
+    Canceled,
+    /// It takes another rail.
+    Rerouted,
+    /// An operator has approved it.
+    Approved {
+        /// Who.
+        operator: Label,
+    },
+    /// It was driven as often as its policy allows.
+    Stuck,
+    /// Part of it was given back, or is about to be, or is not after all.
+    Reversed,
+}
+
+impl Happening {
+    /// A short name for logs and reports.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Sent => "sent",
+            Self::Accepted => "accepted",
+            Self::Moved { .. } => "moved",
+            Self::Closing => "closing",
+            Self::Confirmed => "confirmed",
+            Self::Canceled => "canceled",
+            Self::Rerouted => "rerouted",
+            Self::Approved { .. } => "approved",
+            Self::Stuck => "stuck",
+            Self::Reversed => "reversed",
+        }
+    }
+}
+
+/// What a movement on a rail meant to its transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Meaning {
+    /// It counts, and cannot be taken back.
+    Final = 0,
+    /// It counts, and may yet be taken back.
+    Pending = 1,
+    /// What was pending cannot be taken back any more.
+    Settled = 2,
+    /// What was pending was taken back.
+    Returned = 3,
+    /// Some or all of it is more than was asked for: that part is in suspense, and a case.
+    Excess = 4,
+    /// It came after the transaction had ended without it: in suspense, and a case.
+    Late = 5,
+    /// Another asset than was asked for: in suspense, and a case.
+    WrongAsset = 6,
+    /// Less went out than was asked for: the rest is in suspense, and a case.
+    Short = 7,
+    /// What had gone out came back, and is the user's again.
+    Bounced = 8,
+}
+
+impl Meaning {
+    /// All of them by number.
+    pub const ALL: [Self; 9] = [
+        Self::Final,
+        Self::Pending,
+        Self::Settled,
+        Self::Returned,
+        Self::Excess,
+        Self::Late,
+        Self::WrongAsset,
+        Self::Short,
+        Self::Bounced,
+    ];
+
+    /// A short name for logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Final => "final",
+            Self::Pending => "pending",
+            Self::Settled => "settled",
+            Self::Returned => "returned",
+            Self::Excess => "excess",
+            Self::Late => "late",
+            Self::WrongAsset => "wrong_asset",
+            Self::Short => "short",
+            Self::Bounced => "bounced",
+        }
+    }
+}
+
+/// What is asked of a rail. It leaves when its cause is durable, and may be lost: the timer asks
+/// again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RailCall {
+    /// What.
+    pub ask: Ask,
+    /// The transaction, whose business id is the rail's key of idempotency.
+    pub transaction: Transaction,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ask {
+    /// Do it.
+    Submit,
+    /// How does it stand?
+    Query,
+    /// End it, if it has not happened, and do not do it later either.
+    Cancel,
+}
+
+/// When timers run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// From the first moment to the first attempt.
+    pub first: Nanos,
+    /// From one attempt to the next.
+    pub interval: Nanos,
+    /// Whether each is twice as long as the one before it.
+    pub is_doubling: bool,
+    /// The longest that one gets.
+    pub longest: Nanos,
+    /// After so many attempts without any progress an operator is called.
+    pub attempts: u32,
+    /// After so long a transaction ends by itself: a commission is paid, anything else shall not go
+    /// through. Zero for never.
+    pub lifetime: Nanos,
+}
+
+/// What has a policy of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Driving the transactions of a kind.
+    Kind(TransactionKind),
+    /// Telling of events.
+    Notification,
+}
+
+impl Topic {
+    /// How many there are.
+    pub const COUNT: usize = TransactionKind::ALL.len() + 1;
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        match self {
+            Self::Kind(kind) => kind as usize,
+            Self::Notification => TransactionKind::ALL.len(),
+        }
+    }
+}
+
+/// What a transaction costs: a fixed part, and a share that is rounded up. Never more than the
+/// amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeePlan {
+    /// In minor units.
+    pub fixed: Amount,
+    /// Of the amount.
+    pub rate: BasisPoints,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Standing {
+    /// Everything.
+    #[default]
+    Active = 0,
+    /// Nothing may leave it, but what comes in does, and its orders can be canceled.
+    Frozen = 1,
+    /// Nothing. It is empty, and has no orders.
+    Closed = 2,
+}
+
+impl Standing {
+    /// All of them by number.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Frozen, Self::Closed];
+}
+
+/// A difference that somebody must explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewCase {
+    /// What is wrong.
+    pub kind: CaseKind,
+    /// On which rail.
+    pub rail: RailId,
+    /// Of what.
+    pub asset: AssetId,
+    /// How much there is more outside than is explained; below zero for less.
+    pub amount: Amount,
+    /// The rail's name for the movement, if it has one.
+    pub reference: Option<Label>,
+    /// The transaction that it has to do with; zero for none.
+    pub transaction: TransactionId,
+}
+
+/// A case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Counted from 1 per wallet.
+    pub id: CaseId,
+    /// What it is about.
+    pub case: NewCase,
+    /// When it was opened.
+    pub opened: Nanos,
+    /// When it was closed; zero while it is open.
+    pub closed: Nanos,
+    /// Who has closed it.
+    pub closed_by: Option<Label>,
+    /// The adjustment that closed it; zero if nothing had to be moved.
+    pub adjustment: TransactionId,
+}
+
+/// What a case is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum CaseKind {
+    /// Money came in that no transaction asked for.
+    Unsolicited = 0,
+    /// More came in, or went out, than was asked for.
+    Excess = 1,
+    /// It came, or went, after its transaction had ended without it.
+    Late = 2,
+    /// Another asset than was asked for.
+    WrongAsset = 3,
+    /// Less went out than was asked for.
+    Short = 4,
+    /// Money that went out over a rail came back in part, or more than once.
+    Bounced = 5,
+    /// A statement lacks a movement that the ledger has.
+    Missing = 6,
+    /// A statement has a movement that the ledger lacks.
+    Unexpected = 7,
+    /// A statement has another amount than the ledger.
+    Difference = 8,
+    /// A statement has a movement twice.
+    Duplicate = 9,
+    /// A statement has another asset than the ledger.
+    CurrencyMismatch = 10,
+}
+
+impl CaseKind {
+    /// All of them by number.
+    pub const ALL: [Self; 11] = [
+        Self::Unsolicited,
+        Self::Excess,
+        Self::Late,
+        Self::WrongAsset,
+        Self::Short,
+        Self::Bounced,
+        Self::Missing,
+        Self::Unexpected,
+        Self::Difference,
+        Self::Duplicate,
+        Self::CurrencyMismatch,
+    ];
+
+    /// A short name for metrics, logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unsolicited => "unsolicited",
+            Self::Excess => "excess",
+            Self::Late => "late",
+            Self::WrongAsset => "wrong_asset",
+            Self::Short => "short",
+            Self::Bounced => "bounced",
+            Self::Missing => "missing",
+            Self::Unexpected => "unexpected",
+            Self::Difference => "difference",
+            Self::Duplicate => "duplicate",
+            Self::CurrencyMismatch => "currency_mismatch",
+        }
+    }
+}
+
+/// What became of a [`TransactionCommand`] that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transacted {
+    /// The transaction; zero where there is none.
+    pub transaction: TransactionId,
+    /// Whether anything changed. A repetition changes nothing, and needs no record.
+    pub is_changed: bool,
+}
