@@ -634,6 +634,8 @@ mod tests {
             debit: LedgerAccount::Held(AccountId(4)),
             credit: LedgerAccount::House(House::Fee),
             amount: Amount(5),
+            debit_after: Amount(0),
+            credit_after: Amount(0),
             cause: Cause::Trade(MarketId(6), TradeId(7)),
         };
         assert_eq!(hex(|row| put_entry(row, &entry)), "cb04030a0607");
