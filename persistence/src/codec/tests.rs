@@ -211,7 +211,7 @@ impl Random {
             max_price: Price(self.wide()),
             max_quantity: Quantity(self.wide()),
             min_notional: self.amount(),
-            maker_fee: BasisPoints(self.narrow()),
+            maker_fee: FeeRate(self.narrow().cast_signed()),
             taker_fee: BasisPoints(self.narrow()),
             filters: self.filters(),
         }
