@@ -494,7 +494,7 @@ impl Observer for Leftovers<'_> {
         if !updates.is_empty() {
             let updates = updates.to_vec();
             let release =
-                Release { tenant, answer: None, updates, lists: Vec::new(), stamps: Stamps::default(), permit: None };
+                Release { tenant, answer: None, updates, lists: Vec::new(), events: Vec::new(), stamps: Stamps::default(), permit: None };
             self.releases.push(Arc::new(release));
         }
     }

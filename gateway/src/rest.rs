@@ -7,6 +7,7 @@
 use std::cell::{Cell, OnceCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -251,7 +252,7 @@ impl Call<'_> {
         let checked = auth::check_operator(keys, key, self.tenant, query, self.body, &self.params, self.now);
         let (operator, deadline) = checked?;
         let (worker, params, unit) = (self.worker, &self.params, self.unit);
-        OperatorCall { worker, operator, params, unit, deadline }.answer(self.request.method(), path).await
+        OperatorCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
     }
 
     /// Listen keys need the API key and no signature.
@@ -259,7 +260,7 @@ impl Call<'_> {
         let key = self.key()?;
         let listen_keys = &self.worker.gateway.listen_keys;
         match *self.request.method() {
-            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(key, self.now)).into_bytes()),
+            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(&key, self.now)).into_bytes()),
             Method::PUT => {
                 listen_keys.keep(self.params.required("listenKey")?, key.identity)?;
                 Ok(b"{}".to_vec())
@@ -279,7 +280,7 @@ impl Call<'_> {
         self.worker.gateway.tenancy.public(self.tenant.or_else(shown))
     }
 
-    fn key(&self) -> Result<&ApiKey, ApiError> {
+    fn key(&self) -> Result<Arc<ApiKey>, ApiError> {
         auth::find_key(&self.worker.gateway.keys, api_key(self.request), self.tenant)
     }
 
