@@ -211,12 +211,18 @@ impl Signer {
         mac.verify_slice(&expected).is_ok()
     }
 
-    /// The signature of a payload.
-    #[cfg(test)]
-    pub fn sign_for_test(&self, payload: &[u8]) -> String {
+    /// The signature of a payload, in hexadecimal digits.
+    #[must_use]
+    pub fn sign(&self, payload: &[u8]) -> String {
         let mut mac = self.mac.clone();
         mac.update(payload);
         hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// The same, by the name that tests of the dialect use.
+    #[cfg(test)]
+    pub fn sign_for_test(&self, payload: &[u8]) -> String {
+        self.sign(payload)
     }
 
     /// A text that nobody without the secret can guess, and that is another for every `nonce`.

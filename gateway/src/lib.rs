@@ -25,6 +25,7 @@ pub mod order_lists;
 pub mod orders;
 pub mod params;
 pub mod phases;
+pub mod rails;
 pub mod rate_limits;
 pub mod rest;
 pub mod server;
