@@ -205,7 +205,15 @@ impl WalletActor {
 
     fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
-        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), events: Vec::new(), stamps, permit }
+        Release {
+            tenant: self.tenant,
+            answer: token.zip(reply),
+            updates,
+            lists: Vec::new(),
+            events: Vec::new(),
+            stamps,
+            permit,
+        }
     }
 
     /// The lists of the orders that owners are told of.

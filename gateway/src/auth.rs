@@ -36,11 +36,7 @@ pub struct Signed {
 ///
 /// # Errors
 /// -2014 or -2015.
-pub fn find_key(
-    keys: &KeyStore,
-    api_key: Option<&str>,
-    addressed: Option<TenantId>,
-) -> Result<Arc<ApiKey>, ApiError> {
+pub fn find_key(keys: &KeyStore, api_key: Option<&str>, addressed: Option<TenantId>) -> Result<Arc<ApiKey>, ApiError> {
     let api_key = api_key.filter(|api_key| is_well_formed(api_key)).ok_or_else(ApiError::malformed_api_key)?;
     let key = keys.find(api_key).ok_or_else(ApiError::rejected_api_key)?;
     admit(key.identity, addressed)?;

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::config::{KeyConfig, OperatorConfig};
-use crate::keys::role::Role;
+use crate::error::ApiError;
+use crate::keys::role::{Right, Role};
 
 /// The longest API key in bytes.
 const API_KEY_MAX: usize = 128;
@@ -65,6 +66,8 @@ pub struct ApiKey {
     pub identity: Identity,
     /// What it signs with.
     pub signer: Signer,
+    /// Whether it may take money out.
+    pub may_withdraw: bool,
 }
 
 /// An operator's key.
@@ -78,6 +81,16 @@ pub struct Operator {
     pub role: Role,
     /// What the key signs with.
     pub signer: Signer,
+}
+
+impl Operator {
+    /// Refuses what the role does not allow.
+    ///
+    /// # Errors
+    /// That it does not.
+    pub const fn needs(&self, right: Right) -> Result<(), ApiError> {
+        if self.role.may(right) { Ok(()) } else { Err(ApiError::not_permitted()) }
+    }
 }
 
 /// The private part of a key.
@@ -114,7 +127,8 @@ impl KeyStore {
         let key = |config: &KeyConfig| {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
-            Some((config.api_key.clone(), Key::OfUser(Arc::new(ApiKey::new(identity, &config.secret)))))
+            let key = ApiKey { may_withdraw: config.may_withdraw, ..ApiKey::new(identity, &config.secret) };
+            Some((config.api_key.clone(), Key::OfUser(Arc::new(key))))
         };
         let operator = |config: &OperatorConfig| {
             let tenant = directory.tenant_named(&config.tenant)?.id;
@@ -181,10 +195,10 @@ impl KeyStore {
 }
 
 impl ApiKey {
-    /// A key with its secret.
+    /// A key with its secret, that may not take money out.
     #[must_use]
     pub fn new(identity: Identity, secret: &Secret) -> Self {
-        Self { identity, signer: Signer::new(secret) }
+        Self { identity, signer: Signer::new(secret), may_withdraw: false }
     }
 }
 

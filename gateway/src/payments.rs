@@ -12,8 +12,8 @@ pub mod callback;
 pub mod capital;
 pub mod history;
 pub mod names;
-mod read;
 pub mod rails;
+pub mod read;
 pub mod view;
 
 use std::rc::Rc;

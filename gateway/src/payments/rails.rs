@@ -1,15 +1,25 @@
 //! The rails of tenants by name and by number, and which one a transaction takes.
 
-use std::sync::{PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use rialto_actors::api::{MoneySettings, Query, Reply};
-use rialto_engine::ids::{RailId, TenantId};
+use rialto_actors::directory::{Directory, TenantEntry};
+use rialto_actors::rails::RailsHandle;
+use rialto_actors::rails::route::{AssetTerms, NoRoute, RailTerms};
+use rialto_engine::ids::{AssetId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
-use rialto_engine::transaction::Body;
+use rialto_engine::transaction::{Body, TransactionKind};
+use rialto_engine::units::Amount;
 
 use super::refused;
+use crate::config::Config;
+use crate::config::money::RailConfig;
 use crate::error::ApiError;
+use crate::rails::callback::Callers;
+use crate::rails::sign::Credentials;
+use crate::rails::wire::Names;
 use crate::worker::Worker;
 
 /// What was last heard of the rails of every tenant. Names and numbers never change; whether a rail is
@@ -20,6 +30,13 @@ pub struct RailNames {
 }
 
 impl RailNames {
+    /// What is known at the start.
+    #[must_use]
+    pub fn new(directory: &Directory) -> Self {
+        let tenants = directory.tenants().iter().map(|tenant| tenant.rails.clone());
+        Self { tenants: RwLock::new(tenants.collect()) }
+    }
+
     /// The name of a rail; its number where it was not heard of.
     #[must_use]
     pub fn name(&self, tenant: TenantId, rail: RailId) -> String {
@@ -54,6 +71,130 @@ impl RailNames {
             tenants.resize_with(place + 1, Vec::new);
         }
         rails.clone_into(&mut tenants[place]);
+    }
+}
+
+/// Which rails take what, and who may call back for them.
+#[derive(Default)]
+pub struct Routes {
+    rails: HashMap<(TenantId, RailId), RailEntry>,
+    /// Those that run, once they do.
+    running: OnceLock<RailsHandle>,
+}
+
+/// A rail of the configuration.
+#[derive(Debug)]
+struct RailEntry {
+    terms: RailTerms,
+    callers: Callers,
+}
+
+impl Routes {
+    /// The rails of a configuration. One that the wallet does not have is left out.
+    #[must_use]
+    pub fn new(config: &Config, directory: &Directory) -> Self {
+        let mut routes = Self::default();
+        for tenant in directory.tenants() {
+            for rail in config.money(&tenant.name).into_iter().flat_map(|money| &money.rails) {
+                if let Some(number) = number_of(tenant, rail) {
+                    let entry = RailEntry { terms: terms(tenant, number, rail), callers: callers(tenant, rail) };
+                    routes.rails.insert((tenant.id, number), entry);
+                }
+            }
+        }
+        routes
+    }
+
+    /// Lets the rails that run say which is best.
+    pub fn run(&self, handle: RailsHandle) {
+        self.running.set(handle).ok();
+    }
+
+    /// The rails that run.
+    #[must_use]
+    pub fn running(&self) -> Option<&RailsHandle> {
+        self.running.get()
+    }
+
+    /// What a rail takes; `None` of one that the configuration does not have, which is worked by hand.
+    #[must_use]
+    pub fn terms(&self, tenant: TenantId, rail: RailId) -> Option<&RailTerms> {
+        self.rails.get(&(tenant, rail)).map(|entry| &entry.terms)
+    }
+
+    /// Who may call back for a rail.
+    #[must_use]
+    pub fn callers(&self, tenant: TenantId, rail: RailId) -> Option<&Callers> {
+        self.rails.get(&(tenant, rail)).map(|entry| &entry.callers)
+    }
+
+    /// Whether a rail that was named takes a deposit or withdrawal.
+    ///
+    /// # Errors
+    /// If it takes none of the kind, or not this amount.
+    pub fn admits(&self, tenant: TenantId, rail: RailId, body: &Body) -> Result<(), ApiError> {
+        let Some(terms) = self.terms(tenant, rail) else { return Ok(()) };
+        let (kind, asset, amount) = wanted(body)?;
+        let line = terms.assets.iter().find(|line| (line.kind, line.asset) == (kind, asset));
+        let line = line.ok_or_else(ApiError::no_rail)?;
+        if line.least <= amount && amount <= line.most { Ok(()) } else { Err(ApiError::outside_rail_limits()) }
+    }
+
+    /// The rail that suits a deposit or withdrawal best.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn choose(&self, tenant: TenantId, body: &Body) -> Result<RailId, ApiError> {
+        let (kind, asset, amount) = wanted(body)?;
+        let running = self.running().ok_or_else(ApiError::no_rail)?;
+        running.route(tenant, kind, asset, amount).map_err(|none| match none {
+            NoRoute::Unserved => ApiError::no_rail(),
+            NoRoute::AmountOutOfRange => ApiError::outside_rail_limits(),
+            NoRoute::AllDown => ApiError::rails_down(),
+        })
+    }
+}
+
+/// The number of a rail of the configuration.
+#[must_use]
+pub fn number_of(tenant: &TenantEntry, rail: &RailConfig) -> Option<RailId> {
+    let place = tenant.rails.iter().position(|(name, _)| *name == rail.name)?;
+    u16::try_from(place).ok().map(RailId)
+}
+
+/// What a rail of the configuration takes.
+#[must_use]
+pub fn terms(tenant: &TenantEntry, number: RailId, rail: &RailConfig) -> RailTerms {
+    let mut assets = Vec::new();
+    for line in &rail.assets {
+        let Some(asset) = tenant.asset_named(&line.asset) else { continue };
+        assets.extend(line.kinds.iter().map(|kind| AssetTerms {
+            kind: *kind,
+            asset,
+            least: line.least,
+            most: line.most,
+            fixed: line.fixed,
+            rate: line.rate.0,
+        }));
+    }
+    RailTerms { rail: number, priority: rail.priority, assets }
+}
+
+fn callers(tenant: &TenantEntry, rail: &RailConfig) -> Callers {
+    let (key, secret) = &rail.callback_key;
+    Callers {
+        credentials: Credentials::new(key.clone(), secret),
+        names: Names::of(tenant),
+        window: rail.callback_window,
+    }
+}
+
+fn wanted(body: &Body) -> Result<(TransactionKind, AssetId, Amount), ApiError> {
+    match body {
+        Body::Deposit { asset, amount, .. } | Body::Withdrawal { asset, amount, .. } => {
+            Ok((body.kind(), *asset, *amount))
+        }
+        _ => Err(refused(Reason::WrongTransactionKind)),
     }
 }
 
