@@ -3,7 +3,7 @@
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::Protection;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, WalletLimits};
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Market, Tenant, World};
@@ -53,8 +53,8 @@ pub struct MarketSetup {
     pub max_quantity: Quantity,
     /// The smallest notional in minor units of quote.
     pub min_notional: Amount,
-    /// Fee of the resting side.
-    pub maker_fee: BasisPoints,
+    /// Fee of the resting side, or its rebate.
+    pub maker_fee: FeeRate,
     /// Fee of the incoming side.
     pub taker_fee: BasisPoints,
     /// What it allows.

@@ -20,7 +20,7 @@ use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::{CancelRestriction, Protection};
 use rialto_engine::order::{Instructions, OrderKind, Side};
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::journal::sled::SledOptions;
@@ -71,7 +71,7 @@ fn setup() -> Setup {
             max_price: Price(1_000_000),
             max_quantity: Quantity(1_000_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
             protection: Protection::default(),

@@ -2,7 +2,7 @@
 
 use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup};
 use rialto_engine::market::Step;
-use rialto_engine::units::{Amount, BasisPoints, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Price, Quantity};
 use rialto_engine::wallet::WalletLimits;
 use rialto_persistence::journal::memory::MemoryLog;
 
@@ -36,7 +36,7 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         max_price: Price(1_000_000),
         max_quantity: Quantity(1_000_000_000),
         min_notional: Amount(0),
-        maker_fee: BasisPoints(10),
+        maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: Default::default(),
         protection: Default::default(),

@@ -13,7 +13,7 @@ use rialto_engine::order::{
     Activation, Display, Distance, Instructions, Lifetime, OrderKind, Peg, PegReference, SelfTrade, Side, Trail,
     Trigger,
 };
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList, WalletLimits};
 use rialto_persistence::codec::{decode_record, decode_snapshot, encode_record, write_snapshot};
 use rialto_persistence::record::Record;
@@ -60,7 +60,7 @@ fn records() -> Vec<Record> {
         max_price: Price(1_000_000),
         max_quantity: Quantity(1_000_000_000),
         min_notional: Amount(1),
-        maker_fee: BasisPoints(10),
+        maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: MarketFilters::default(),
     };

@@ -16,7 +16,7 @@ use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::Protection;
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::update::OrderView;
 use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
 use rialto_persistence::codec::decode_record;
@@ -48,7 +48,7 @@ pub fn setup() -> Setup {
             max_price: Price(1_000_000),
             max_quantity: Quantity(1_000_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
             protection: Protection::default(),
