@@ -26,6 +26,7 @@ pub mod orders;
 pub mod params;
 pub mod phases;
 pub mod rate_limits;
+pub mod reconcile;
 pub mod rest;
 pub mod server;
 pub mod streams;
