@@ -27,6 +27,7 @@ pub mod params;
 pub mod phases;
 pub mod rails;
 pub mod rate_limits;
+pub mod reconcile;
 pub mod rest;
 pub mod server;
 pub mod streams;
