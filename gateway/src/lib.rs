@@ -24,6 +24,7 @@ pub mod operator;
 pub mod order_lists;
 pub mod orders;
 pub mod params;
+pub mod payments;
 pub mod phases;
 pub mod rails;
 pub mod rate_limits;
