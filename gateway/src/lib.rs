@@ -28,6 +28,7 @@ pub mod payments;
 pub mod phases;
 pub mod rails;
 pub mod rate_limits;
+pub mod reconcile;
 pub mod rest;
 pub mod server;
 pub mod streams;
