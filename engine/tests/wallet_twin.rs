@@ -258,7 +258,11 @@ impl Exchange {
         let before = self.wallet.snapshot();
         assert_eq!(
             self.wallet.deposit(&id, account, asset, Amount(SUPPLY_MAX.0), time, &mut self.output),
-            if before.external[usize::from(asset.0)].iter().all(|owed| owed.is_zero()) { Ok(()) } else { Err(Reason::SupplyExceeded) }
+            if before.external[usize::from(asset.0)].iter().all(|owed| owed.is_zero()) {
+                Ok(())
+            } else {
+                Err(Reason::SupplyExceeded)
+            }
         );
         if before.external[usize::from(asset.0)].iter().all(|owed| owed.is_zero()) {
             // The very first deposit of an asset may be of all there can be: not in this test.
