@@ -327,8 +327,11 @@ impl Wallet {
             }
         }
         self.check_adjusting(trial.body)?;
-        if case.0 != 0 && self.open_case(case).is_none() {
-            return Err(Reason::UnknownCase);
+        if case.0 != 0 {
+            let case = self.open_case(case).ok_or(Reason::UnknownCase)?;
+            if case.case.asset != asset {
+                return Err(Reason::CurrencyMismatch);
+            }
         }
         self.check_adjusted_supply(trial.body)?;
         // From here on the command cannot fail.
