@@ -157,6 +157,7 @@ impl WalletActor {
                     }
                 }
             }
+            Request::OpenAccount { .. } => self.reject(Reason::UnknownTransaction, envelope, turn),
             Request::Transaction { command, .. } => {
                 // Carried out by the next version of this actor.
                 drop(command);
