@@ -466,6 +466,8 @@ pub struct Transaction {
     /// How much of it was given back or is about to be: refunds of a payment, claw-backs of a
     /// commission.
     pub reversed: Amount,
+    /// How much of a payment's fee went back with its refunds, or is about to.
+    pub fee_back: Amount,
     /// When it was tried.
     pub opened: Nanos,
     /// When something last happened to it.
@@ -479,9 +481,9 @@ pub struct Transaction {
     /// Whether it was driven as often as its policy allows, and waits for an operator. Its timer
     /// goes on all the same.
     pub is_stuck: bool,
-    /// How many events it has had.
+    /// How many events it has had: the sequence of the last one.
     pub events: u32,
-    /// How many of them were taken by whoever must be told.
+    /// How many of them were taken by whoever must be told; all, if nobody must.
     pub acknowledged: u32,
     /// Who has approved it.
     pub approvals: Vec<Label>,

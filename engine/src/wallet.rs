@@ -19,7 +19,7 @@ pub use ledger::{Balance, Cause, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
 pub use snapshot::{OpenOrder, WalletSnapshot};
-pub use transactions::{FeeSetting, KnownTransaction, Movement, MovementStanding, Terms, TransactionsSnapshot};
+pub use transactions::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,8 @@
 //! The wire types are twins of the domain types, converted by hand, so that a change of the engine
 //! cannot change a written byte unnoticed. Every version of both forms is frozen by fixtures; a change
 //! makes a new one beside it: what asks for nothing new is written as ever, what does gets a new
-//! variant, and a snapshot grows at its end. Integers have fixed width and are little endian.
+//! variant, and a snapshot grows at its end. Integers have fixed width and are little
+//! endian, but for those of transactions, which are compact.
 
 mod further;
 mod instructions;
@@ -14,6 +15,7 @@ mod record;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use record::{decode_record, encode_record};
 pub use snapshot::{decode_snapshot, write_snapshot};

@@ -3,7 +3,7 @@
 
 mod snapshot;
 
-pub use snapshot::{FeeSetting, KnownTransaction, Movement, MovementStanding, Terms, TransactionsSnapshot};
+pub use snapshot::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
 use super::{Wallet, WalletOutput};
 use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};

@@ -1,6 +1,6 @@
 //! Transactions as plain data, and back.
 
-use crate::ids::{AccountId, AssetId, RailId, TransactionId};
+use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
 use crate::label::Label;
 use crate::transaction::{
     Case, FeePlan, Policy, Standing, Transaction, TransactionEvent, TransactionKind, TransactionState,
@@ -16,8 +16,11 @@ pub struct TransactionsSnapshot {
     pub live: Vec<Transaction>,
     /// The events that whoever must be told has not taken yet, by their numbers.
     pub untold: Vec<TransactionEvent>,
-    /// Every movement on a rail that was ever told, by fingerprint of rail and reference.
-    pub movements: Vec<Movement>,
+    /// Every movement on a rail that was ever told, by fingerprint of rail and reference, in the
+    /// order in which they were told first.
+    pub movements: Vec<u128>,
+    /// Those of them that may yet be taken back, by fingerprint.
+    pub pending: Vec<PendingMovement>,
     /// The cases that are open, by number.
     pub cases: Vec<Case>,
     /// The last case's number.
@@ -48,9 +51,12 @@ pub struct FeeSetting {
 }
 
 /// What is known of a transaction for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// The row of a live one says how it stands now, and holds terms only if it was forgotten before and
+/// came back to life.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownTransaction {
-    /// Its number.
+    /// Its number: rows have the numbers from 1 without gaps.
     pub number: TransactionId,
     /// The fingerprint of its business id.
     pub id: u128,
@@ -60,17 +66,21 @@ pub struct KnownTransaction {
     pub kind: Option<TransactionKind>,
     /// How it stands.
     pub state: TransactionState,
-    /// What a later command may need of it; `None` where none can.
-    pub terms: Option<Terms>,
+    /// What a later command may need of it when it is forgotten; `None` where none can. Kept of
+    /// every deposit, withdrawal and commission, of a confirmed payment, of a transfer or refund
+    /// that was held and confirmed, and of an id canceled before it was tried for which money came
+    /// or went.
+    pub terms: Option<Box<Terms>>,
 }
 
 /// What may still be needed of a transaction that has ended: a payment can be refunded, a
-/// commission taken back, and a rail may say something late.
+/// commission taken back, a rail may say something late, and a decision may be told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Whose it is: the depositor, the one who withdraws, the payer, the agent.
+    /// Whose it is: the depositor, the one who withdraws, sends or pays, the agent; the merchant of
+    /// a refund.
     pub account: AccountId,
-    /// The merchant of a payment; else the same.
+    /// Who gets it: of a transfer, of a payment, of a refund; else the same.
     pub other: AccountId,
     /// Of what.
     pub asset: AssetId,
@@ -86,36 +96,25 @@ pub struct Terms {
     pub moved: Amount,
     /// How much was given back, or is about to be.
     pub reversed: Amount,
+    /// How much of the fee went back, or is about to.
+    pub fee_back: Amount,
     /// How many events it has had.
     pub events: u32,
 }
 
-/// A movement of money on a rail.
+/// A movement of money on a rail that may yet be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Movement {
+pub struct PendingMovement {
     /// The fingerprint of the rail and the rail's name for it.
     pub reference: u128,
-    /// The transaction it counts for; zero for none.
+    /// The transaction in whose name it was booked; zero for none.
     pub transaction: TransactionId,
+    /// The case that was opened about it; zero for none.
+    pub case: CaseId,
+    /// Of what.
+    pub asset: AssetId,
     /// How much of it counts for the transaction.
     pub counted: Amount,
-    /// How it stands.
-    pub standing: MovementStanding,
-}
-
-/// How a movement on a rail stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum MovementStanding {
-    /// It may yet be taken back.
-    Pending = 0,
-    /// It cannot be taken back.
-    Final = 1,
-    /// It was taken back.
-    Returned = 2,
-}
-
-impl MovementStanding {
-    /// All of them by number.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Final, Self::Returned];
+    /// How much of it is in suspense.
+    pub rest: Amount,
 }
