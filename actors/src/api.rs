@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
+use rialto_engine::transaction::{
+    Case, FeePlan, Policy, Standing, Topic, Transacted, Transaction, TransactionCommand, TransactionEvent,
+    TransactionKind,
+};
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
@@ -33,6 +38,13 @@ pub enum Request {
         /// The last moment at which the wallet may still take it.
         deadline: Nanos,
     },
+    /// Move money, or decide about it. The wallet stamps the command's time itself.
+    Transaction {
+        /// What. The time field may be zero.
+        command: TransactionCommand,
+        /// The last moment at which the wallet may still take it.
+        deadline: Nanos,
+    },
     /// Look something up, behind all that this session has asked before.
     Query(Query),
 }
@@ -42,7 +54,13 @@ impl Request {
     /// money, so that load refuses them last; an operator's commands have room of their own.
     #[must_use]
     pub fn priority(&self) -> Priority {
-        let Self::Command { command, .. } = self else { return Priority::Ordinary };
+        let command = match self {
+            Self::Command { command, .. } => command,
+            Self::Transaction { command: TransactionCommand::Try { .. }, .. } | Self::Query(_) => {
+                return Priority::Ordinary;
+            }
+            Self::Transaction { .. } => return Priority::Reserved,
+        };
         match command {
             Command::Place(_) | Command::Replace { .. } | Command::PlaceList(_) => Priority::Ordinary,
             Command::Cancel(_)
@@ -91,6 +109,42 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
+    /// A transaction by its business id.
+    Transaction {
+        /// Which.
+        id: Label,
+    },
+    /// Transactions that are not over, the oldest first.
+    Transactions {
+        /// Only those that wait for an operator.
+        stuck_only: bool,
+        /// How many at most.
+        limit: usize,
+    },
+    /// The cases that are open, the oldest first.
+    Cases {
+        /// How many at most.
+        limit: usize,
+    },
+    /// What is set for the movement of money.
+    Money,
+}
+
+/// What is set for the movement of money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoneySettings {
+    /// The rails by number, the direct one first: their names, and whether they take new transactions.
+    pub rails: Vec<(Label, bool)>,
+    /// The policies by number of their topic.
+    pub policies: Vec<(Topic, Policy)>,
+    /// The fees that are not zero.
+    pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
+    /// The accounts that are not active.
+    pub standings: Vec<(AccountId, Standing)>,
+    /// Whether somebody outside must be told of every event.
+    pub notifies: bool,
+    /// How many events there have been.
+    pub events: u64,
 }
 
 /// An answer.
@@ -111,6 +165,23 @@ pub enum Reply {
     List(Option<ListView>),
     /// The open lists, the oldest first.
     Lists(Vec<ListView>),
+    /// The command was carried out, or had been before.
+    Transacted {
+        /// What became of it.
+        transacted: Transacted,
+        /// The transaction behind it, if it is about one.
+        transaction: Option<Box<Transaction>>,
+        /// The balances behind it of everybody whose money it moves.
+        balances: Vec<(AccountId, BalanceView)>,
+    },
+    /// The transaction, as far as the wallet knows it.
+    Transaction(Option<Box<Transaction>>),
+    /// The transactions.
+    Transactions(Vec<Transaction>),
+    /// The cases.
+    Cases(Vec<Case>),
+    /// The settings.
+    Money(MoneySettings),
 }
 
 /// What one durable input lets out to users.
@@ -124,6 +195,8 @@ pub struct Release {
     pub updates: Vec<OrderUpdate>,
     /// The lists of the orders in `updates`, as far as they are known: after a restart none is.
     pub lists: Vec<ListNews>,
+    /// What happened to transactions, in order.
+    pub events: Vec<TransactionEvent>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketSpec};
 use rialto_persistence::world::World;
 
@@ -28,6 +29,8 @@ pub struct TenantEntry {
     pub markets: Vec<MarketEntry>,
     /// The names of its accounts by number.
     pub accounts: Vec<String>,
+    /// The names of its rails by number, and whether they were open when it started.
+    pub rails: Vec<(Label, bool)>,
     market_by_symbol: HashMap<String, MarketId>,
     asset_by_name: HashMap<String, AssetId>,
     account_by_name: HashMap<String, AccountId>,
@@ -87,6 +90,7 @@ impl Directory {
                 assets,
                 markets,
                 accounts: tenant.accounts.clone(),
+                rails: (0..).map_while(|number| tenant.wallet.rail(RailId(number))).collect(),
             });
         }
         directory

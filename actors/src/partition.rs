@@ -493,8 +493,15 @@ impl Observer for Leftovers<'_> {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            let release =
-                Release { tenant, answer: None, updates, lists: Vec::new(), stamps: Stamps::default(), permit: None };
+            let release = Release {
+                tenant,
+                answer: None,
+                updates,
+                lists: Vec::new(),
+                events: Vec::new(),
+                stamps: Stamps::default(),
+                permit: None,
+            };
             self.releases.push(Arc::new(release));
         }
     }

@@ -42,6 +42,12 @@ impl UtcOffset {
     pub fn minutes(minutes: i16) -> Option<Self> {
         (minutes.abs() <= 18 * 60).then_some(Self { minutes })
     }
+
+    /// How many minutes it is ahead; below zero for behind.
+    #[must_use]
+    pub const fn minutes_ahead(self) -> i16 {
+        self.minutes
+    }
 }
 
 /// Days of the week, Monday first.

@@ -157,8 +157,17 @@ impl WalletActor {
                     }
                 }
             }
+            Request::Transaction { command, .. } => {
+                // Carried out by the next version of this actor.
+                drop(command);
+                self.reject(Reason::UnknownTransaction, envelope, turn);
+            }
             Request::Query(query) => {
                 let reply = match query {
+                    Query::Transaction { id } => Reply::Transaction(self.wallet.transaction(&id).map(Box::new)),
+                    Query::Transactions { .. } => Reply::Transactions(Vec::new()),
+                    Query::Cases { .. } => Reply::Cases(Vec::new()),
+                    Query::Money => return self.reject(Reason::UnknownTransaction, envelope, turn),
                     Query::Order { account, market, target } => {
                         Reply::Order(self.wallet.order(account, market, target))
                     }
@@ -196,7 +205,15 @@ impl WalletActor {
 
     fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
-        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit }
+        Release {
+            tenant: self.tenant,
+            answer: token.zip(reply),
+            updates,
+            lists: Vec::new(),
+            events: Vec::new(),
+            stamps,
+            permit,
+        }
     }
 
     /// The lists of the orders that owners are told of.

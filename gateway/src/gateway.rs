@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
-use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
 use tokio::sync::watch;
@@ -16,6 +16,7 @@ use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
 use crate::orders::day::DayEnd;
+use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
@@ -35,6 +36,10 @@ pub struct Gateway {
     pub listen_keys: ListenKeys,
     /// What clients have asked in the current intervals.
     pub rate_limits: RateLimiter,
+    /// What was heard last of the rails.
+    pub rails: RailNames,
+    /// Which rails take what.
+    pub routes: Routes,
     /// What was heard last of the markets' phases.
     pub phases: Phases,
     /// How much a connection may cost.
@@ -106,6 +111,8 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
+            rails: RailNames::new(&directory),
+            routes: Routes::new(config, &directory),
             keys: KeyStore::new(&config.keys, &config.operators, &directory),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
             listen_keys: ListenKeys::default(),
@@ -168,6 +175,25 @@ impl Gateway {
     #[must_use]
     pub fn asset(&self, tenant: TenantId, asset: AssetId) -> Option<&AssetEntry> {
         self.directory.tenant(tenant)?.asset(asset)
+    }
+
+    /// The number of an asset by its name.
+    #[must_use]
+    pub fn asset_named(&self, tenant: TenantId, name: &str) -> Option<AssetId> {
+        self.directory.tenant(tenant)?.asset_named(name)
+    }
+
+    /// The account of a user by his name.
+    #[must_use]
+    pub fn account_named(&self, tenant: TenantId, name: &str) -> Option<AccountId> {
+        self.directory.tenant(tenant)?.account_named(name)
+    }
+
+    /// The name of the user whose account it is.
+    #[must_use]
+    pub fn account_name(&self, tenant: TenantId, account: AccountId) -> String {
+        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.get(account.0 as usize));
+        found.cloned().unwrap_or_else(|| account.to_string())
     }
 
     /// Appends an amount of an asset in quotes.
