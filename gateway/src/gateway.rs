@@ -102,7 +102,7 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(exchange: Exchange, config: &Config) -> Self {
-        let directory = Arc::clone(exchange.directory());
+        let directory = exchange.directory();
         let texts = |tenant: &TenantEntry| TenantTexts {
             markets: {
                 let text = |market: &MarketEntry| MarketText::of(&market.definition);
@@ -212,8 +212,8 @@ impl Gateway {
     /// The name of the user whose account it is.
     #[must_use]
     pub fn account_name(&self, tenant: TenantId, account: AccountId) -> String {
-        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.get(account.0 as usize));
-        found.cloned().unwrap_or_else(|| account.to_string())
+        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.name(account));
+        found.map_or_else(|| account.to_string(), |name| name.to_string())
     }
 
     /// Appends an amount of an asset in quotes.
