@@ -15,7 +15,15 @@ mod runner;
 
 use std::collections::BTreeSet;
 
+use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId};
+use rialto_engine::message::CancelRestriction;
+use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
+use rialto_engine::transaction::{Standing, TransactionCommand};
+use rialto_engine::units::{Amount, Nanos, Price, Quantity};
+use rialto_engine::wallet::{
+    Cancel, Command, Contingency, OrderRef, Place, PlaceList, Submitted, Wallet, WalletLimits, WalletOutput,
+};
 use runner::Runner;
 
 const FILES: [(&str, &str); 9] = [
@@ -97,4 +105,64 @@ fn every_reason_that_a_transaction_can_be_refused_for_is_told_somewhere() {
     let untold: Vec<&str> =
         common.into_iter().chain(of_money).map(|reason| reason.name()).filter(|name| !told.contains(name)).collect();
     assert!(untold.is_empty(), "no scenario is refused for {untold:?}");
+}
+
+#[test]
+fn a_frozen_account_places_no_order_in_any_way_and_cancels_in_every_way() {
+    let (account, market, time) = (AccountId(0), MarketId(0), Nanos(1));
+    let mut wallet = Wallet::new(WalletLimits::default());
+    let mut output = WalletOutput::default();
+    wallet.open_asset();
+    wallet.open_asset();
+    wallet.open_market(runner::market());
+    wallet.open_account();
+    wallet.deposit("opening", account, AssetId(1), Amount(100), time, &mut output).expect("it is taken");
+    let place = Place {
+        account,
+        market,
+        client_id: None,
+        side: Side::Buy,
+        kind: OrderKind::Limit,
+        price: Price(2),
+        quantity: Quantity(5),
+        budget: Amount::ZERO,
+        time,
+        instructions: Instructions::default(),
+    };
+    let is_taken = |submitted: &Submitted| matches!(submitted, Submitted::Forwarded { .. });
+    for _ in 0..2 {
+        assert!(is_taken(&wallet.submit(&Command::Place(place.clone()), &mut output)));
+    }
+    for (standing, reason) in
+        [(Standing::Frozen, Reason::AccountFrozen), (Standing::Active, Reason::InsufficientBalance)]
+    {
+        wallet.transact(&TransactionCommand::ChangeStanding { account, standing }, &mut output).expect("it may");
+        let before = wallet.snapshot();
+        // Too much, so that an account in standing is refused as well, but for another reason.
+        let more = Place { quantity: Quantity(100), ..place.clone() };
+        let order = OrderRef { id: Some(OrderId(1)), client_id: None };
+        let cancel = Cancel { account, market, target: order, restriction: CancelRestriction::None, time };
+        let list = PlaceList {
+            client_id: None,
+            contingency: Contingency::OneTriggersOther,
+            places: vec![more.clone(), more.clone()],
+        };
+        for command in [
+            Command::Place(more.clone()),
+            Command::Replace { cancel: cancel.clone(), allow_failure: false, place: more.clone() },
+            Command::Replace { cancel: cancel.clone(), allow_failure: true, place: more },
+            Command::PlaceList(list),
+        ] {
+            assert_eq!(wallet.submit(&command, &mut output), Submitted::Rejected(reason), "{command:?}");
+        }
+        assert_eq!(wallet.snapshot(), before);
+        for command in [
+            Command::Cancel(cancel),
+            Command::CancelAll { account, market, time },
+            Command::CancelMany { account: Some(account), market, side: None, tag: None, time },
+            Command::Reduce { account, market, target: order, quantity: Quantity(4), time },
+        ] {
+            assert!(is_taken(&wallet.submit(&command, &mut output)), "{command:?}");
+        }
+    }
 }

@@ -75,26 +75,31 @@ fn kind(text: &str) -> TransactionKind {
     TransactionKind::ALL.into_iter().find(|kind| kind.name() == text).unwrap_or_else(|| panic!("kind {text:?}"))
 }
 
+/// A market of the first asset against the second.
+pub fn market() -> MarketSpec {
+    let one = Step { mantissa: 1, scale: 0 };
+    MarketSpec::open(&MarketDefinition {
+        base: AssetId(0),
+        base_scale: 0,
+        quote: AssetId(1),
+        quote_scale: 0,
+        tick: one,
+        lot: one,
+        max_price: Price(1_000),
+        max_quantity: Quantity(1_000),
+        min_notional: Amount(0),
+        maker_fee: BasisPoints(0),
+        taker_fee: BasisPoints(0),
+        filters: MarketFilters::default(),
+    })
+    .expect("it is a market")
+}
+
 impl Runner {
     pub fn new(restores: bool) -> Self {
         let mut wallet = Wallet::new(WalletLimits::default());
         ASSETS.iter().for_each(|_| wallet.open_asset());
-        let one = Step { mantissa: 1, scale: 0 };
-        let spec = MarketSpec::open(&MarketDefinition {
-            base: AssetId(0),
-            base_scale: 0,
-            quote: AssetId(1),
-            quote_scale: 0,
-            tick: one,
-            lot: one,
-            max_price: Price(1_000),
-            max_quantity: Quantity(1_000),
-            min_notional: Amount(0),
-            maker_fee: BasisPoints(0),
-            taker_fee: BasisPoints(0),
-            filters: MarketFilters::default(),
-        })
-        .expect("it is a market");
+        let spec = market();
         wallet.open_market(spec);
         Self {
             wallet,
