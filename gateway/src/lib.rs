@@ -14,6 +14,7 @@ pub mod decimal;
 pub mod demo;
 pub mod error;
 pub mod exchange_info;
+pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod gateway;

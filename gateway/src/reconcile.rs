@@ -5,5 +5,6 @@
 //! of a rail ([`statement`]) against what the ledger says that it has moved.
 
 pub mod day;
+pub mod ledger;
 pub mod matching;
 pub mod statement;
