@@ -132,7 +132,7 @@ pub enum Reason {
     FeeOutOfRange = 61,
     /// The name is in use.
     NameTaken = 62,
-    /// The transaction is in another asset.
+    /// The case is about another asset.
     CurrencyMismatch = 63,
 }
 

@@ -200,7 +200,6 @@ impl Body {
 /// What is asked of a wallet beside trading. Every one is carried out whole, or refused and changes
 /// nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are tries, which must not allocate on their way")]
 pub enum TransactionCommand {
     /// Begins a transaction.
     Try {
@@ -544,6 +543,24 @@ pub enum Happening {
 }
 
 impl Happening {
+    /// Its number, which wallets take into their digests.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        match self {
+            Self::Opened => 0,
+            Self::Sent => 1,
+            Self::Accepted => 2,
+            Self::Moved { .. } => 3,
+            Self::Closing => 4,
+            Self::Confirmed => 5,
+            Self::Canceled => 6,
+            Self::Rerouted => 7,
+            Self::Approved { .. } => 8,
+            Self::Stuck => 9,
+            Self::Reversed => 10,
+        }
+    }
+
     /// A short name for logs and reports.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -218,6 +218,7 @@ impl Wallet {
             let same = before.account == account && before.asset == asset && before.amount == amount;
             return if same { Ok(()) } else { Err(Reason::IdempotencyConflict) };
         }
+        self.check_enter(account)?;
         if amount.0 > SUPPLY_MAX.0 - self.ledger.supply(asset).0 {
             return Err(Reason::SupplyExceeded);
         }

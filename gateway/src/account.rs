@@ -167,26 +167,6 @@ impl<'a> Inquiry<'a> {
         Ok(out)
     }
 
-    /// Everything about every coin: `GET sapi/v1/capital/config/getall`. There are no networks to
-    /// deposit from or withdraw to.
-    ///
-    /// # Errors
-    /// -1008 or the unknown outcome.
-    pub async fn coins(&self) -> Result<Vec<u8>, ApiError> {
-        let release = self.ask(Query::Balances { account: self.identity.account }).await?;
-        let mut out = Vec::with_capacity(1_024);
-        json::array(&mut out, balances(&release)?, |out, balance| {
-            out.extend_from_slice(b"{\"coin\":");
-            self.gateway().asset_name(out, self.identity.tenant, balance.asset);
-            out.extend_from_slice(b",\"name\":");
-            self.write_balance(out, balance);
-            out.extend_from_slice(
-                br#","freeze":"0","withdrawing":"0","ipoing":"0","ipoable":"0","storage":"0","isLegalMoney":false,"trading":true,"depositAllEnable":false,"withdrawAllEnable":false,"networkList":[]}"#,
-            );
-        });
-        Ok(out)
-    }
-
     /// The fees of markets: `GET sapi/v1/asset/tradeFee`.
     ///
     /// # Errors

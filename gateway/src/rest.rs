@@ -7,6 +7,7 @@
 use std::cell::{Cell, OnceCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -27,11 +28,13 @@ use crate::error::ApiError;
 use crate::exchange_info;
 use crate::gateway::Gateway;
 use crate::json::TimeUnit;
-use crate::keys::{ApiKey, Identity};
+use crate::keys::{ApiKey, Identity, Operator};
 use crate::market_api::{self, MarketMethod};
 use crate::operator::{self, OperatorCall};
 use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
+use crate::payments::capital::{self, CapitalCall};
+use crate::payments::{self, PaymentCall, callback};
 use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::limit::Usage;
@@ -107,6 +110,9 @@ async fn route(
     }
     refuse_binary_encoding(request)?;
     let body = read_body(payload).await?;
+    if let Some(path) = path.strip_prefix(callback::PREFIX) {
+        return call_back(worker, request, path, &body, now).await;
+    }
     let body = std::str::from_utf8(&body).map_err(|_| ApiError::illegal_characters("body", "UTF-8"))?;
     let call = Call {
         worker,
@@ -126,6 +132,23 @@ async fn route(
     };
     let result = result.inspect_err(|error| budget.refused(weight, error, now))?;
     Ok(json_response(StatusCode::OK, result))
+}
+
+/// What a rail says by itself. It signs in its own way, and stands outside of the limits of clients.
+async fn call_back(
+    worker: &Rc<Worker>,
+    request: &HttpRequest,
+    path: &str,
+    body: &[u8],
+    now: Nanos,
+) -> Result<HttpResponse, ApiError> {
+    if request.method() != Method::POST {
+        return Err(ApiError::wrong_http_method());
+    }
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let taken = callback::take(worker, path, target, header, body, now).await?;
+    Ok(json_response(StatusCode::OK, taken))
 }
 
 /// A REST request.
@@ -203,12 +226,17 @@ impl Call<'_> {
         if let Some(path) = path.strip_prefix(operator::PREFIX) {
             return self.operate(path).await;
         }
+        if let Some(path) = path.strip_prefix(payments::PREFIX) {
+            return self.pay(path).await;
+        }
+        if let Some(path) = path.strip_prefix(capital::PREFIX) {
+            return self.capital(path).await;
+        }
         if self.request.method() != Method::GET {
             return Err(ApiError::no_such_path());
         }
         match path {
             "/sapi/v1/system/status" => Ok(br#"{"status":0,"msg":"normal"}"#.to_vec()),
-            "/sapi/v1/capital/config/getall" => self.inquiry()?.coins().await,
             "/sapi/v1/margin/allPairs" | "/sapi/v1/margin/isolated/allPairs" => Ok(b"[]".to_vec()),
             "/sapi/v1/asset/tradeFee" => self.inquiry()?.trade_fees(),
             "/fapi/v1/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(br#"{"symbols":[]}"#.to_vec()),
@@ -246,12 +274,28 @@ impl Call<'_> {
     }
 
     async fn operate(&self, path: &str) -> Result<Vec<u8>, ApiError> {
-        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
-        let key = api_key(self.request);
-        let checked = auth::check_operator(keys, key, self.tenant, query, self.body, &self.params, self.now);
-        let (operator, deadline) = checked?;
+        let (operator, deadline) = self.signed_by_operator()?;
         let (worker, params, unit) = (self.worker, &self.params, self.unit);
-        OperatorCall { worker, operator, params, unit, deadline }.answer(self.request.method(), path).await
+        OperatorCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
+    }
+
+    async fn pay(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let (operator, deadline) = self.signed_by_operator()?;
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        PaymentCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
+    }
+
+    async fn capital(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let Signed { identity, deadline } = self.signed()?;
+        let may_withdraw = self.key()?.may_withdraw;
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        let call = CapitalCall { worker, identity, may_withdraw, params, unit, deadline, now: self.now };
+        call.answer(self.request.method(), path).await
+    }
+
+    fn signed_by_operator(&self) -> Result<(Arc<Operator>, Nanos), ApiError> {
+        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
+        auth::check_operator(keys, api_key(self.request), self.tenant, query, self.body, &self.params, self.now)
     }
 
     /// Listen keys need the API key and no signature.
@@ -259,7 +303,7 @@ impl Call<'_> {
         let key = self.key()?;
         let listen_keys = &self.worker.gateway.listen_keys;
         match *self.request.method() {
-            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(key, self.now)).into_bytes()),
+            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(&key, self.now)).into_bytes()),
             Method::PUT => {
                 listen_keys.keep(self.params.required("listenKey")?, key.identity)?;
                 Ok(b"{}".to_vec())
@@ -279,7 +323,7 @@ impl Call<'_> {
         self.worker.gateway.tenancy.public(self.tenant.or_else(shown))
     }
 
-    fn key(&self) -> Result<&ApiKey, ApiError> {
+    fn key(&self) -> Result<Arc<ApiKey>, ApiError> {
         auth::find_key(&self.worker.gateway.keys, api_key(self.request), self.tenant)
     }
 

@@ -1,6 +1,7 @@
 //! Rialto persistence.
 
 pub mod audit;
+pub mod chain;
 pub mod codec;
 pub mod frame;
 pub mod journal;

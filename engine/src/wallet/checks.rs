@@ -61,6 +61,7 @@ impl Wallet {
     /// The checks of an order, and what it will hold and be bounded by.
     pub(super) fn check_place(&self, place: &Place, beside: &Beside) -> Result<Funding, Reason> {
         self.check_place_of(place.account, place.market)?;
+        self.check_leave(place.account)?;
         let market = &self.markets[usize::from(place.market.0)];
         let spec = &market.spec;
         let filters = &spec.filters;

@@ -3,7 +3,7 @@
 use super::ledger::{Balance, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
-use super::transactions::{Transactions, TransactionsSnapshot};
+use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
@@ -93,10 +93,14 @@ impl Wallet {
     /// The wallet as plain data. Market definitions and limits are the directory's.
     #[must_use]
     pub fn snapshot(&self) -> WalletSnapshot {
-        WalletSnapshot { orders: self.sorted_orders().collect(), ..self.summary() }
+        let mut snapshot = WalletSnapshot { orders: self.sorted_orders().collect(), ..self.summary() };
+        snapshot.transactions.known = self.known_transactions().collect();
+        snapshot.transactions.movements = self.movements().collect();
+        snapshot
     }
 
-    /// The snapshot without its orders, for those who write them one by one.
+    /// The snapshot without its orders, without its known transactions and without its movements on
+    /// rails, for those who write them one by one.
     #[must_use]
     pub fn summary(&self) -> WalletSnapshot {
         WalletSnapshot {
@@ -114,8 +118,18 @@ impl Wallet {
             last_order: self.last_order,
             entries: self.ledger.entries(),
             digest: self.ledger.digest().0,
-            transactions: self.transactions.snapshot(),
+            transactions: self.transactions.summary(),
         }
+    }
+
+    /// What is known of every transaction, by number. There are [`Wallet::transactions`].
+    pub fn known_transactions(&self) -> impl Iterator<Item = KnownTransaction> + '_ {
+        self.transactions.known()
+    }
+
+    /// The fingerprints of all movements on rails that were told, in the order in which they were.
+    pub fn movements(&self) -> impl Iterator<Item = u128> + '_ {
+        self.transactions.movements()
     }
 
     /// Every open order in the order of its number.

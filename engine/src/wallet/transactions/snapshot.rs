@@ -1,5 +1,9 @@
 //! Transactions as plain data, and back.
 
+use std::collections::VecDeque;
+
+use super::known::{Keyed, Known};
+use super::{Live, Transactions, settings};
 use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
 use crate::label::Label;
 use crate::transaction::{
@@ -77,12 +81,12 @@ pub struct KnownTransaction {
 /// commission taken back, a rail may say something late, and a decision may be told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Whose it is: the depositor, the one who withdraws, sends or pays, the agent; the merchant of
-    /// a refund.
+    /// Whose it is: the depositor, the one who withdraws, sends or pays, the agent. Zero of a refund,
+    /// whose payment knows, and of an id canceled before it was tried.
     pub account: AccountId,
-    /// Who gets it: of a transfer, of a payment, of a refund; else the same.
+    /// Who gets it, of a transfer or payment; else the same.
     pub other: AccountId,
-    /// Of what.
+    /// Of what; zero where the account is.
     pub asset: AssetId,
     /// Over which rail.
     pub rail: RailId,
@@ -117,4 +121,107 @@ pub struct PendingMovement {
     pub counted: Amount,
     /// How much of it is in suspense.
     pub rest: Amount,
+}
+
+impl Transactions {
+    /// All but what is known for ever, which is too much to be in memory twice: its movements and rows
+    /// are read one by one.
+    pub fn summary(&self) -> TransactionsSnapshot {
+        let kinds = settings::FEE_KINDS.into_iter().enumerate();
+        let fees = self.fees.iter().enumerate().flat_map(|(asset, plans)| {
+            let asset = AssetId(u16::try_from(asset).unwrap_or(u16::MAX));
+            kinds.clone().map(move |(place, kind)| FeeSetting { kind, asset, plan: plans[place] })
+        });
+        let mut fees: Vec<FeeSetting> = fees.filter(|fee| fee.plan != FeePlan::default()).collect();
+        fees.sort_by_key(|fee| (fee.kind, fee.asset));
+        let mut untold: Vec<TransactionEvent> =
+            self.live.values().flat_map(|live| live.untold.iter().cloned()).collect();
+        untold.sort_by_key(|event| event.number);
+        let has_own_policies = self.policies != super::Policies::default();
+        TransactionsSnapshot {
+            known: Vec::new(),
+            live: self.live.values().map(|live| live.transaction.clone()).collect(),
+            untold,
+            movements: Vec::new(),
+            pending: self.pending.values().copied().collect(),
+            cases: self.cases.values().copied().collect(),
+            last_case: self.last_case,
+            last_event: self.last_event,
+            rails: self.rails.clone(),
+            policies: if has_own_policies { self.policies.0.to_vec() } else { Vec::new() },
+            fees,
+            standings: self.standings.clone(),
+            notifies: self.notifies,
+        }
+    }
+
+    /// What is known of every transaction, by number.
+    pub fn known(&self) -> impl Iterator<Item = KnownTransaction> + '_ {
+        self.known.iter().zip(1..).map(|(known, number)| {
+            let number = TransactionId(number);
+            KnownTransaction {
+                number,
+                id: known.key(),
+                body: known.body,
+                kind: known.kind(),
+                state: known.state(),
+                terms: self.terms(number).map(|terms| Box::new(*terms)),
+            }
+        })
+    }
+
+    /// The fingerprints of all movements that were told.
+    pub fn movements(&self) -> impl Iterator<Item = u128> + '_ {
+        self.movements.iter().copied()
+    }
+
+    pub fn restore(snapshot: &TransactionsSnapshot) -> Self {
+        let mut transactions = Self::default();
+        for row in &snapshot.known {
+            let mut known = Known::new(row.id, row.body, row.kind, row.state);
+            if let Some(terms) = &row.terms {
+                known.terms = transactions.push_terms(**terms);
+            }
+            let number = transactions.known.push(known);
+            debug_assert_eq!(number, row.number);
+        }
+        snapshot.movements.iter().for_each(|movement| {
+            transactions.movements.push(*movement);
+        });
+        for transaction in &snapshot.live {
+            let live = Live { transaction: transaction.clone(), pending: 0, untold: VecDeque::new() };
+            transactions.timers.insert((transaction.due, transaction.number));
+            transactions.live.insert(transaction.number, Box::new(live));
+        }
+        for event in &snapshot.untold {
+            if let Some(live) = transactions.live.get_mut(&event.transaction.number) {
+                live.untold.push_back(event.clone());
+            }
+        }
+        for movement in &snapshot.pending {
+            if let Some(live) = transactions.live.get_mut(&movement.transaction) {
+                live.pending += u32::from(!movement.counted.is_zero());
+            }
+            transactions.pending.insert(movement.reference, *movement);
+        }
+        transactions.cases = snapshot.cases.iter().map(|case| (case.id, *case)).collect();
+        transactions.last_case = snapshot.last_case;
+        transactions.last_event = snapshot.last_event;
+        transactions.rails.clone_from(&snapshot.rails);
+        for (policy, saved) in transactions.policies.0.iter_mut().zip(&snapshot.policies) {
+            *policy = *saved;
+        }
+        for FeeSetting { kind, asset, plan } in &snapshot.fees {
+            let asset = usize::from(asset.0);
+            if transactions.fees.len() <= asset {
+                transactions.fees.resize(asset + 1, [FeePlan::default(); 2]);
+            }
+            if let Some(place) = settings::fee_place(*kind) {
+                transactions.fees[asset][place] = *plan;
+            }
+        }
+        transactions.standings.clone_from(&snapshot.standings);
+        transactions.notifies = snapshot.notifies;
+        transactions
+    }
 }
