@@ -63,7 +63,7 @@ impl Encode for WireState<'_> {
         (Small::from(it.events), Small::from(it.acknowledged)).encode(encoder)?;
         if more {
             let timers = (Small(it.until.0), Small(it.due.0), Small::from(it.attempts));
-            (WireAmount(it.moved), WireAmount(it.reversed), timers).encode(encoder)?;
+            (WireAmount(it.moved), WireAmount(it.reversed), WireAmount(it.fee_back), timers).encode(encoder)?;
             Small(it.approvals.len() as u64).encode(encoder)?;
             it.approvals.iter().try_for_each(|operator| WireLabel(*operator).encode(encoder))?;
         }
@@ -72,8 +72,9 @@ impl Encode for WireState<'_> {
 }
 
 fn has_more(it: &Transaction) -> bool {
-    let (at_rest, unmoved) = (it.until.is_zero() && it.due.is_zero(), it.moved.is_zero() && it.reversed.is_zero());
-    !at_rest || !unmoved || it.attempts > 0 || !it.approvals.is_empty()
+    let at_rest = it.until.is_zero() && it.due.is_zero() && it.attempts == 0;
+    let unmoved = it.moved.is_zero() && it.reversed.is_zero() && it.fee_back.is_zero();
+    !at_rest || !unmoved || !it.approvals.is_empty()
 }
 
 impl<Context> Decode<Context> for WireStateRead {
@@ -96,6 +97,7 @@ impl<Context> Decode<Context> for WireStateRead {
             moved: Amount::ZERO,
             posted,
             reversed: Amount::ZERO,
+            fee_back: Amount::ZERO,
             opened,
             changed,
             until: Nanos::ZERO,
@@ -107,7 +109,7 @@ impl<Context> Decode<Context> for WireStateRead {
             approvals: Vec::new(),
         };
         if which & MORE != 0 {
-            (it.moved, it.reversed) = (amount(decoder)?, amount(decoder)?);
+            (it.moved, it.reversed, it.fee_back) = (amount(decoder)?, amount(decoder)?, amount(decoder)?);
             (it.until, it.due) = (Nanos(number(decoder)?), Nanos(number(decoder)?));
             it.attempts = narrow(decoder)?;
             for _ in 0..number(decoder)? {
@@ -120,6 +122,8 @@ impl<Context> Decode<Context> for WireStateRead {
         Ok(Self(it))
     }
 }
+
+bincode::impl_borrow_decode!(WireStateRead);
 
 /// An event without its number and time, which whatever is around it tells.
 pub(super) struct WireEventState<'a>(pub(super) &'a TransactionEvent);
@@ -195,6 +199,8 @@ impl<Context> Decode<Context> for WireEventRead {
     }
 }
 
+bincode::impl_borrow_decode!(WireEventRead);
+
 /// A case.
 pub(super) struct WireCase(pub(super) Case);
 
@@ -218,6 +224,8 @@ impl<Context> Decode<Context> for WireCase {
         }))
     }
 }
+
+bincode::impl_borrow_decode!(WireCase);
 
 /// Appends an event without its number and time.
 pub fn encode_event(event: &TransactionEvent, buffer: &mut Vec<u8>) {
