@@ -141,7 +141,7 @@ fn sums(
             *sums.entry((of, AccountKind::of(account))).or_default() +=
                 store.balance_at(tenant, account, of, Some(time))?;
         }
-        Ok(())
+        Ok::<(), ReadStoreError>(())
     })?;
     Ok(sums)
 }

@@ -20,7 +20,7 @@ use super::{AccountingCall, begin, entry, events};
 use crate::error::{ApiError, Asked};
 use crate::json;
 use crate::orders::report::write_order;
-use crate::payments::view::{View, key, number, word};
+use crate::payments::view::{key, number, word};
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 1_000;
