@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{
@@ -29,7 +29,6 @@ pub struct ReplyToken {
 
 /// What the edge asks of a tenant's wallet. Requests of one session are answered in order.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands, which must not allocate on their way")]
 pub enum Request {
     /// Change something. The wallet stamps the command's times itself.
     Command {
@@ -38,12 +37,18 @@ pub enum Request {
         /// The last moment at which the wallet may still take it.
         deadline: Nanos,
     },
-    /// Move money, or decide about it. The wallet stamps the command's time itself.
+    /// Begin, decide or drive a transaction, or change what decides about them. The wallet stamps the
+    /// command's times itself.
     Transaction {
         /// What. The time field may be zero.
         command: TransactionCommand,
         /// The last moment at which the wallet may still take it.
         deadline: Nanos,
+    },
+    /// Open an account for a user, or tell the account that he has already.
+    OpenAccount {
+        /// The user's name, unique in the tenant.
+        name: Label,
     },
     /// Look something up, behind all that this session has asked before.
     Query(Query),
@@ -56,10 +61,9 @@ impl Request {
     pub fn priority(&self) -> Priority {
         let command = match self {
             Self::Command { command, .. } => command,
-            Self::Transaction { command: TransactionCommand::Try { .. }, .. } | Self::Query(_) => {
-                return Priority::Ordinary;
-            }
-            Self::Transaction { .. } => return Priority::Reserved,
+            Self::Transaction { command, .. } => return priority_of(command),
+            Self::OpenAccount { .. } => return Priority::Operator,
+            Self::Query(_) => return Priority::Ordinary,
         };
         match command {
             Command::Place(_) | Command::Replace { .. } | Command::PlaceList(_) => Priority::Ordinary,
@@ -70,6 +74,29 @@ impl Request {
             | Command::Reduce { .. } => Priority::Reserved,
             Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
         }
+    }
+}
+
+/// What begins is refused first when much is under way. What was begun must come to its end: money is held
+/// for it.
+fn priority_of(command: &TransactionCommand) -> Priority {
+    match command {
+        TransactionCommand::Try { .. } => Priority::Ordinary,
+        TransactionCommand::Confirm { .. }
+        | TransactionCommand::Cancel { .. }
+        | TransactionCommand::Report { .. }
+        | TransactionCommand::Drive { .. }
+        | TransactionCommand::Acknowledge { .. } => Priority::Reserved,
+        TransactionCommand::Reroute { .. }
+        | TransactionCommand::Approve { .. }
+        | TransactionCommand::OpenCase { .. }
+        | TransactionCommand::CloseCase { .. }
+        | TransactionCommand::OpenRail { .. }
+        | TransactionCommand::ChangeRail { .. }
+        | TransactionCommand::ChangePolicy { .. }
+        | TransactionCommand::ChangeFee { .. }
+        | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeNotification { .. } => Priority::Operator,
     }
 }
 
@@ -109,12 +136,12 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
-    /// A transaction by its business id.
+    /// A transaction by its business id. Of one that ended long ago the read store knows more.
     Transaction {
         /// Which.
         id: Label,
     },
-    /// Transactions that are not over, the oldest first.
+    /// The transactions that have a timer, the oldest first.
     Transactions {
         /// Only those that wait for an operator.
         stuck_only: bool,
@@ -126,30 +153,12 @@ pub enum Query {
         /// How many at most.
         limit: usize,
     },
-    /// What is set for the movement of money.
+    /// What decides about transactions.
     Money,
-}
-
-/// What is set for the movement of money.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MoneySettings {
-    /// The rails by number, the direct one first: their names, and whether they take new transactions.
-    pub rails: Vec<(Label, bool)>,
-    /// The policies by number of their topic.
-    pub policies: Vec<(Topic, Policy)>,
-    /// The fees that are not zero.
-    pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
-    /// The accounts that are not active.
-    pub standings: Vec<(AccountId, Standing)>,
-    /// Whether somebody outside must be told of every event.
-    pub notifies: bool,
-    /// How many events there have been.
-    pub events: u64,
 }
 
 /// An answer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made where it stays, one for a request")]
 pub enum Reply {
     /// The command was carried out; the states of the orders stand in the release's updates.
     Settled(Settled),
@@ -165,23 +174,66 @@ pub enum Reply {
     List(Option<ListView>),
     /// The open lists, the oldest first.
     Lists(Vec<ListView>),
-    /// The command was carried out, or had been before.
+    /// A command that concerns transactions was carried out, or had been before.
     Transacted {
         /// What became of it.
         transacted: Transacted,
-        /// The transaction behind it, if it is about one.
+        /// The transaction behind it, where there is one.
         transaction: Option<Box<Transaction>>,
-        /// The balances behind it of everybody whose money it moves.
+        /// What the users whose money it moved have behind it.
         balances: Vec<(AccountId, BalanceView)>,
     },
-    /// The transaction, as far as the wallet knows it.
+    /// The user has this account.
+    AccountOpened {
+        /// Which.
+        account: AccountId,
+        /// Whether it is a new one.
+        is_new: bool,
+    },
+    /// The transaction, if there is one.
     Transaction(Option<Box<Transaction>>),
-    /// The transactions.
+    /// Transactions by number.
     Transactions(Vec<Transaction>),
-    /// The cases.
+    /// Cases by number.
     Cases(Vec<Case>),
-    /// The settings.
-    Money(MoneySettings),
+    /// What decides about transactions.
+    Money(Box<MoneySettings>),
+}
+
+/// What decides about the transactions of a tenant, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoneySettings {
+    /// The rails by number, the direct one first.
+    pub rails: Vec<RailView>,
+    /// The policies by topic.
+    pub policies: Vec<(Topic, Policy)>,
+    /// What withdrawals and payments cost, by asset, where they cost anything.
+    pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
+    /// The accounts that may not do everything.
+    pub standings: Vec<(AccountId, Standing)>,
+    /// Whether somebody outside must be told of every event.
+    pub notifies: bool,
+    /// How many transactions have a timer.
+    pub live: usize,
+    /// How many of them can still change.
+    pub pending: usize,
+    /// How many of them wait for an operator.
+    pub stuck: usize,
+    /// How many cases are open.
+    pub cases: usize,
+    /// How many events there have been.
+    pub events: u64,
+}
+
+/// A rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RailView {
+    /// Its number.
+    pub rail: RailId,
+    /// Its name.
+    pub name: Label,
+    /// Whether it takes new transactions.
+    pub is_open: bool,
 }
 
 /// What one durable input lets out to users.

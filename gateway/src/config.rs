@@ -9,7 +9,7 @@ mod timetable;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
 use rialto_actors::schedule::UtcOffset;
@@ -66,8 +66,6 @@ pub struct Config {
     pub shadows: HashSet<String>,
     /// What the secrets of keys that are made at run time come from.
     pub master_secret: Option<Secret>,
-    /// Where everything is kept, if anywhere: said by whoever starts the server, not by the file.
-    pub data: Option<PathBuf>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -255,7 +253,6 @@ impl Config {
             money: Vec::new(),
             shadows: HashSet::new(),
             master_secret: file.master_secret.filter(|secret| !secret.is_empty()),
-            data: None,
             server: file.server,
         };
         config.check_server()?;
@@ -353,8 +350,11 @@ impl Config {
             policies: tenant.policies,
             fee_plans: tenant.fee_plans,
         };
-        self.money.push((name.clone(), tables.checked(&assets, &place)?));
-        if tenant.shadow {
+        let config = tables.checked(&assets, &place)?;
+        let money = config.setup();
+        self.money.push((name.clone(), config));
+        let is_shadow = tenant.shadow;
+        if is_shadow {
             self.shadows.insert(name.clone());
         }
         let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
@@ -382,7 +382,7 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset });
+        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset, money, is_shadow });
         Ok(())
     }
 
@@ -481,7 +481,7 @@ fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>,
 }
 
 /// A name that fits into a path and a label.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }

@@ -1,6 +1,7 @@
 //! What all workers share: the exchange, who may sign, which names lead to which tenant, and how
 //! the numbers of every market are written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
@@ -16,6 +17,8 @@ use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
+use crate::keys::made::MadeKeys;
+use crate::operator::audit::Audit;
 use crate::orders::day::DayEnd;
 use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
@@ -31,6 +34,10 @@ pub struct Gateway {
     pub directory: Arc<Directory>,
     /// Who may sign.
     pub keys: KeyStore,
+    /// The keys that were made at run time.
+    pub made_keys: MadeKeys,
+    /// What operators have asked for.
+    pub audit: Audit,
     /// Which names lead to which tenant.
     pub tenancy: Tenancy,
     /// The keys of user data streams.
@@ -98,7 +105,7 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(exchange: Exchange, config: &Config) -> Self {
-        let directory = Arc::clone(exchange.directory());
+        let directory = exchange.directory();
         let texts = |tenant: &TenantEntry| TenantTexts {
             markets: {
                 let text = |market: &MarketEntry| MarketText::of(&market.definition);
@@ -118,6 +125,8 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
+            made_keys: MadeKeys::new(config.master_secret.as_ref()),
+            audit: Audit::default(),
             rails: RailNames::new(&directory),
             routes: Routes::new(config, &directory),
             keys: KeyStore::new(&config.keys, &config.operators, &directory),
@@ -137,6 +146,17 @@ impl Gateway {
             directory,
             exchange,
         }
+    }
+
+    /// Keeps the audit trail and the keys that are made in a data directory, and takes in those that are
+    /// there.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the trail was changed.
+    pub fn keep_in(mut self, data: &Path) -> Result<Self, String> {
+        self.audit = Audit::open(data)?;
+        self.made_keys.open(data, &self.keys, &self.directory)?;
+        Ok(self)
     }
 
     /// A tenant that was addressed, so that it is there.
@@ -205,8 +225,8 @@ impl Gateway {
     /// The name of the user whose account it is.
     #[must_use]
     pub fn account_name(&self, tenant: TenantId, account: AccountId) -> String {
-        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.get(account.0 as usize));
-        found.cloned().unwrap_or_else(|| account.to_string())
+        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.name(account));
+        found.map_or_else(|| account.to_string(), |name| name.to_string())
     }
 
     /// Appends an amount of an asset in quotes.

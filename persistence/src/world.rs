@@ -242,14 +242,9 @@ impl World {
                 observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
             }
             Record::Transaction { tenant: id, command, digest } => {
-                let tenant = self.tenant_mut(*id)?;
-                let transacted = tenant.wallet.transact(command, &mut scratch.wallet);
-                transacted.map_err(|reason| ReplayError::Refused { position, reason })?;
-                if tenant.wallet.digest().0 != *digest {
+                if self.carry_out(*id, command, scratch, observer)? != *digest {
                     return Err(ReplayError::Diverged { position });
                 }
-                observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
-                observer.transacted(*id, command, &scratch.wallet);
             }
             Record::BookReceived { tenant, market, through, digest } => {
                 let state = self.market_mut(*tenant, *market)?;
@@ -319,6 +314,42 @@ impl World {
             }
         }
         None
+    }
+
+    /// Carries a command of a transaction out, as its wallet does live, and gives its record: the next one.
+    ///
+    /// # Errors
+    /// If the tenant is not open, or the command is refused. The state is then unusable.
+    pub fn transact(
+        &mut self,
+        tenant: TenantId,
+        command: TransactionCommand,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Result<Record, ReplayError> {
+        self.position += 1;
+        observer.begins(self.position);
+        scratch.wallet.clear();
+        let digest = self.carry_out(tenant, &command, scratch, observer)?;
+        Ok(Record::Transaction { tenant, command, digest })
+    }
+
+    /// Gives the digest behind it.
+    fn carry_out(
+        &mut self,
+        id: TenantId,
+        command: &TransactionCommand,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Result<u64, ReplayError> {
+        let position = self.position;
+        let tenant = self.tenant_mut(id)?;
+        let transacted = tenant.wallet.transact(command, &mut scratch.wallet);
+        transacted.map_err(|reason| ReplayError::Refused { position, reason })?;
+        let digest = tenant.wallet.digest().0;
+        observer.posted(id, &scratch.wallet.updates, &scratch.wallet.entries, None);
+        observer.transacted(id, command, &scratch.wallet);
+        Ok(digest)
     }
 
     /// Whether messages are under way that nobody has taken yet.

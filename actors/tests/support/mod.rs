@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rialto_actors::api::{Query, Refused, Release, Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
+use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
 use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
@@ -56,6 +56,8 @@ pub fn setup() -> Setup {
         }],
         users: vec![user("alice"), user("bob")],
         utc_offset: UtcOffset::default(),
+        money: MoneySetup::default(),
+        is_shadow: false,
     };
     Setup { tenants: vec![tenant("acme"), tenant("globex")] }
 }
