@@ -29,7 +29,6 @@ pub struct ReplyToken {
 
 /// What the edge asks of a tenant's wallet. Requests of one session are answered in order.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands, which must not allocate on their way")]
 pub enum Request {
     /// Change something. The wallet stamps the command's times itself.
     Command {
@@ -160,7 +159,6 @@ pub enum Query {
 
 /// An answer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made where it stays, one for a request")]
 pub enum Reply {
     /// The command was carried out; the states of the orders stand in the release's updates.
     Settled(Settled),

@@ -15,6 +15,7 @@ pub mod feed;
 pub mod follower;
 pub mod market_data;
 pub mod metrics;
+pub mod outlets;
 pub mod partition;
 pub mod permits;
 pub mod rails;

@@ -198,8 +198,9 @@ impl Scheduler {
     #[must_use]
     pub fn of(exchange: &Exchange, setup: &Setup) -> Option<Self> {
         let mut markets = Vec::new();
+        let directory = exchange.directory();
         for tenant in &setup.tenants {
-            let Some(entry) = exchange.directory().tenant_named(&tenant.name) else { continue };
+            let Some(entry) = directory.tenant_named(&tenant.name) else { continue };
             for market in tenant.markets.iter().filter(|market| !market.schedule.is_empty()) {
                 markets.extend(entry.market_named(&market.symbol).map(|found| Scheduled {
                     tenant: entry.id,

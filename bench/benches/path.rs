@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
+use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
 use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
@@ -78,6 +78,8 @@ fn setup() -> Setup {
             schedule: Vec::new(),
         }],
         utc_offset: UtcOffset::default(),
+        money: MoneySetup::default(),
+        is_shadow: false,
         users: (0..USERS).map(user).collect(),
     };
     Setup { tenants: (0..TENANTS).map(tenant).collect() }

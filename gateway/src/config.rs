@@ -350,8 +350,11 @@ impl Config {
             policies: tenant.policies,
             fee_plans: tenant.fee_plans,
         };
-        self.money.push((name.clone(), tables.checked(&assets, &place)?));
-        if tenant.shadow {
+        let config = tables.checked(&assets, &place)?;
+        let money = config.setup();
+        self.money.push((name.clone(), config));
+        let is_shadow = tenant.shadow;
+        if is_shadow {
             self.shadows.insert(name.clone());
         }
         let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
@@ -379,7 +382,7 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset });
+        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset, money, is_shadow });
         Ok(())
     }
 

@@ -23,6 +23,8 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
         markets,
         users: Vec::new(),
         utc_offset: Default::default(),
+        money: Default::default(),
+        is_shadow: false,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
@@ -67,6 +68,8 @@ struct TenantTexts {
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
+    /// How far the tenant's clock is ahead of UTC.
+    utc_offset: UtcOffset,
 }
 
 /// A market of a tenant, with how its numbers are read and written.
@@ -102,7 +105,7 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(exchange: Exchange, config: &Config) -> Self {
-        let directory = Arc::clone(exchange.directory());
+        let directory = exchange.directory();
         let texts = |tenant: &TenantEntry| TenantTexts {
             markets: {
                 let text = |market: &MarketEntry| MarketText::of(&market.definition);
@@ -111,6 +114,10 @@ impl Gateway {
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
             day_end: config.day_end(&tenant.name),
+            utc_offset: {
+                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
+                setup.map_or_else(UtcOffset::default, |setup| setup.utc_offset)
+            },
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
@@ -191,6 +198,12 @@ impl Gateway {
         self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
     }
 
+    /// How far a tenant's clock is ahead of UTC: when its days begin.
+    #[must_use]
+    pub fn utc_offset(&self, tenant: TenantId) -> UtcOffset {
+        self.tenants.get(tenant.0 as usize).map_or_else(UtcOffset::default, |texts| texts.utc_offset)
+    }
+
     /// An asset of a tenant.
     #[must_use]
     pub fn asset(&self, tenant: TenantId, asset: AssetId) -> Option<&AssetEntry> {
@@ -212,8 +225,8 @@ impl Gateway {
     /// The name of the user whose account it is.
     #[must_use]
     pub fn account_name(&self, tenant: TenantId, account: AccountId) -> String {
-        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.get(account.0 as usize));
-        found.cloned().unwrap_or_else(|| account.to_string())
+        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.name(account));
+        found.map_or_else(|| account.to_string(), |name| name.to_string())
     }
 
     /// Appends an amount of an asset in quotes.

@@ -14,6 +14,7 @@ pub mod decimal;
 pub mod demo;
 pub mod error;
 pub mod exchange_info;
+pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod gateway;
@@ -26,6 +27,7 @@ pub mod orders;
 pub mod params;
 pub mod payments;
 pub mod phases;
+pub mod query;
 pub mod rails;
 pub mod rate_limits;
 pub mod reconcile;

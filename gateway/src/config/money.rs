@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rialto_actors::rails::breaker::BreakerOptions;
 use rialto_actors::rails::channel::ChannelOptions;
+use rialto_actors::setup::MoneySetup;
 use rialto_engine::label::Label;
 use rialto_engine::market::SUPPLY_MAX;
 use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionKind};
@@ -34,6 +35,18 @@ pub struct MoneyConfig {
     pub policies: Vec<(Topic, Policy)>,
     /// What transactions cost, by kind and the name of the asset.
     pub fees: Vec<(TransactionKind, String, FeePlan)>,
+}
+
+impl MoneyConfig {
+    /// What of it is the exchange's business.
+    pub fn setup(&self) -> MoneySetup {
+        MoneySetup {
+            rails: self.rails.iter().map(|rail| rail.name).collect(),
+            policies: self.policies.clone(),
+            fees: self.fees.clone(),
+            notifies: Some(self.notifications.is_some()),
+        }
+    }
 }
 
 /// A rail of one tenant.
