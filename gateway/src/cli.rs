@@ -13,6 +13,7 @@ use rialto_persistence::journal::sled::SledOptions;
 
 use crate::config::{Config, ServerConfig};
 use crate::gateway::Gateway;
+use crate::payments::running::{self, LetOut, Running};
 use crate::server::{serve, serve_metrics, workers_default};
 use crate::{demo, tools};
 
@@ -124,9 +125,11 @@ pub fn start_log() {
 
 fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
     let config = Config::read(&args.config).map_err(|error| error.to_string())?;
-    let options = options(&config.server, &args.data);
+    let mut options = options(&config.server, &args.data);
+    let (outlets, let_out) = running::outlets();
+    options.outlets = Some(outlets);
     let (exchange, feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
-    serve_until_told(&config, &exchange, feeds, args.addresses)
+    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 fn run_demo(args: &DemoArgs) -> Result<(), String> {
@@ -135,6 +138,8 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     // The simulated traders are a worker of their own, behind those that serve.
     let traders = options.workers;
     options.workers += 1;
+    let (outlets, let_out) = running::outlets();
+    options.outlets = Some(outlets);
     let (exchange, mut feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
     let feed = feeds.pop().ok_or("the exchange gave no feeds")?;
     let traded = exchange.clone();
@@ -142,7 +147,7 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let thread = thread.spawn(move || demo::trade(&traded, &feed, traders));
     thread.map_err(|error| format!("the simulated traders cannot be started: {error}"))?;
     print_demo(&config, args.addresses);
-    serve_until_told(&config, &exchange, feeds, args.addresses)
+    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 /// Where to connect, and with which keys. The secrets of the demo are no secrets.
@@ -169,10 +174,13 @@ fn serve_until_told(
     config: &Config,
     exchange: &Exchange,
     feeds: Vec<Feed<WorkerEvent>>,
+    let_out: LetOut,
+    data: &Path,
     addresses: Addresses,
 ) -> Result<(), String> {
     let Addresses { listen, metrics } = addresses;
-    let gateway = Arc::new(Gateway::new(exchange.clone(), config));
+    let gateway = Arc::new(Gateway::new(exchange.clone(), config).keep_in(data)?);
+    let rails = Running::start(&gateway, config, let_out)?;
     let served = actix_web::rt::System::new().block_on(async {
         let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");
         let api = serve(Arc::clone(&gateway), feeds, listen).map_err(cannot(listen))?;
@@ -180,6 +188,7 @@ fn serve_until_told(
         tracing::info!(%listen, %metrics, "serving");
         run_until_told(gateway, api, metrics_server).await
     });
+    rails.stop();
     exchange.shutdown();
     served
 }

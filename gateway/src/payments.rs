@@ -14,6 +14,7 @@ pub mod history;
 pub mod names;
 pub mod rails;
 pub mod read;
+pub mod running;
 pub mod view;
 
 use std::rc::Rc;

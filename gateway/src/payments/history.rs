@@ -6,15 +6,17 @@
 use rialto_actors::api::{Query, Reply};
 use rialto_engine::ids::{AccountId, AssetId, TenantId};
 use rialto_engine::label::Label;
-use rialto_engine::transaction::{Body, Transaction, TransactionKind};
+use rialto_engine::transaction::{Body, Happening, Transaction, TransactionKind};
 use rialto_engine::units::Nanos;
+use rialto_persistence::read_store::{ReadStore, ReadStoreError, Window};
 
 use super::view::own_asset;
 use crate::error::ApiError;
+use crate::market_api::read_if_kept;
 use crate::worker::Worker;
 
-/// Transactions under way that are looked through for those of one account.
-const LIVE_MAX: usize = 100_000;
+/// Transactions of an account that are looked through for its deposits or withdrawals.
+const LOOKED_AT: usize = 10_000;
 
 /// A deposit or withdrawal, with what its rail calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +68,26 @@ impl Wanted {
     }
 }
 
-/// A transaction by its business id.
+/// A transaction by its business id: as the wallet has it, or, where it knows no more than it needs, as it
+/// ended.
 ///
 /// # Errors
 /// If the exchange does not run, or has no room.
 pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
     let release = super::query(worker, tenant, Query::Transaction { id }).await?;
-    match &release.answer {
-        Some((_, Reply::Transaction(found))) => Ok(found.clone()),
-        _ => Err(ApiError::unknown()),
+    let live = match &release.answer {
+        Some((_, Reply::Transaction(found))) => found.clone(),
+        _ => return Err(ApiError::unknown()),
+    };
+    // The permit goes back before the read store is waited for.
+    drop(release);
+    match live {
+        Some(found) if found.body.is_none() && worker.gateway.exchange.read_store().is_some() => {
+            let query = move |store: &ReadStore| store.transaction_by_id(tenant, &id);
+            let stored = read_if_kept(&worker.gateway.exchange, query).await?;
+            Ok(Some(stored.map_or(found, Box::new)))
+        }
+        live => Ok(live),
     }
 }
 
@@ -98,9 +111,29 @@ pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction)
 /// # Errors
 /// As [`find`].
 pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Result<Vec<Past>, ApiError> {
-    let query = Query::Transactions { stuck_only: false, limit: LIVE_MAX };
+    if worker.gateway.exchange.read_store().is_some() {
+        return read_if_kept(&worker.gateway.exchange, move |store| stored(store, tenant, &wanted)).await;
+    }
+    // Where nothing is kept, which is in tests: those that are under way.
+    let query = Query::Transactions { stuck_only: false, limit: LOOKED_AT };
     let release = super::query(worker, tenant, query).await?;
     let Some((_, Reply::Transactions(live))) = &release.answer else { return Err(ApiError::unknown()) };
     let fitting = live.iter().rev().filter(|transaction| wanted.fits(transaction)).take(wanted.most);
     Ok(fitting.map(|transaction| Past { transaction: transaction.clone(), reference: None }).collect())
+}
+
+fn stored(store: &ReadStore, tenant: TenantId, wanted: &Wanted) -> Result<Vec<Past>, ReadStoreError> {
+    let window = Window { from_id: None, from_time: wanted.from, to_time: wanted.to };
+    let found = store.account_transactions(tenant, wanted.account, &window, LOOKED_AT)?;
+    let fitting = found.into_iter().rev().filter(|transaction| wanted.fits(transaction)).take(wanted.most);
+    let mut past = Vec::new();
+    for transaction in fitting {
+        let events = store.events_of_transaction(tenant, transaction.number)?;
+        let reference = events.iter().rev().find_map(|event| match event.what {
+            Happening::Moved { reference, .. } => Some(reference),
+            _ => None,
+        });
+        past.push(Past { transaction, reference });
+    }
+    Ok(past)
 }
