@@ -12,6 +12,7 @@ use rialto_actors::feed::Feed;
 use rialto_persistence::journal::sled::SledOptions;
 
 use crate::config::{Config, ServerConfig};
+use crate::demo::bank::{self, Bank};
 use crate::gateway::Gateway;
 use crate::payments::running::{self, LetOut, Running};
 use crate::server::{serve, serve_metrics, workers_default};
@@ -147,6 +148,9 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let thread = thread.spawn(move || demo::trade(&traded, &feed, traders));
     thread.map_err(|error| format!("the simulated traders cannot be started: {error}"))?;
     print_demo(&config, args.addresses);
+    // It lives as long as the exchange.
+    let bank = Bank::start(&config, args.addresses.listen, &args.data)?;
+    print_bank(bank.is_some(), args.addresses);
     serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
@@ -168,6 +172,19 @@ fn print_demo(config: &Config, addresses: Addresses) {
         }
     }
     println!("metrics at http://{metrics}/metrics");
+}
+
+/// How to move money, if there is a bank to move it.
+#[expect(clippy::print_stdout, reason = "that is what the demo is for")]
+fn print_bank(is_there: bool, addresses: Addresses) {
+    if is_there {
+        println!("rails bank and card at the bank simulator; try, in a shell of bash:");
+        println!("{}", bank::try_it(addresses.listen, "acme"));
+    } else {
+        println!(
+            "the bank simulator is not built: deposits and withdrawals stay open until somebody reports about them"
+        );
+    }
 }
 
 fn serve_until_told(
