@@ -32,9 +32,10 @@ impl Bank {
         for (tenant, money) in &config.money {
             clients.extend(money.rails.iter().map(|rail| client(tenant, rail, listen)));
         }
+        let currencies = ["USD", "CNY", "BTC"].map(|name| json!({"name": name, "scale": 8}));
         let configuration = json!({
             "listen": ADDRESS,
-            "currencies": [("USD", 8), ("CNY", 8), ("BTC", 8)].map(|(name, scale)| json!({"name": name, "scale": scale})),
+            "currencies": currencies,
             "clients": clients,
             "file": data.join("bank.books"),
             // Customers pay what is expected of them, by themselves.

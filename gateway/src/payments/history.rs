@@ -68,33 +68,39 @@ impl Wanted {
     }
 }
 
-/// A transaction by its business id: as the wallet has it, or, where it knows no more than it needs, as it
-/// ended.
+/// A transaction by its business id, as the wallet has it: of one that was forgotten, what decisions about it
+/// need.
 ///
 /// # Errors
 /// If the exchange does not run, or has no room.
-pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
+pub async fn known(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
     let release = super::query(worker, tenant, Query::Transaction { id }).await?;
-    let live = match &release.answer {
-        Some((_, Reply::Transaction(found))) => found.clone(),
-        _ => return Err(ApiError::unknown()),
-    };
-    // The permit goes back before the read store is waited for.
-    drop(release);
-    match live {
-        Some(found) if found.body.is_none() && worker.gateway.exchange.read_store().is_some() => {
-            let query = move |store: &ReadStore| store.transaction_by_id(tenant, &id);
-            let stored = read_if_kept(&worker.gateway.exchange, query).await?;
+    match &release.answer {
+        Some((_, Reply::Transaction(found))) => Ok(found.clone()),
+        _ => Err(ApiError::unknown()),
+    }
+}
+
+/// The same whole, for whoever wants to see it: of one that was forgotten, as it ended.
+///
+/// # Errors
+/// As [`known`], and if queries of the past are given up.
+pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
+    let exchange = &worker.gateway.exchange;
+    match known(worker, tenant, id).await? {
+        // What is forgotten has no times.
+        Some(found) if found.opened == Nanos::ZERO && exchange.read_store().is_some() => {
+            let stored = read_if_kept(exchange, move |store| store.transaction_by_id(tenant, &id)).await?;
             Ok(Some(stored.map_or(found, Box::new)))
         }
-        live => Ok(live),
+        found => Ok(found),
     }
 }
 
 /// The asset that a transaction's amounts are in: its own, or that of the one it takes back.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`known`].
 pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction) -> Result<Option<AssetId>, ApiError> {
     let Some(body) = &transaction.body else { return Ok(None) };
     let other = match body {
@@ -102,14 +108,14 @@ pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction)
         Body::ClawBack { commission, .. } => *commission,
         own => return Ok(own_asset(own)),
     };
-    let found = find(worker, tenant, other).await?;
+    let found = known(worker, tenant, other).await?;
     Ok(found.and_then(|found| own_asset(found.body.as_ref()?)))
 }
 
 /// Deposits or withdrawals of an account, the newest first.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`known`].
 pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Result<Vec<Past>, ApiError> {
     if worker.gateway.exchange.read_store().is_some() {
         return read_if_kept(&worker.gateway.exchange, move |store| stored(store, tenant, &wanted)).await;
