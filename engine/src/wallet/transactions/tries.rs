@@ -359,6 +359,10 @@ impl Wallet {
     /// Whether there may be as much of an asset as there is after an adjustment.
     pub(super) fn check_adjusted_supply(&self, body: &Body) -> Result<(), Reason> {
         let Body::Adjustment { asset, from, to, amount, .. } = *body else { return Ok(()) };
+        // Between accounts of the house nothing else bounds it.
+        if amount > SUPPLY_MAX {
+            return Err(Reason::SupplyExceeded);
+        }
         let is_external = |account: LedgerAccount| matches!(account, LedgerAccount::External(_));
         if is_external(from) && !is_external(to) && amount > SUPPLY_MAX - self.ledger.supply(asset) {
             return Err(Reason::SupplyExceeded);
