@@ -19,8 +19,7 @@ impl Naive {
         let index = *self.numbers.get(id).ok_or(Reason::UnknownTransaction)?;
         let view = &self.transactions[index].view;
         let Some(body) = view.body.clone() else { return Err(Reason::TransactionFinal) };
-        if !matches!(body.kind(), Transfer | Payment | Refund | Commission)
-            || body.kind() == Commission && amount != 0
+        if !matches!(body.kind(), Transfer | Payment | Refund | Commission) || body.kind() == Commission && amount != 0
         {
             return Err(Reason::WrongTransactionKind);
         }
@@ -127,7 +126,8 @@ impl Naive {
         let view = self.transactions[index].view.clone();
         let body = view.body.expect("only those with a body are open");
         if body.kind().has_rail() {
-            if view.stage == Stage::Unsent {
+            // What came in and may be taken back keeps it open even so.
+            if view.stage == Stage::Unsent && !self.has_pending(index) {
                 self.rail_is_done(index, time);
             } else {
                 self.transactions[index].view.state = TransactionState::Closing;

@@ -183,11 +183,8 @@ impl Generator {
     }
 
     fn some<'a>(&mut self, naive: &'a Naive, wanted: impl Fn(&Tracked) -> bool) -> Option<&'a Tracked> {
-        let matching: Vec<usize> = (0..naive.transactions.len())
-            .rev()
-            .filter(|index| wanted(&naive.transactions[*index]))
-            .take(40)
-            .collect();
+        let matching: Vec<usize> =
+            (0..naive.transactions.len()).rev().filter(|index| wanted(&naive.transactions[*index])).take(40).collect();
         if matching.is_empty() {
             return None;
         }
@@ -254,8 +251,7 @@ impl Generator {
             }
             78..84 => Body::Commission { agent: account, asset, amount: self.amount(self.scale / 20) },
             84..89 => {
-                let commission =
-                    self.some(naive, |tracked| matches!(tracked.view.body, Some(Body::Commission { .. })));
+                let commission = self.some(naive, |tracked| matches!(tracked.view.body, Some(Body::Commission { .. })));
                 match commission {
                     Some(commission) if !self.random.percent(5) => {
                         let Some(Body::Commission { amount, .. }) = commission.view.body else { unreachable!() };
@@ -265,7 +261,9 @@ impl Generator {
                     _ => Body::ClawBack { commission: self.any_id(), amount: self.amount(10) },
                 }
             }
-            89..92 => Body::FeeShare { asset, rate: BasisPoints(self.pick(&[0, 1, 500, 2_500, 5_000, 10_000, 20_000])) },
+            89..92 => {
+                Body::FeeShare { asset, rate: BasisPoints(self.pick(&[0, 1, 500, 2_500, 5_000, 10_000, 20_000])) }
+            }
             _ => self.adjustment(naive, asset),
         }
     }

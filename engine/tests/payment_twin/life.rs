@@ -13,9 +13,7 @@ use rialto_engine::transaction::{
     Body, Standing, Topic, Transaction, TransactionCommand, TransactionEvent, TransactionKind,
 };
 use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
-use rialto_engine::wallet::{
-    Command, Entry, House, LedgerAccount, Submitted, Wallet, WalletLimits, WalletOutput,
-};
+use rialto_engine::wallet::{Command, Entry, House, LedgerAccount, Submitted, Wallet, WalletLimits, WalletOutput};
 
 use crate::naive::{Naive, user};
 use crate::settlement::{needs, pays};

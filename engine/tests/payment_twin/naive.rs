@@ -35,7 +35,7 @@ pub struct Movement {
 pub struct Tracked {
     pub view: Transaction,
     pub untold: VecDeque<TransactionEvent>,
-    /// By which command it lost its timer: the wallet may have lost what no later command needs.
+    /// By which command it first lost its timer: the wallet may have lost what no later command needs.
     pub forgotten: Option<u64>,
 }
 
@@ -80,13 +80,12 @@ fn policy(first: u64, interval: u64, is_doubling: bool, attempts: u32, lifetime:
 }
 
 fn default_policy(topic: Topic) -> Policy {
-    use TransactionKind::{Adjustment, Commission, Deposit, Payment, Refund, Transfer, Withdrawal};
+    use TransactionKind::{Commission, Deposit, Withdrawal};
     match topic {
         Topic::Kind(Deposit) => policy(10 * SECOND, 5 * SECOND, true, 12, DAY),
         Topic::Kind(Withdrawal) => policy(10 * SECOND, 5 * SECOND, true, 12, 0),
-        Topic::Kind(Transfer | Payment | Refund | Adjustment) => policy(HOUR, HOUR, false, 12, 7 * DAY),
         Topic::Kind(Commission) => policy(HOUR, HOUR, false, 12, 30 * DAY),
-        Topic::Kind(_) => policy(HOUR, HOUR, false, 12, 0),
+        Topic::Kind(_) => policy(HOUR, HOUR, false, 12, 7 * DAY),
         Topic::Notification => policy(SECOND, SECOND, true, 24, 0),
     }
 }
@@ -312,8 +311,7 @@ impl Naive {
 
     fn is_empty(&self, account: AccountId) -> bool {
         let own = [LedgerAccount::Available, LedgerAccount::Held, LedgerAccount::Outgoing, LedgerAccount::Incoming];
-        let has_money =
-            (0..self.assets).any(|asset| own.iter().any(|own| self.sum(AssetId(asset), own(account)) != 0));
+        let has_money = (0..self.assets).any(|asset| own.iter().any(|own| self.sum(AssetId(asset), own(account)) != 0));
         let has_orders = self.trading.orders.values().any(|order| order.order.account == account);
         let under_way = self.transactions.iter().filter(|tracked| !tracked.view.state.is_final());
         let mut bodies = under_way.filter_map(|tracked| tracked.view.body.as_ref());
@@ -332,7 +330,12 @@ impl Naive {
                 other.map_or(Vec::new(), |other| self.named(other))
             }
             Body::FeeShare { .. } => Vec::new(),
-            Body::Adjustment { from, to, .. } => [from, to].into_iter().filter_map(|account| user(*account)).collect(),
+            // Accounts that may not be touched are not even looked for.
+            Body::Adjustment { from, to, .. } => [from, to]
+                .into_iter()
+                .filter(|account| matches!(account, LedgerAccount::Available(_)))
+                .filter_map(|account| user(*account))
+                .collect(),
         }
     }
 
@@ -492,7 +495,7 @@ impl Naive {
 impl Tracked {
     pub fn forget(&mut self, command: u64) {
         self.view.due = Nanos(0);
-        self.forgotten = Some(command);
+        self.forgotten.get_or_insert(command);
     }
 
     pub fn is_live(&self) -> bool {

@@ -36,25 +36,24 @@ impl Naive {
         match *report {
             Report::Received { reference, asset, amount, is_final } => {
                 if let Some(before) = self.movements.get(&(rail, reference)) {
-                    let booked = before.transaction;
                     if before.is_pending && is_final {
                         return self.settled(rail, reference, time);
                     }
-                    return unchanged(booked);
+                    return unchanged(index);
                 }
                 self.check_movement(asset, amount.0, true)?;
                 self.received(index, Told { rail, reference, asset, amount: amount.0, is_final, time })
             }
             Report::Paid { reference, asset, amount } => {
-                if let Some(before) = self.movements.get(&(rail, reference)) {
-                    return unchanged(before.transaction);
+                if self.movements.contains_key(&(rail, reference)) {
+                    return unchanged(index);
                 }
                 self.check_movement(asset, amount.0, false)?;
                 self.paid_out(index, Told { rail, reference, asset, amount: amount.0, is_final: true, time })
             }
             Report::Bounced { reference, asset, amount } => {
-                if let Some(before) = self.movements.get(&(rail, reference)) {
-                    return unchanged(before.transaction);
+                if self.movements.contains_key(&(rail, reference)) {
+                    return unchanged(index);
                 }
                 self.check_movement(asset, amount.0, true)?;
                 self.bounced(index, Told { rail, reference, asset, amount: amount.0, is_final: true, time })
@@ -165,7 +164,7 @@ impl Naive {
         changed(Some(index))
     }
 
-    fn has_pending(&self, index: usize) -> bool {
+    pub fn has_pending(&self, index: usize) -> bool {
         let mut own = self.movements.values().filter(|movement| movement.transaction == Some(index));
         own.any(|movement| movement.is_pending && movement.counted > 0)
     }
@@ -249,10 +248,10 @@ impl Naive {
             TransactionState::Confirmed => self.suspend(index, told, false, CaseKind::Excess, Meaning::Excess),
             TransactionState::Canceled => self.suspend(index, told, false, CaseKind::Late, Meaning::Late),
             _ if told.asset != asset => {
+                self.pay(asset, held, SUSPENSE, amount.0, by, time);
                 self.shift(told, false, told.amount, by);
                 let kind = CaseKind::WrongAsset;
                 let case = self.explain(kind, rail, told.asset, -told.amount, reference, Some(index), time);
-                self.pay(asset, held, SUSPENSE, amount.0, by, time);
                 self.explain(CaseKind::Short, rail, asset, amount.0, reference, Some(index), time);
                 self.pay(asset, held, FEE, fee, by, time);
                 self.remember(told, Some(index), 0, case);
@@ -299,8 +298,7 @@ impl Naive {
         self.shift(told, true, told.amount, cause(index));
         self.pay(asset, SUSPENSE, LedgerAccount::Available(account), counted, cause(index), told.time);
         let rest = told.amount - counted;
-        let case =
-            self.explain(CaseKind::Bounced, told.rail, asset, rest, told.reference, Some(index), told.time);
+        let case = self.explain(CaseKind::Bounced, told.rail, asset, rest, told.reference, Some(index), told.time);
         self.remember(told, Some(index), counted, case);
         let view = &mut self.transactions[index].view;
         view.moved -= Amount(counted);

@@ -461,10 +461,9 @@ pub fn amount(body: &Body) -> Option<i128> {
 fn may_be_adjusted(account: LedgerAccount) -> bool {
     match account {
         LedgerAccount::Available(_) | LedgerAccount::External(_) => true,
-        LedgerAccount::House(house) => matches!(
-            house,
-            House::Suspense | House::RebateExpense | House::CommissionExpense | House::Adjustment
-        ),
+        LedgerAccount::House(house) => {
+            matches!(house, House::Suspense | House::RebateExpense | House::CommissionExpense | House::Adjustment)
+        }
         _ => false,
     }
 }
