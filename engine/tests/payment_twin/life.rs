@@ -169,8 +169,8 @@ impl Life {
         match act {
             Act::Deposit { id, account, asset, amount, time } => self.deposit(id, *account, *asset, *amount, *time)?,
             Act::Order(command) => self.order(command)?,
-            Act::ToBook => self.to_book(),
-            Act::ToWallet => self.to_wallet()?,
+            Act::ToBook => self.deliver_to_book(),
+            Act::ToWallet => self.deliver_to_wallet()?,
             Act::Money(command) => self.transact(command)?,
             Act::Drive { id, time } => {
                 self.transact(&TransactionCommand::Drive { transaction: self.number(id), time: *time })?;
@@ -208,7 +208,7 @@ impl Life {
     }
 
     fn transact(&mut self, command: &TransactionCommand) -> Result<(), String> {
-        let sampled = self.seen.steps % 32 == 0 || self.full_check == 1;
+        let sampled = self.seen.steps.is_multiple_of(32) || self.full_check == 1;
         let before = sampled.then(|| self.wallet.snapshot());
         let digest = self.wallet.digest();
         let twin = self.naive.transact(command);
@@ -386,14 +386,14 @@ impl Life {
         self.take_trading()
     }
 
-    fn to_book(&mut self) {
+    fn deliver_to_book(&mut self) {
         let mut output = BookOutput::default();
         if let Some(message) = self.to_book.pop_front() {
             self.to_wallet.push_back(self.book.receive(&message, &mut output).expect("new"));
         }
     }
 
-    fn to_wallet(&mut self) -> Result<(), String> {
+    fn deliver_to_wallet(&mut self) -> Result<(), String> {
         let Some(message) = self.to_wallet.pop_front() else { return Ok(()) };
         self.wallet.settle(MARKET, &message, &mut self.output).expect("new");
         self.naive.trading.settle(&self.spec, &message);

@@ -189,11 +189,7 @@ impl Naive {
                     return Err(Reason::ClawBackExceedsCommission);
                 }
             }
-            Body::FeeShare { asset, rate } => {
-                if self.share(*asset, rate.0) <= 0 {
-                    return Err(Reason::NothingToMove);
-                }
-            }
+            Body::FeeShare { asset, rate } if self.share(*asset, rate.0) <= 0 => return Err(Reason::NothingToMove),
             Body::Adjustment { case, asset, .. } if case.0 != 0 => {
                 if !self.is_open(*case) {
                     return Err(Reason::UnknownCase);
