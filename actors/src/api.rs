@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
+use rialto_engine::transaction::{
+    Case, FeePlan, Policy, Standing, Topic, Transacted, Transaction, TransactionCommand, TransactionEvent,
+    TransactionKind,
+};
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
@@ -24,7 +29,6 @@ pub struct ReplyToken {
 
 /// What the edge asks of a tenant's wallet. Requests of one session are answered in order.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands, which must not allocate on their way")]
 pub enum Request {
     /// Change something. The wallet stamps the command's times itself.
     Command {
@@ -32,6 +36,19 @@ pub enum Request {
         command: Command,
         /// The last moment at which the wallet may still take it.
         deadline: Nanos,
+    },
+    /// Begin, decide or drive a transaction, or change what decides about them. The wallet stamps the
+    /// command's times itself.
+    Transaction {
+        /// What. The time field may be zero.
+        command: TransactionCommand,
+        /// The last moment at which the wallet may still take it.
+        deadline: Nanos,
+    },
+    /// Open an account for a user, or tell the account that he has already.
+    OpenAccount {
+        /// The user's name, unique in the tenant.
+        name: Label,
     },
     /// Look something up, behind all that this session has asked before.
     Query(Query),
@@ -42,7 +59,12 @@ impl Request {
     /// money, so that load refuses them last; an operator's commands have room of their own.
     #[must_use]
     pub fn priority(&self) -> Priority {
-        let Self::Command { command, .. } = self else { return Priority::Ordinary };
+        let command = match self {
+            Self::Command { command, .. } => command,
+            Self::Transaction { command, .. } => return priority_of(command),
+            Self::OpenAccount { .. } => return Priority::Operator,
+            Self::Query(_) => return Priority::Ordinary,
+        };
         match command {
             Command::Place(_) | Command::Replace { .. } | Command::PlaceList(_) => Priority::Ordinary,
             Command::Cancel(_)
@@ -52,6 +74,29 @@ impl Request {
             | Command::Reduce { .. } => Priority::Reserved,
             Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
         }
+    }
+}
+
+/// What begins is refused first when much is under way. What was begun must come to its end: money is held
+/// for it.
+fn priority_of(command: &TransactionCommand) -> Priority {
+    match command {
+        TransactionCommand::Try { .. } => Priority::Ordinary,
+        TransactionCommand::Confirm { .. }
+        | TransactionCommand::Cancel { .. }
+        | TransactionCommand::Report { .. }
+        | TransactionCommand::Drive { .. }
+        | TransactionCommand::Acknowledge { .. } => Priority::Reserved,
+        TransactionCommand::Reroute { .. }
+        | TransactionCommand::Approve { .. }
+        | TransactionCommand::OpenCase { .. }
+        | TransactionCommand::CloseCase { .. }
+        | TransactionCommand::OpenRail { .. }
+        | TransactionCommand::ChangeRail { .. }
+        | TransactionCommand::ChangePolicy { .. }
+        | TransactionCommand::ChangeFee { .. }
+        | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeNotification { .. } => Priority::Operator,
     }
 }
 
@@ -91,11 +136,29 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
+    /// A transaction by its business id. Of one that ended long ago the read store knows more.
+    Transaction {
+        /// Which.
+        id: Label,
+    },
+    /// The transactions that have a timer, the oldest first.
+    Transactions {
+        /// Only those that wait for an operator.
+        stuck_only: bool,
+        /// How many at most.
+        limit: usize,
+    },
+    /// The cases that are open, the oldest first.
+    Cases {
+        /// How many at most.
+        limit: usize,
+    },
+    /// What decides about transactions.
+    Money,
 }
 
 /// An answer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "made where it stays, one for a request")]
 pub enum Reply {
     /// The command was carried out; the states of the orders stand in the release's updates.
     Settled(Settled),
@@ -111,6 +174,66 @@ pub enum Reply {
     List(Option<ListView>),
     /// The open lists, the oldest first.
     Lists(Vec<ListView>),
+    /// A command that concerns transactions was carried out, or had been before.
+    Transacted {
+        /// What became of it.
+        transacted: Transacted,
+        /// The transaction behind it, where there is one.
+        transaction: Option<Box<Transaction>>,
+        /// What the users whose money it moved have behind it.
+        balances: Vec<(AccountId, BalanceView)>,
+    },
+    /// The user has this account.
+    AccountOpened {
+        /// Which.
+        account: AccountId,
+        /// Whether it is a new one.
+        is_new: bool,
+    },
+    /// The transaction, if there is one.
+    Transaction(Option<Box<Transaction>>),
+    /// Transactions by number.
+    Transactions(Vec<Transaction>),
+    /// Cases by number.
+    Cases(Vec<Case>),
+    /// What decides about transactions.
+    Money(Box<MoneySettings>),
+}
+
+/// What decides about the transactions of a tenant, and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoneySettings {
+    /// The rails by number, the direct one first.
+    pub rails: Vec<RailView>,
+    /// The policies by topic.
+    pub policies: Vec<(Topic, Policy)>,
+    /// What withdrawals and payments cost, by asset, where they cost anything.
+    pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
+    /// The accounts that may not do everything.
+    pub standings: Vec<(AccountId, Standing)>,
+    /// Whether somebody outside must be told of every event.
+    pub notifies: bool,
+    /// How many transactions have a timer.
+    pub live: usize,
+    /// How many of them can still change.
+    pub pending: usize,
+    /// How many of them wait for an operator.
+    pub stuck: usize,
+    /// How many cases are open.
+    pub cases: usize,
+    /// How many events there have been.
+    pub events: u64,
+}
+
+/// A rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RailView {
+    /// Its number.
+    pub rail: RailId,
+    /// Its name.
+    pub name: Label,
+    /// Whether it takes new transactions.
+    pub is_open: bool,
 }
 
 /// What one durable input lets out to users.
@@ -124,6 +247,8 @@ pub struct Release {
     pub updates: Vec<OrderUpdate>,
     /// The lists of the orders in `updates`, as far as they are known: after a restart none is.
     pub lists: Vec<ListNews>,
+    /// What happened to transactions, in order.
+    pub events: Vec<TransactionEvent>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.

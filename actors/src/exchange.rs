@@ -9,19 +9,21 @@ use actix::Addr;
 use crossbeam_channel::{Receiver, Sender, select};
 use metrics::{Counter, counter, gauge};
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::Nanos;
 use rialto_engine::wallet::Command;
 use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::world::World;
 
 pub use crate::partition::{JournalSource, Storage};
-pub use crate::setup::{MarketSetup, Setup, TenantSetup, UserSetup};
+pub use crate::setup::{MarketSetup, MoneySetup, Setup, TenantSetup, UserSetup};
 
 use crate::api::{Refused, ReplyToken, Request, Stamps, WorkerEvent};
 use crate::directory::Directory;
 use crate::feed::{Feed, FeedSender, feed};
 use crate::market_data::{MarketData, MarketSeed, MarketSources};
 use crate::metrics as own_metrics;
+use crate::outlets::Outlets;
 use crate::partition::{Running, Stalled, Surroundings, recover};
 use crate::permits::Permits;
 use crate::schedule::{self, Scheduler};
@@ -46,6 +48,8 @@ pub struct Options {
     pub read_cache: usize,
     /// How long one commit of the journal may take before the partition is given up.
     pub commit_limit: Duration,
+    /// Where what is asked of rails and told to tenants goes, if anywhere.
+    pub outlets: Option<Outlets>,
 }
 
 impl Options {
@@ -61,6 +65,7 @@ impl Options {
             snapshot_every: 1_000_000,
             read_cache: 4 << 20,
             commit_limit: Duration::from_secs(30),
+            outlets: None,
         }
     }
 }
@@ -110,7 +115,7 @@ pub struct Exchange {
 }
 
 struct Inner {
-    directory: Arc<Directory>,
+    directory: RwLock<Arc<Directory>>,
     gates: RwLock<Option<Gates>>,
     permits: Arc<Permits>,
     status: Mutex<Status>,
@@ -154,7 +159,7 @@ impl Exchange {
         let read_store = options.storage.open_read_store(options.read_cache)?;
         let recovered = recover(&options.storage, read_store.clone())?;
         let mut owned = recovered.take_over(&options.node, setup)?;
-        let directory = Arc::new(Directory::of(&owned.world));
+        let directory = Arc::new(Directory::after(&Directory::default(), &owned.world, setup));
         let (failures, failure_queue) = crossbeam_channel::bounded(16);
         let durable = Arc::new(AtomicU64::new(owned.world.position));
         // One wish stands for all.
@@ -168,6 +173,7 @@ impl Exchange {
         let surroundings = Surroundings {
             workers,
             market_data: market_feed,
+            outlets: options.outlets.clone(),
             failures: failures.clone(),
             durable: Arc::clone(&durable),
             permits: permits.total(),
@@ -175,9 +181,9 @@ impl Exchange {
             snapshot_every: options.snapshot_every,
             snapshots: options.storage.snapshots(),
         };
-        let running = owned.run(&surroundings)?;
+        let running = owned.run(&surroundings, &directory)?;
         let inner = Arc::new(Inner {
-            directory,
+            directory: RwLock::new(directory),
             gates: RwLock::new(Some(Gates::of(&running))),
             permits,
             status: Mutex::new(Status::Ready),
@@ -212,10 +218,11 @@ impl Exchange {
         Ok((exchange, worker_feeds))
     }
 
-    /// Who is who.
+    /// Who is who now. It stays as it is, but for the accounts: whoever wants to see tenants, assets and
+    /// markets that are opened later asks again.
     #[must_use]
-    pub fn directory(&self) -> &Arc<Directory> {
-        &self.inner.directory
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.inner.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands a request to its tenant's wallet. The answer comes to the worker that `token` names,
@@ -234,6 +241,15 @@ impl Exchange {
     /// As [`Self::submit`].
     pub(crate) fn command(&self, tenant: TenantId, command: Command) -> Result<(), Refused> {
         self.hand_over(tenant, Request::Command { command, deadline: Nanos(u64::MAX) }, None, 0)
+    }
+
+    /// The same with what concerns a transaction: what rails say, and what those have taken who must be
+    /// told of events.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn transact(&self, tenant: TenantId, command: TransactionCommand) -> Result<(), Refused> {
+        self.hand_over(tenant, Request::Transaction { command, deadline: Nanos(u64::MAX) }, None, 0)
     }
 
     fn hand_over(
@@ -293,7 +309,7 @@ impl Exchange {
         let Some(gates) = gates.as_ref() else {
             return;
         };
-        for (tenant, wallet) in self.inner.directory.tenants().iter().zip(&gates.wallets) {
+        for (tenant, wallet) in self.directory().tenants().iter().zip(&gates.wallets) {
             let labels = [("queue", "wallet".to_owned()), ("tenant", tenant.name.clone())];
             gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(wallet.depth() as u64));
             gauge!("rialto_queue_capacity", &labels).set(own_metrics::lossy(2 * self.inner.permits.total() as u64));
@@ -324,6 +340,15 @@ impl Exchange {
         if let Some(supervisor) = supervisor {
             supervisor.join().ok();
         }
+    }
+}
+
+impl Inner {
+    /// Makes the directory of a recovered partition the one of now.
+    fn renew_directory(&self, world: &World, setup: &Setup) -> Arc<Directory> {
+        let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
+        *directory = Arc::new(Directory::after(&directory, world, setup));
+        Arc::clone(&directory)
     }
 }
 
@@ -446,7 +471,8 @@ impl Supervisor {
         self.inner.durable.store(owned.world.position, Ordering::Release);
         self.inner.market_data.reset(seeds(&owned.world));
         owned.forget_market();
-        let running = owned.run(&self.surroundings)?;
+        let directory = self.inner.renew_directory(&owned.world, &self.setup);
+        let running = owned.run(&self.surroundings, &directory)?;
         *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
         *lock(&self.inner.status) = Status::Ready;
         self.inner.rebuilds.fetch_add(1, Ordering::Release);

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, Settled};
+use rialto_engine::wallet::{Entry, Settled, WalletOutput};
 use rialto_persistence::journal::JournalReader;
 use rialto_persistence::read_store::{Batch, ReadStore};
 use rialto_persistence::replay::advance;
@@ -149,6 +150,13 @@ impl Observer for Rows<'_> {
         let have = self.have;
         if let Some(batch) = self.batch.as_mut().filter(|_| self.position > have) {
             batch.list(tenant, list);
+        }
+    }
+
+    fn transacted(&mut self, tenant: TenantId, _: &TransactionCommand, output: &WalletOutput) {
+        let have = self.have;
+        if let Some(batch) = self.batch.as_mut().filter(|_| self.position > have) {
+            batch.transacted(tenant, output);
         }
     }
 

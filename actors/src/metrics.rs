@@ -4,6 +4,8 @@
 //! Latencies are counted into fixed buckets of our own: the exporter would keep every sample until
 //! it is drained, which at the rates of a book costs a tenth of a core.
 
+pub mod money;
+
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +21,7 @@ use rialto_engine::wallet::{Command, SettledResult};
 
 use crate::api::Stamps;
 use crate::directory::{Directory, TenantEntry};
+use money::MoneyMetrics;
 
 /// Upper bounds in nanoseconds: powers of two from 1 µs to 4 s, and the bounds of the service
 /// level objectives (1, 5, 10 and 50 ms).
@@ -142,6 +145,7 @@ pub fn render() -> String {
     JOURNAL_FLUSH.render("rialto_journal_flush_seconds", "", 1_000_000_000, &mut text);
     head("rialto_journal_batch_records", "Records in one durable append.", &mut text);
     JOURNAL_BATCH.render("rialto_journal_batch_records", "", 1, &mut text);
+    money::render(&mut text);
     text
 }
 
@@ -183,6 +187,7 @@ fn describe() {
     describe_gauge!("rialto_ws_sessions", "Open WebSocket sessions.");
     describe_counter!("rialto_ws_slow_consumer_disconnects_total", "Sessions closed because they did not read.");
     describe_gauge!("rialto_build_info", "1, with the version as a label.");
+    money::describe();
 }
 
 /// Shows what has not happened yet as 0: a counter that first appears at 1 has, to `increase()`,
@@ -433,8 +438,23 @@ impl MarketMetrics {
 
 /// Resolves all handles of a directory.
 #[must_use]
-pub fn handles(directory: &Directory) -> Vec<(TenantMetrics, Vec<MarketMetrics>)> {
-    directory.tenants().iter().map(|tenant| (TenantMetrics::of(tenant), MarketMetrics::of(tenant))).collect()
+pub fn handles(directory: &Directory) -> Vec<Handles> {
+    let of = |tenant| Handles {
+        tenant: TenantMetrics::of(tenant),
+        money: MoneyMetrics::of(tenant),
+        markets: MarketMetrics::of(tenant),
+    };
+    directory.tenants().iter().map(of).collect()
+}
+
+/// All handles of a tenant.
+pub struct Handles {
+    /// Of its wallet.
+    pub tenant: TenantMetrics,
+    /// Of its transactions.
+    pub money: MoneyMetrics,
+    /// Of its books, by market.
+    pub markets: Vec<MarketMetrics>,
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr};
 use crossbeam_channel::Sender;
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, Settled};
+use rialto_engine::wallet::{Entry, Settled, WalletOutput};
 use rialto_persistence::codec::encode_record;
 use rialto_persistence::frame::{Epoch, Group, Position};
 use rialto_persistence::journal::memory::MemoryLog;
@@ -21,7 +22,7 @@ use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::record::Record;
 use rialto_persistence::replay::replay;
 use rialto_persistence::snapshot;
-use rialto_persistence::world::{Matched, Observer, Scratch, World};
+use rialto_persistence::world::{Matched, Observer, ReplayError, Scratch, World};
 use tokio::sync::oneshot;
 
 use crate::api::{Release, Stamps, WorkerEvent};
@@ -34,6 +35,7 @@ use crate::feed::{FeedSender, sparse_feed};
 use crate::follower::{Follower, Rows};
 use crate::market_data::{MarketNews, MarketRelease};
 use crate::metrics;
+use crate::outlets::{OutletSenders, Outlets};
 use crate::setup::{Setup, next_record};
 use crate::wallet_actor::{WalletActor, WalletMessage, panic_text};
 use crate::writer::Writer;
@@ -91,6 +93,8 @@ pub struct Surroundings {
     pub workers: Vec<FeedSender<WorkerEvent>>,
     /// Market data.
     pub market_data: FeedSender<MarketNews>,
+    /// Where calls and notices go, if anywhere.
+    pub outlets: Option<Outlets>,
     /// Where failures are told.
     pub failures: Sender<Failure>,
     /// The durable position.
@@ -226,9 +230,7 @@ impl Recovered {
             push(&mut group, &record, self.journal.as_mut())?;
         }
         while let Some(record) = next_record(&self.world, setup, clock::wall()).map_err(StartError)? {
-            let position = self.world.position + 1;
-            self.world
-                .apply(position, &record, &mut scratch, &mut observer)
+            let record = apply(&mut self.world, record, &mut scratch, &mut observer)
                 .map_err(|error| StartError(error.to_string()))?;
             push(&mut group, &record, self.journal.as_mut())?;
             while let Some(record) = self.world.deliver(&mut scratch, &mut observer) {
@@ -244,6 +246,20 @@ impl Recovered {
         metrics::durable(self.world.position);
         Ok(Owned { world: self.world, journal: self.journal, epoch, read_store: self.read_store, releases, market })
     }
+}
+
+/// Applies a record of the setup, and gives it whole.
+fn apply(
+    world: &mut World,
+    record: Record,
+    scratch: &mut Scratch,
+    observer: &mut impl Observer,
+) -> Result<Record, ReplayError> {
+    if let Record::Transaction { tenant, command, .. } = record {
+        return world.transact(tenant, command, scratch, observer);
+    }
+    world.apply(world.position + 1, &record, scratch, observer)?;
+    Ok(record)
 }
 
 fn push(group: &mut Group, record: &Record, journal: &mut dyn Journal) -> Result<(), StartError> {
@@ -268,10 +284,9 @@ impl Owned {
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn run(self, surroundings: &Surroundings) -> Result<Running, StartError> {
+    pub fn run(self, surroundings: &Surroundings, directory: &Directory) -> Result<Running, StartError> {
         let end = Position(self.world.position);
-        let directory = Directory::of(&self.world);
-        let handles = metrics::handles(&directory);
+        let handles = metrics::handles(directory);
         surroundings.durable.store(end.0, Ordering::Release);
         // Every command under way is in at most three turns that are not yet released: its
         // wallet's, its book's, and its wallet's again. Beside these, every book may show itself.
@@ -299,6 +314,7 @@ impl Owned {
             followers: vec![news],
             workers: surroundings.workers.clone(),
             market_data: surroundings.market_data.clone(),
+            outlets: OutletSenders::new(surroundings.outlets.clone()),
             commits: Arc::clone(&commits),
             failures: surroundings.failures.clone(),
         };
@@ -309,13 +325,12 @@ impl Owned {
         let engines = surroundings.engine_threads.max(1);
         let mut crews: Vec<Crew> = (0..engines).map(|_| Crew::default()).collect();
         let mut wallets = Vec::new();
-        for ((tenant, number), (tenant_metrics, market_metrics)) in self.world.tenants.into_iter().zip(0..).zip(handles)
-        {
-            let id = TenantId(number);
+        for ((tenant, entry), handles) in self.world.tenants.into_iter().zip(directory.tenants()).zip(handles) {
+            let id = entry.id;
             // A wallet's feed holds requests and answers: one of either per permit.
             let (wallet_feed, wallet_queue) = sparse_feed(2 * surroundings.permits);
             let mut books = Vec::new();
-            for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(market_metrics) {
+            for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(handles.markets) {
                 // One message beyond the permits says that time has passed.
                 let (book_feed, book_queue) = sparse_feed(surroundings.permits + 1);
                 let market_id = MarketId(number);
@@ -341,7 +356,8 @@ impl Owned {
                     books,
                     turns.clone(),
                     surroundings.failures.clone(),
-                    tenant_metrics,
+                    (handles.tenant, handles.money),
+                    Arc::clone(&entry.accounts),
                 ),
             ));
             wallets.push(wallet_feed);
@@ -489,12 +505,23 @@ impl Observer for Leftovers<'_> {
         self.rows.listed(tenant, list);
     }
 
+    fn transacted(&mut self, tenant: TenantId, command: &TransactionCommand, output: &WalletOutput) {
+        self.rows.transacted(tenant, command, output);
+    }
+
     fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], settled: Option<&Settled>) {
         self.rows.posted(tenant, updates, entries, settled);
         if !updates.is_empty() {
             let updates = updates.to_vec();
-            let release =
-                Release { tenant, answer: None, updates, lists: Vec::new(), stamps: Stamps::default(), permit: None };
+            let release = Release {
+                tenant,
+                answer: None,
+                updates,
+                lists: Vec::new(),
+                events: Vec::new(),
+                stamps: Stamps::default(),
+                permit: None,
+            };
             self.releases.push(Arc::new(release));
         }
     }

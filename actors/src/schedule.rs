@@ -42,6 +42,12 @@ impl UtcOffset {
     pub fn minutes(minutes: i16) -> Option<Self> {
         (minutes.abs() <= 18 * 60).then_some(Self { minutes })
     }
+
+    /// How many minutes it is ahead; below zero for behind.
+    #[must_use]
+    pub const fn minutes_ahead(self) -> i16 {
+        self.minutes
+    }
 }
 
 /// Days of the week, Monday first.
@@ -192,8 +198,9 @@ impl Scheduler {
     #[must_use]
     pub fn of(exchange: &Exchange, setup: &Setup) -> Option<Self> {
         let mut markets = Vec::new();
+        let directory = exchange.directory();
         for tenant in &setup.tenants {
-            let Some(entry) = exchange.directory().tenant_named(&tenant.name) else { continue };
+            let Some(entry) = directory.tenant_named(&tenant.name) else { continue };
             for market in tenant.markets.iter().filter(|market| !market.schedule.is_empty()) {
                 markets.extend(entry.market_named(&market.symbol).map(|found| Scheduled {
                     tenant: entry.id,

@@ -1,9 +1,11 @@
 //! What an operator wants to be open, and the records that bring it about.
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::Protection;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionCommand, TransactionKind};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, WalletLimits};
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Market, Tenant, World};
@@ -32,6 +34,24 @@ pub struct TenantSetup {
     pub users: Vec<UserSetup>,
     /// Its clock, by which the schedules of its markets are read.
     pub utc_offset: UtcOffset,
+    /// What decides about its transactions.
+    pub money: MoneySetup,
+    /// Whether it is a shadow: a tenant for rehearsals, which runs as every other and which reports of the
+    /// house leave out.
+    pub is_shadow: bool,
+}
+
+/// What decides about the transactions of a tenant. What is not named here stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MoneySetup {
+    /// Rails to be there. Whether one takes new transactions is an operator's business.
+    pub rails: Vec<Label>,
+    /// Timers.
+    pub policies: Vec<(Topic, Policy)>,
+    /// What withdrawals and payments cost, by the name of the asset.
+    pub fees: Vec<(TransactionKind, String, FeePlan)>,
+    /// Whether somebody outside must be told of every event.
+    pub notifies: Option<bool>,
 }
 
 /// A market to be open.
@@ -53,8 +73,8 @@ pub struct MarketSetup {
     pub max_quantity: Quantity,
     /// The smallest notional in minor units of quote.
     pub min_notional: Amount,
-    /// Fee of the resting side.
-    pub maker_fee: BasisPoints,
+    /// Fee of the resting side, or its rebate.
+    pub maker_fee: FeeRate,
     /// Fee of the incoming side.
     pub taker_fee: BasisPoints,
     /// What it allows.
@@ -145,7 +165,30 @@ fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nano
             }
         }
     }
-    Ok(None)
+    next_of_money(tenant, id, &wanted.money)
+}
+
+fn next_of_money(tenant: &Tenant, id: TenantId, wanted: &MoneySetup) -> Result<Option<Record>, String> {
+    let wallet = &tenant.wallet;
+    // Whoever applies it knows the digest.
+    let record = |command| Ok(Some(Record::Transaction { tenant: id, command, digest: 0 }));
+    let rails = (0..).map_while(|number| wallet.rail(RailId(number)));
+    if let Some(name) = wanted.rails.iter().find(|name| !rails.clone().any(|(rail, _)| rail == **name)) {
+        return record(TransactionCommand::OpenRail { name: *name });
+    }
+    if let Some((topic, policy)) = wanted.policies.iter().find(|(topic, policy)| wallet.policy(*topic) != *policy) {
+        return record(TransactionCommand::ChangePolicy { topic: *topic, policy: *policy });
+    }
+    for (kind, asset, fee) in &wanted.fees {
+        let asset = asset_of(tenant, asset).map_err(|error| format!("fee of a {}: {error}", kind.name()))?;
+        if wallet.fee_plan(*kind, asset) != *fee {
+            return record(TransactionCommand::ChangeFee { kind: *kind, asset, fee: *fee });
+        }
+    }
+    match wanted.notifies {
+        Some(is_on) if is_on != wallet.notifies() => record(TransactionCommand::ChangeNotification { is_on }),
+        _ => Ok(None),
+    }
 }
 
 /// The command that brings a book's protection about, if it is another one.

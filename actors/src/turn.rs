@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use rialto_engine::ids::TenantId;
+use rialto_engine::transaction::{RailCall, TransactionEvent};
 use rialto_persistence::codec::encode_record;
 use rialto_persistence::record::Record;
 
 use crate::api::Release;
+use crate::directory::Accounts;
 use crate::market_data::MarketNews;
 
 /// The most messages an actor takes in one turn, so that its neighbours get theirs.
@@ -20,6 +23,12 @@ pub struct Turn {
     pub releases: Vec<Arc<Release>>,
     /// What the public may be told.
     pub market: Vec<MarketNews>,
+    /// What may be asked of rails.
+    pub calls: Vec<(TenantId, RailCall)>,
+    /// What those may be told who must be told of events.
+    pub notices: Vec<(TenantId, TransactionEvent)>,
+    /// Accounts that others may see.
+    pub accounts: Option<(Arc<Accounts>, usize)>,
 }
 
 /// How much a turn takes; the next one is likely to take as much.
@@ -34,7 +43,7 @@ impl Turn {
     /// A turn without records: its outputs are durable already.
     #[must_use]
     pub fn released(releases: Vec<Arc<Release>>, market: Vec<MarketNews>) -> Self {
-        Self { records: Vec::new(), releases, market }
+        Self { releases, market, ..Self::default() }
     }
 
     /// An empty turn with room for as much as one before it took.
@@ -44,6 +53,7 @@ impl Turn {
             records: Vec::with_capacity(room.records),
             releases: Vec::with_capacity(room.releases),
             market: Vec::with_capacity(room.market),
+            ..Self::default()
         }
     }
 
@@ -77,6 +87,10 @@ impl Turn {
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.releases.is_empty() && self.market.is_empty()
+        self.records.is_empty()
+            && self.releases.is_empty()
+            && self.market.is_empty()
+            && self.calls.is_empty()
+            && self.notices.is_empty()
     }
 }

@@ -1,5 +1,9 @@
 //! The actor that owns a tenant's wallet.
 
+mod delay_queue;
+mod money;
+pub mod pending;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -17,11 +21,15 @@ use rialto_persistence::record::Record;
 use crate::api::{ListNews, Query, Release, Reply, ReplyToken, Request, Stamps};
 use crate::book_actor::BookMessage;
 use crate::clock;
+use crate::directory::Accounts;
 use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::metrics::TenantMetrics;
+use crate::metrics::money::MoneyMetrics;
 use crate::permits::Permit;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
+use delay_queue::Alarm;
+use pending::Pending;
 
 /// What accompanies a command on its way; not part of any state.
 #[derive(Debug, Default)]
@@ -61,12 +69,22 @@ pub struct WalletActor {
     journal: Sender<Turn>,
     failures: Sender<Failure>,
     metrics: TenantMetrics,
+    money: MoneyMetrics,
+    /// Which names have accounts; this actor opens them.
+    accounts: Arc<Accounts>,
+    pending: Pending,
+    /// When it will look at its timers.
+    alarm: Option<Alarm>,
+    /// A [`delay_queue::DriveOn`] is on its way to this actor.
+    told_to_drive_on: bool,
     output: WalletOutput,
     outgoing: Vec<(MarketId, BookMessage)>,
     /// Answers of one book that were taken but are not yet in the turn's records.
     unwritten: Option<MarketId>,
     /// Time never goes back, whatever the clock does.
     last_time: Nanos,
+    /// The time of day at the beginning of the turn, which deadlines are about.
+    wall: Nanos,
     /// What the last turn took.
     room: Room,
     failed: bool,
@@ -76,6 +94,7 @@ pub struct WalletActor {
 impl WalletActor {
     /// An actor for a recovered wallet.
     #[must_use]
+    #[expect(clippy::too_many_arguments, reason = "each is one of its neighbours, named once")]
     pub fn new(
         tenant: TenantId,
         wallet: Wallet,
@@ -83,8 +102,15 @@ impl WalletActor {
         books: Vec<FeedSender<BookMessage>>,
         journal: Sender<Turn>,
         failures: Sender<Failure>,
-        metrics: TenantMetrics,
+        (metrics, money): (TenantMetrics, MoneyMetrics),
+        accounts: Arc<Accounts>,
     ) -> Self {
+        // A process before this one may have written what the clock of now has not come to.
+        let youngest = wallet.live_transactions().map(|transaction| transaction.changed).max();
+        clock::not_before(youngest.unwrap_or_default());
+        let pending = Pending::of(&wallet);
+        money.stands(&wallet, &pending);
+        money.suspense(&wallet);
         Self {
             tenant,
             wallet,
@@ -93,10 +119,16 @@ impl WalletActor {
             journal,
             failures,
             metrics,
+            money,
+            accounts,
+            pending,
+            alarm: None,
+            told_to_drive_on: false,
             output: WalletOutput::default(),
             outgoing: Vec::new(),
             unwritten: None,
             last_time: Nanos::ZERO,
+            wall: Nanos::ZERO,
             room: Room::default(),
             failed: false,
             drill: false,
@@ -107,7 +139,7 @@ impl WalletActor {
     /// books get their messages.
     fn turn(&mut self) {
         let mut turn = Turn::with_room(self.room);
-        self.last_time = clock::wall().max(self.last_time);
+        self.look_at_the_clock();
         let stamp = clock::monotonic();
         assert!(!std::mem::take(&mut self.drill), "a drill asked this wallet to fail");
         for _ in 0..TURN_MESSAGES {
@@ -124,6 +156,7 @@ impl WalletActor {
         }
         self.write_receipt(&mut turn);
         self.room = turn.room();
+        self.money.stands(&self.wallet, &self.pending);
         if !turn.is_empty() && self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
@@ -135,11 +168,16 @@ impl WalletActor {
         }
     }
 
+    fn look_at_the_clock(&mut self) {
+        self.last_time = clock::now().max(self.last_time);
+        self.wall = clock::wall();
+    }
+
     fn request(&mut self, request: Request, envelope: Envelope, turn: &mut Turn) {
         match request {
             Request::Command { mut command, deadline } => {
                 stamp_command(&mut command, self.last_time);
-                if self.last_time > deadline {
+                if self.wall > deadline {
                     self.metrics.refused(&command);
                     return self.reject(Reason::DeadlinePassed, envelope, turn);
                 }
@@ -157,6 +195,8 @@ impl WalletActor {
                     }
                 }
             }
+            Request::Transaction { command, deadline } => self.transact(command, deadline, envelope, turn),
+            Request::OpenAccount { name } => self.open_account(&name, envelope, turn),
             Request::Query(query) => {
                 let reply = match query {
                     Query::Order { account, market, target } => {
@@ -166,6 +206,12 @@ impl WalletActor {
                     Query::Balances { account } => Reply::Balances(self.wallet.balances(account)),
                     Query::List { account, target } => Reply::List(self.wallet.list(account, target)),
                     Query::Lists { account } => Reply::Lists(self.wallet.open_lists(account)),
+                    Query::Transaction { id } => Reply::Transaction(self.wallet.transaction(&id).map(Box::new)),
+                    Query::Transactions { stuck_only, limit } => {
+                        Reply::Transactions(self.pending.transactions(&self.wallet, stuck_only, limit))
+                    }
+                    Query::Cases { limit } => Reply::Cases(self.wallet.open_cases().take(limit).copied().collect()),
+                    Query::Money => Reply::Money(Box::new(money::settings(&self.wallet, &self.pending))),
                 };
                 turn.releases.push(Arc::new(self.release(Some(reply), envelope, Vec::new())));
             }
@@ -196,7 +242,8 @@ impl WalletActor {
 
     fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
-        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists: Vec::new(), stamps, permit }
+        let (lists, events) = (Vec::new(), Vec::new());
+        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists, events, stamps, permit }
     }
 
     /// The lists of the orders that owners are told of.
@@ -211,6 +258,16 @@ impl WalletActor {
             }
         }
         lists
+    }
+
+    /// Does a turn. A panic in it is a bug: the wallet's state may be half changed, so nothing of it may
+    /// leave; the partition is rebuilt from its journal.
+    fn guarded(&mut self, turn: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| turn(self))) {
+            self.failed = true;
+            let what = format!("wallet of tenant {}: {}", self.tenant, panic_text(panic.as_ref()));
+            self.failures.try_send(Failure::Panicked(what)).ok();
+        }
     }
 
     /// One receipt covers all answers that one book gave in a row.
@@ -231,23 +288,19 @@ impl Actor for WalletActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         Self::add_stream(self.feed.signal(), context);
+        self.set_alarm(context);
     }
 }
 
 impl StreamHandler<FeedReady> for WalletActor {
-    fn handle(&mut self, FeedReady: FeedReady, _: &mut Self::Context) {
+    fn handle(&mut self, FeedReady: FeedReady, context: &mut Self::Context) {
         if self.failed {
             // Whatever still comes is dropped, and with it its permit; the edge answers.
             while self.feed.next_message().is_some() {}
             return;
         }
-        // A panic is a bug. The wallet's state may be half changed, so nothing of this turn may
-        // leave; the partition is rebuilt from its journal.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.turn())) {
-            self.failed = true;
-            let what = format!("wallet of tenant {}: {}", self.tenant, panic_text(panic.as_ref()));
-            self.failures.try_send(Failure::Panicked(what)).ok();
-        }
+        self.guarded(Self::turn);
+        self.set_alarm(context);
     }
 }
 

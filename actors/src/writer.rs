@@ -17,6 +17,7 @@ use crate::exchange::Failure;
 use crate::feed::FeedSender;
 use crate::market_data::MarketNews;
 use crate::metrics;
+use crate::outlets::OutletSenders;
 use crate::turn::Turn;
 
 /// A group is closed when it reaches this. One sync more often costs more than a larger one.
@@ -40,6 +41,8 @@ pub struct Writer {
     pub workers: Vec<FeedSender<WorkerEvent>>,
     /// Where the public is told.
     pub market_data: FeedSender<MarketNews>,
+    /// Where rails are asked, and those told who must be told of events.
+    pub outlets: OutletSenders,
     /// Shows a commit that does not end to the supervisor.
     pub commits: Arc<CommitWatch>,
     /// Where a failure is told.
@@ -93,6 +96,9 @@ impl Writer {
     /// Everything in the turn is durable now. Market data goes first, so that whoever reads an
     /// answer and then asks for the book sees it in there.
     fn release(&self, turn: Turn, stamp: u64) {
+        if let Some((accounts, count)) = turn.accounts {
+            accounts.show(count);
+        }
         for news in turn.market {
             self.market_data.send(news);
         }
@@ -102,13 +108,14 @@ impl Writer {
                 release.stamps.journaled = stamp;
             }
             let asked = release.answer.as_ref().map(|(token, _)| usize::from(token.worker));
-            let told = !release.updates.is_empty();
+            let told = !release.updates.is_empty() || !release.events.is_empty();
             for (number, worker) in self.workers.iter().enumerate() {
                 if asked == Some(number) || told {
                     worker.send(WorkerEvent::Released(Arc::clone(&release)));
                 }
             }
         }
+        self.outlets.let_out(turn.calls, turn.notices);
     }
 
     /// Nothing more is written or told. What still comes is dropped, so that no actor waits.

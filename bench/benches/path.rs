@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
+use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
 use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::{CancelRestriction, Protection};
 use rialto_engine::order::{Instructions, OrderKind, Side};
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, WalletLimits};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::journal::sled::SledOptions;
@@ -71,13 +71,15 @@ fn setup() -> Setup {
             max_price: Price(1_000_000),
             max_quantity: Quantity(1_000_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
             protection: Protection::default(),
             schedule: Vec::new(),
         }],
         utc_offset: UtcOffset::default(),
+        money: MoneySetup::default(),
+        is_shadow: false,
         users: (0..USERS).map(user).collect(),
     };
     Setup { tenants: (0..TENANTS).map(tenant).collect() }

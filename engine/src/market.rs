@@ -1,7 +1,7 @@
 //! What a market trades and the proof that its arithmetic cannot overflow.
 
 use crate::ids::AssetId;
-use crate::units::{Amount, BasisPoints, Notional, Price, Quantity, Rounding, scale};
+use crate::units::{Amount, BasisPoints, FeeRate, Notional, Price, Quantity, Rounding, scale};
 
 /// The most of one asset that a tenant may hold in all, in minor units. Every balance stays
 /// below it, because money enters only through a deposit that checks it.
@@ -47,8 +47,8 @@ pub struct MarketDefinition {
     pub max_quantity: Quantity,
     /// The smallest notional of a limit order, in minor units of quote.
     pub min_notional: Amount,
-    /// Fee of the resting side, on what it receives.
-    pub maker_fee: BasisPoints,
+    /// Fee of the resting side, on what it receives. Below zero the house gives it as much on top.
+    pub maker_fee: FeeRate,
     /// Fee of the incoming side, on what it receives.
     pub taker_fee: BasisPoints,
     /// What it allows.
@@ -111,7 +111,7 @@ pub enum SpecError {
     NotionalOverflow,
     /// The largest notional or quantity is more money than [`SUPPLY_MAX`].
     AmountOverflow,
-    /// A fee above the whole.
+    /// A fee or a rebate above the whole.
     FeeTooLarge,
 }
 
@@ -128,7 +128,7 @@ impl std::fmt::Display for SpecError {
             }
             Self::NotionalOverflow => "maximum price times maximum quantity must stay below 2^62 tick-lots; lower one of them, or use a coarser tick or lot",
             Self::AmountOverflow => "the largest order is worth more minor units than an asset may have; lower the maximum quantity",
-            Self::FeeTooLarge => "a fee is above 10000 basis points",
+            Self::FeeTooLarge => "a fee or a rebate is above 10000 basis points",
         })
     }
 }
@@ -154,8 +154,8 @@ pub struct MarketSpec {
     pub max_quantity: Quantity,
     /// The smallest notional of a limit order, in minor units of quote.
     pub min_notional: Amount,
-    /// Fee of the resting side.
-    pub maker_fee: BasisPoints,
+    /// Fee of the resting side, or its rebate.
+    pub maker_fee: FeeRate,
     /// Fee of the incoming side.
     pub taker_fee: BasisPoints,
     /// What it allows.
@@ -220,7 +220,8 @@ impl MarketSpec {
         {
             return Err(SpecError::AmountOverflow);
         }
-        if u64::from(definition.maker_fee.0) > BASIS_POINTS || u64::from(definition.taker_fee.0) > BASIS_POINTS {
+        let largest = u64::from(definition.maker_fee.0.unsigned_abs().max(definition.taker_fee.0));
+        if largest > BASIS_POINTS {
             return Err(SpecError::FeeTooLarge);
         }
         Ok(Self {
@@ -302,7 +303,7 @@ mod tests {
             max_price: Price(100_000_000),
             max_quantity: Quantity(10_000_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
         }
@@ -351,5 +352,6 @@ mod tests {
             SpecError::AmountOverflow
         );
         assert_eq!(refused(&|market| market.taker_fee = BasisPoints(10_001)), SpecError::FeeTooLarge);
+        assert_eq!(refused(&|market| market.maker_fee = FeeRate(-10_001)), SpecError::FeeTooLarge);
     }
 }

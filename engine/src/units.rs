@@ -78,6 +78,10 @@ unit! {
     BasisPoints(u32)
 }
 unit! {
+    /// A fee in hundredths of a percent. Below zero it is a rebate: the house pays.
+    FeeRate(i32)
+}
+unit! {
     /// A time in nanoseconds since the Unix epoch, UTC.
     Nanos(u64)
 }

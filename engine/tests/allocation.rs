@@ -19,7 +19,7 @@ use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::{BookCommand, BookEvent, BookOutcome, CancelRestriction, Fill, Placement, ToBook};
 use rialto_engine::order::{Distance, Instructions, NewOrder, OrderKind, SelfTrade, Side, Trail, Trigger};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Notional, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, OrderRef, Place, Submitted, Wallet, WalletLimits, WalletOutput};
 
 /// The system's allocator, and a count of what this thread asked of it.
@@ -570,7 +570,7 @@ impl Desk {
             max_price: Price(2 * MIDDLE),
             max_quantity: Quantity(1 << 20),
             min_notional: Amount(1),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
         });

@@ -23,7 +23,7 @@ use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, SUPPLY_
 use rialto_engine::message::{BookCommand, ToBook, ToWallet};
 use rialto_engine::order::{Instructions, Link, NewOrder, OrderKind, Side, Trigger};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::update::{ListView, OrderEvent};
 use rialto_engine::wallet::{
     Command, Contingency, Place, PlaceList, Submitted, Wallet, WalletLimits, WalletOutput, WalletSnapshot,
@@ -108,7 +108,7 @@ impl Exchange {
                 max_price: Price(1_000),
                 max_quantity: Quantity(2_000),
                 min_notional: Amount(1),
-                maker_fee: BasisPoints(profile.fees.0),
+                maker_fee: FeeRate(profile.fees.0.cast_signed()),
                 taker_fee: BasisPoints(profile.fees.1),
                 filters: MarketFilters::default(),
             };
@@ -284,8 +284,11 @@ impl Exchange {
     fn change_fees(&mut self) {
         let market = self.random.below(self.specs.len() as u64) as usize;
         let rates = [0, 1, 15, 333, 9_999, 10_000];
-        let mut rate = || BasisPoints(rates[self.random.below(6) as usize]);
-        let (maker_fee, taker_fee) = (rate(), rate());
+        let mut rate = || rates[self.random.below(6) as usize];
+        let (maker, taker_fee) = (rate(), BasisPoints(rate()));
+        // One in four makers is paid.
+        let maker = if self.random.below(4) == 0 { -maker.cast_signed() } else { maker.cast_signed() };
+        let maker_fee = FeeRate(maker);
         self.specs[market] = MarketSpec { maker_fee, taker_fee, ..self.specs[market] };
         self.wallet.change_market(MarketId(market as u16), self.specs[market]);
     }

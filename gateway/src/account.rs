@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rialto_actors::api::{Query, Release, Reply, Request};
 use rialto_engine::ids::{OrderId, TradeId};
-use rialto_engine::units::{BasisPoints, Nanos};
+use rialto_engine::units::Nanos;
 use rialto_engine::update::{BalanceView, OrderView};
 use rialto_persistence::read_store::{AccountTrade, ReadStore, Window};
 
@@ -150,8 +150,8 @@ impl<'a> Inquiry<'a> {
             ),
             maker.0,
             taker.0,
-            rate(maker),
-            rate(taker),
+            rate(maker.0.into()),
+            rate(taker.0.into()),
             self.unit.count(self.now),
         );
         out.extend_from_slice(head.as_bytes());
@@ -164,26 +164,6 @@ impl<'a> Inquiry<'a> {
         out.extend_from_slice(b",\"permissions\":[\"SPOT\"],\"uid\":");
         json::number(&mut out, u64::from(self.identity.account.0) + 1);
         out.push(b'}');
-        Ok(out)
-    }
-
-    /// Everything about every coin: `GET sapi/v1/capital/config/getall`. There are no networks to
-    /// deposit from or withdraw to.
-    ///
-    /// # Errors
-    /// -1008 or the unknown outcome.
-    pub async fn coins(&self) -> Result<Vec<u8>, ApiError> {
-        let release = self.ask(Query::Balances { account: self.identity.account }).await?;
-        let mut out = Vec::with_capacity(1_024);
-        json::array(&mut out, balances(&release)?, |out, balance| {
-            out.extend_from_slice(b"{\"coin\":");
-            self.gateway().asset_name(out, self.identity.tenant, balance.asset);
-            out.extend_from_slice(b",\"name\":");
-            self.write_balance(out, balance);
-            out.extend_from_slice(
-                br#","freeze":"0","withdrawing":"0","ipoing":"0","ipoable":"0","storage":"0","isLegalMoney":false,"trading":true,"depositAllEnable":false,"withdrawAllEnable":false,"networkList":[]}"#,
-            );
-        });
         Ok(out)
     }
 
@@ -203,8 +183,8 @@ impl<'a> Inquiry<'a> {
             let text = format!(
                 r#"{{"symbol":"{}","makerCommission":"{}","takerCommission":"{}"}}"#,
                 market.symbol(),
-                rate(spec.maker_fee),
-                rate(spec.taker_fee)
+                rate(spec.maker_fee.0.into()),
+                rate(spec.taker_fee.0.into())
             );
             out.extend_from_slice(text.as_bytes());
         });
@@ -225,8 +205,8 @@ impl<'a> Inquiry<'a> {
                 r#"{{"enabledForAccount":false,"enabledForSymbol":false,"discountAsset":"","discount":"0.00000000"}}}}"#
             ),
             market.symbol(),
-            rate(market.entry.spec.maker_fee),
-            rate(market.entry.spec.taker_fee),
+            rate(market.entry.spec.maker_fee.0.into()),
+            rate(market.entry.spec.taker_fee.0.into()),
             none = none,
         );
         Ok(text.into_bytes())
@@ -331,15 +311,17 @@ pub fn order_commission(market: Market<'_>) -> Vec<u8> {
             r#""taxCommissionForOrder":{{"maker":"0.00000000","taker":"0.00000000"}},"discount":"#,
             r#"{{"enabledForAccount":false,"enabledForSymbol":false,"discountAsset":"","discount":"0.00000000"}}}}"#
         ),
-        rate(market.entry.spec.maker_fee),
-        rate(market.entry.spec.taker_fee),
+        rate(market.entry.spec.maker_fee.0.into()),
+        rate(market.entry.spec.taker_fee.0.into()),
     );
     text.into_bytes()
 }
 
-/// A rate as a fraction with eight decimals: 10 basis points are `0.00100000`.
-fn rate(fee: BasisPoints) -> String {
-    crate::decimal::Grid::of_scale(4).text(u128::from(fee.0))
+/// A rate as a fraction with eight decimals: 10 basis points are `0.00100000`. A rebate is below
+/// zero.
+fn rate(basis_points: i64) -> String {
+    let text = crate::decimal::Grid::of_scale(4).text(basis_points.unsigned_abs().into());
+    if basis_points < 0 { format!("-{text}") } else { text }
 }
 
 /// `startTime` and `endTime`, both inclusive, at most a day apart.
@@ -366,9 +348,10 @@ mod tests {
 
     #[test]
     fn rates_are_fractions() {
-        assert_eq!(rate(BasisPoints(10)), "0.00100000");
-        assert_eq!(rate(BasisPoints(10_000)), "1.00000000");
-        assert_eq!(rate(BasisPoints(0)), "0.00000000");
+        assert_eq!(rate(10), "0.00100000");
+        assert_eq!(rate(10_000), "1.00000000");
+        assert_eq!(rate(0), "0.00000000");
+        assert_eq!(rate(-5), "-0.00050000");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! that a payload is tried as it came and in the other form.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
@@ -35,11 +36,7 @@ pub struct Signed {
 ///
 /// # Errors
 /// -2014 or -2015.
-pub fn find_key<'a>(
-    keys: &'a KeyStore,
-    api_key: Option<&str>,
-    addressed: Option<TenantId>,
-) -> Result<&'a ApiKey, ApiError> {
+pub fn find_key(keys: &KeyStore, api_key: Option<&str>, addressed: Option<TenantId>) -> Result<Arc<ApiKey>, ApiError> {
     let api_key = api_key.filter(|api_key| is_well_formed(api_key)).ok_or_else(ApiError::malformed_api_key)?;
     let key = keys.find(api_key).ok_or_else(ApiError::rejected_api_key)?;
     admit(key.identity, addressed)?;
@@ -68,15 +65,15 @@ pub fn check_rest(
 ///
 /// # Errors
 /// As [`check_rest`].
-pub fn check_operator<'a>(
-    keys: &'a KeyStore,
+pub fn check_operator(
+    keys: &KeyStore,
     api_key: Option<&str>,
     addressed: Option<TenantId>,
     query: &str,
     body: &str,
     params: &Params<'_>,
     now: Nanos,
-) -> Result<(&'a Operator, Nanos), ApiError> {
+) -> Result<(Arc<Operator>, Nanos), ApiError> {
     let api_key = api_key.filter(|api_key| is_well_formed(api_key)).ok_or_else(ApiError::malformed_api_key)?;
     let operator = keys.find_operator(api_key).ok_or_else(ApiError::rejected_api_key)?;
     if addressed.is_some_and(|tenant| tenant != operator.tenant) {

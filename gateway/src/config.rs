@@ -4,6 +4,7 @@
 //! texts or whole numbers, never floating point.
 
 mod market;
+pub mod money;
 mod timetable;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,8 +20,10 @@ use rialto_engine::wallet::WalletLimits;
 use serde::Deserialize;
 
 use self::market::Market;
+use self::money::MoneyConfig;
 use crate::decimal::Grid;
 use crate::keys::Secret;
+use crate::keys::role::Role;
 use crate::orders::day::{self, DayEnd};
 use crate::orders::names;
 use crate::rate_limits::RateLimits;
@@ -57,6 +60,12 @@ pub struct Config {
     self_trades: HashMap<(String, String), SelfTrade>,
     /// When the days of tenants end, by their names.
     day_ends: HashMap<String, DayEnd>,
+    /// What is set for the movement of money, by the names of tenants.
+    pub money: Vec<(String, MoneyConfig)>,
+    /// Tenants that only try things out: nothing of theirs stands in reports, and nobody is told.
+    pub shadows: HashSet<String>,
+    /// What the secrets of keys that are made at run time come from.
+    pub master_secret: Option<Secret>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -72,9 +81,11 @@ pub struct KeyConfig {
     pub tenant: String,
     /// The user's name.
     pub user: String,
+    /// Whether it may take money out.
+    pub may_withdraw: bool,
 }
 
-/// The key of somebody who runs a tenant's markets. It cannot trade.
+/// The key of somebody who runs a tenant, or a program of his. It cannot trade.
 #[derive(Clone, Debug)]
 pub struct OperatorConfig {
     /// The operator's name, for the log.
@@ -85,6 +96,8 @@ pub struct OperatorConfig {
     pub secret: Secret,
     /// The tenant's name.
     pub tenant: String,
+    /// What he may do.
+    pub role: Role,
 }
 
 /// How the server runs; what is not said is left to its defaults.
@@ -115,6 +128,7 @@ pub struct ServerConfig {
 struct File {
     default_tenant: Option<String>,
     journal: Option<String>,
+    master_secret: Option<Secret>,
     #[serde(default)]
     server: ServerConfig,
     #[serde(default)]
@@ -144,6 +158,15 @@ struct Tenant {
     users: Vec<User>,
     #[serde(default)]
     operators: Vec<Operator>,
+    #[serde(default)]
+    shadow: bool,
+    #[serde(default)]
+    rails: Vec<money::Rail>,
+    notifications: Option<money::Notifications>,
+    #[serde(default)]
+    policies: Vec<money::PolicyTable>,
+    #[serde(default)]
+    fee_plans: Vec<money::FeeTable>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +186,8 @@ struct User {
     balances: BTreeMap<String, Number>,
     #[serde(default)]
     trade_group: u32,
+    #[serde(default)]
+    withdrawals: bool,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +196,7 @@ struct Operator {
     name: String,
     api_key: String,
     secret: Secret,
+    role: Option<String>,
 }
 
 /// A decimal: a text or a whole number.
@@ -224,6 +250,9 @@ impl Config {
             operators: Vec::new(),
             self_trades: HashMap::new(),
             day_ends: HashMap::new(),
+            money: Vec::new(),
+            shadows: HashSet::new(),
+            master_secret: file.master_secret.filter(|secret| !secret.is_empty()),
             server: file.server,
         };
         config.check_server()?;
@@ -242,6 +271,12 @@ impl Config {
     #[must_use]
     pub fn self_trade(&self, tenant: &str, symbol: &str) -> SelfTrade {
         self.self_trades.get(&(tenant.to_owned(), symbol.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// What is set for the movement of a tenant's money.
+    #[must_use]
+    pub fn money(&self, tenant: &str) -> Option<&MoneyConfig> {
+        self.money.iter().find(|(name, _)| name == tenant).map(|(_, money)| money)
     }
 
     /// When a tenant's day ends.
@@ -309,6 +344,19 @@ impl Config {
             users.push(user);
         }
         self.add_operators(tenant.operators, &name)?;
+        let tables = money::Tables {
+            rails: tenant.rails,
+            notifications: tenant.notifications,
+            policies: tenant.policies,
+            fee_plans: tenant.fee_plans,
+        };
+        let config = tables.checked(&assets, &place)?;
+        let money = config.setup();
+        self.money.push((name.clone(), config));
+        let is_shadow = tenant.shadow;
+        if is_shadow {
+            self.shadows.insert(name.clone());
+        }
         let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
         let minutes = day::utc_offset(offset);
         let Some((minutes, utc_offset)) = minutes.and_then(|minutes| Some((minutes, UtcOffset::minutes(minutes)?)))
@@ -334,7 +382,7 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset });
+        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset, money, is_shadow });
         Ok(())
     }
 
@@ -346,7 +394,13 @@ impl Config {
         match (user.api_key, user.secret) {
             (Some(api_key), Some(secret)) => {
                 self.check_key(&api_key, &secret, &place)?;
-                self.keys.push(KeyConfig { api_key, secret, tenant: tenant.to_owned(), user: user.name.clone() });
+                self.keys.push(KeyConfig {
+                    api_key,
+                    secret,
+                    tenant: tenant.to_owned(),
+                    user: user.name.clone(),
+                    may_withdraw: user.withdrawals,
+                });
             }
             (None, None) => {}
             _ => return refuse(format!("{place}: api_key and secret go together")),
@@ -370,13 +424,17 @@ impl Config {
     }
 
     fn add_operators(&mut self, operators: Vec<Operator>, tenant: &str) -> Result<(), ConfigError> {
-        for Operator { name, api_key, secret } in operators {
+        for Operator { name, api_key, secret, role } in operators {
             let place = format!("tenant \"{tenant}\", operator \"{name}\"");
             if !is_name(&name) {
                 return refuse(format!("{place}: a name is 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'"));
             }
             self.check_key(&api_key, &secret, &place)?;
-            self.operators.push(OperatorConfig { name, api_key, secret, tenant: tenant.to_owned() });
+            let Some(role) = role.as_deref().map_or(Some(Role::default()), Role::named) else {
+                let roles = Role::ALL.map(Role::name).join(", ");
+                return refuse(format!("{place}: the role is none of {roles}"));
+            };
+            self.operators.push(OperatorConfig { name, api_key, secret, tenant: tenant.to_owned(), role });
         }
         Ok(())
     }
@@ -423,7 +481,7 @@ fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>,
 }
 
 /// A name that fits into a path and a label.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }

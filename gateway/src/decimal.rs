@@ -328,7 +328,7 @@ fn exponent(bytes: &[u8]) -> Result<i32, DecimalFault> {
 mod tests {
     use super::*;
     use rialto_engine::ids::AssetId;
-    use rialto_engine::units::BasisPoints;
+    use rialto_engine::units::{BasisPoints, FeeRate};
 
     fn step(mantissa: u64, scale: u8) -> Grid {
         Grid::of_step(Step { mantissa, scale })
@@ -421,7 +421,7 @@ mod tests {
             max_price: Price(1_000_000),
             max_quantity: Quantity(1_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(0),
+            maker_fee: FeeRate(0),
             taker_fee: BasisPoints(0),
             filters: Default::default(),
         });

@@ -3,6 +3,8 @@
 //! Clients match the codes and, often, the texts. Both are those of the Binance Spot dialect and
 //! are never reworded. What more there is to say stands in `data`, which clients ignore.
 
+mod money;
+
 use std::borrow::Cow;
 
 use rialto_actors::api::Refused;
@@ -39,6 +41,10 @@ pub enum Asked {
     Cancel,
     /// An order was to be reduced.
     Amend,
+    /// Money was to be moved, by a backend or an operator: codes and sentences of our own.
+    Money,
+    /// A user wanted to withdraw: the dialect's words where it has any.
+    Withdrawal,
 }
 
 impl Asked {
@@ -421,6 +427,11 @@ impl ApiError {
     /// knows neither minimums nor dates; what is wrong with those is told as of any parameter.
     #[must_use]
     pub fn of_reason(reason: Reason, asked: Asked) -> Self {
+        match asked {
+            Asked::Money => return money::refused(reason),
+            Asked::Withdrawal => return money::withdrawal_refused(reason),
+            Asked::Place { .. } | Asked::Cancel | Asked::Amend => {}
+        }
         let lot_size = if asked == (Asked::Place { market: true }) { "MARKET_LOT_SIZE" } else { "LOT_SIZE" };
         match reason {
             Reason::DeadlinePassed => Self::outside_recv_window(),
@@ -438,11 +449,11 @@ impl ApiError {
             // Gone by the time it reached the book is as unknown as never there.
             Reason::UnknownOrder | Reason::OrderAlreadyFinal => match asked {
                 Asked::Amend => Self::no_such_order(),
-                Asked::Cancel | Asked::Place { .. } => Self::cancel_rejected("Unknown order sent."),
+                _ => Self::cancel_rejected("Unknown order sent."),
             },
             Reason::ConflictingOrderIds => match asked {
                 Asked::Amend => Self::conflicting_order_ids(),
-                Asked::Cancel | Asked::Place { .. } => Self::cancel_rejected("Unknown order sent."),
+                _ => Self::cancel_rejected("Unknown order sent."),
             },
             Reason::CancelRestricted => Self::cancel_rejected("Order was not canceled due to cancel restrictions."),
             Reason::WouldMatch => Self::new_order_rejected("Order would immediately match and take."),
@@ -458,9 +469,9 @@ impl ApiError {
             Reason::SupplyExceeded => Self::overflow("amount"),
             Reason::IdempotencyConflict => Self::new_order_rejected("Duplicate request sent."),
             Reason::MarketClosed => match asked {
-                Asked::Place { .. } => Self::new_order_rejected("Market is closed."),
                 Asked::Cancel => Self::cancel_rejected("Market is closed."),
                 Asked::Amend => Self::amend_rejected("Market is closed."),
+                _ => Self::new_order_rejected("Market is closed."),
             },
             Reason::InstructionsConflict | Reason::MalformedList => Self::unsupported_combination(),
             Reason::MarketQuantityOutOfRange => Self::filter("MARKET_LOT_SIZE"),
@@ -476,8 +487,32 @@ impl ApiError {
             Reason::UnknownList => Self::cancel_rejected("Unknown order list sent."),
             Reason::DuplicateListId => Self::new_order_rejected("Duplicate order list sent."),
             Reason::UnknownGroup => Self::invalid_parameter("tradeGroupId"),
-            // Those of transactions; the dialect has none.
-            other => Self::new(-4_000 - i32::from(other.number()), other.name()),
+            Reason::AccountFrozen | Reason::AccountClosed => {
+                Self::new_order_rejected("This action is disabled on this account.")
+            }
+            // Those of transactions, which no order meets; the dialect has none.
+            Reason::UnknownRail
+            | Reason::RailClosed
+            | Reason::AccountNotEmpty
+            | Reason::SameAccount
+            | Reason::MalformedTransaction
+            | Reason::FeeExceedsAmount
+            | Reason::UnknownTransaction
+            | Reason::TransactionCanceled
+            | Reason::TransactionFinal
+            | Reason::WrongTransactionKind
+            | Reason::AmountExceedsHold
+            | Reason::RefundExceedsPayment
+            | Reason::ClawBackExceedsCommission
+            | Reason::NotDue
+            | Reason::AlreadySent
+            | Reason::AlreadyApproved
+            | Reason::UnknownCase
+            | Reason::NothingToMove
+            | Reason::PolicyOutOfRange
+            | Reason::FeeOutOfRange
+            | Reason::NameTaken
+            | Reason::CurrencyMismatch => money::refused(reason),
         }
     }
 
@@ -574,6 +609,42 @@ mod tests {
             (Reason::MalformedList, -1014, "Unsupported order combination."),
             (Reason::DuplicateListId, -2010, "Duplicate order list sent."),
             (Reason::UnknownGroup, -1130, "Data sent for parameter 'tradeGroupId' is not valid."),
+            (Reason::UnknownRail, -9040, "There is no such rail."),
+            (Reason::RailClosed, -9041, "The rail takes no new transactions."),
+            (Reason::AccountFrozen, -2010, "This action is disabled on this account."),
+            (Reason::AccountClosed, -2010, "This action is disabled on this account."),
+            (
+                Reason::AccountNotEmpty,
+                -9044,
+                "An account with money, open orders or open transactions cannot be closed.",
+            ),
+            (Reason::SameAccount, -9045, "Money cannot move from an account to itself."),
+            (
+                Reason::MalformedTransaction,
+                -9046,
+                "The transaction makes no sense: a destination, date or account that cannot be.",
+            ),
+            (Reason::FeeExceedsAmount, -9047, "The fee would be more than the amount."),
+            (Reason::UnknownTransaction, -9048, "There is no such transaction."),
+            (Reason::TransactionCanceled, -9049, "The transaction was canceled before it was tried."),
+            (Reason::TransactionFinal, -9050, "The transaction was decided the other way."),
+            (Reason::WrongTransactionKind, -9051, "This cannot be done to a transaction of this kind."),
+            (Reason::AmountExceedsHold, -9052, "The amount is more than the transaction holds."),
+            (Reason::RefundExceedsPayment, -9053, "The amount is more than what is left of the payment."),
+            (Reason::ClawBackExceedsCommission, -9054, "The amount is more than what is left of the commission."),
+            (Reason::NotDue, -9055, "It is too early for this."),
+            (Reason::AlreadySent, -9056, "A rail may have the transaction already."),
+            (Reason::AlreadyApproved, -9057, "This operator has approved it already."),
+            (Reason::UnknownCase, -9058, "There is no such open case."),
+            (Reason::NothingToMove, -9059, "There is nothing to move."),
+            (
+                Reason::PolicyOutOfRange,
+                -9060,
+                "A policy needs an interval, a longest interval and attempts above zero.",
+            ),
+            (Reason::FeeOutOfRange, -9061, "A fee plan is not negative, and its rate is at most 10000 basis points."),
+            (Reason::NameTaken, -9062, "The name is in use."),
+            (Reason::CurrencyMismatch, -9063, "The transaction is in another asset."),
         ];
         assert_eq!(expected.len(), Reason::ALL.len());
         for ((reason, code, msg), every) in expected.into_iter().zip(Reason::ALL) {

@@ -2,7 +2,7 @@
 
 use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup};
 use rialto_engine::market::Step;
-use rialto_engine::units::{Amount, BasisPoints, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Price, Quantity};
 use rialto_engine::wallet::WalletLimits;
 use rialto_persistence::journal::memory::MemoryLog;
 
@@ -23,6 +23,8 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
         markets,
         users: Vec::new(),
         utc_offset: Default::default(),
+        money: Default::default(),
+        is_shadow: false,
     }
 }
 
@@ -36,7 +38,7 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         max_price: Price(1_000_000),
         max_quantity: Quantity(1_000_000_000),
         min_notional: Amount(0),
-        maker_fee: BasisPoints(10),
+        maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: Default::default(),
         protection: Default::default(),

@@ -1,11 +1,13 @@
 //! What all workers share: the exchange, who may sign, which names lead to which tenant, and how
 //! the numbers of every market are written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
-use rialto_engine::ids::{AssetId, MarketId, TenantId};
+use rialto_actors::schedule::UtcOffset;
+use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
 use tokio::sync::watch;
@@ -15,7 +17,10 @@ use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
+use crate::keys::made::MadeKeys;
+use crate::operator::audit::Audit;
 use crate::orders::day::DayEnd;
+use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
@@ -29,12 +34,20 @@ pub struct Gateway {
     pub directory: Arc<Directory>,
     /// Who may sign.
     pub keys: KeyStore,
+    /// The keys that were made at run time.
+    pub made_keys: MadeKeys,
+    /// What operators have asked for.
+    pub audit: Audit,
     /// Which names lead to which tenant.
     pub tenancy: Tenancy,
     /// The keys of user data streams.
     pub listen_keys: ListenKeys,
     /// What clients have asked in the current intervals.
     pub rate_limits: RateLimiter,
+    /// What was heard last of the rails.
+    pub rails: RailNames,
+    /// Which rails take what.
+    pub routes: Routes,
     /// What was heard last of the markets' phases.
     pub phases: Phases,
     /// How much a connection may cost.
@@ -55,6 +68,8 @@ struct TenantTexts {
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
+    /// How far the tenant's clock is ahead of UTC.
+    utc_offset: UtcOffset,
 }
 
 /// A market of a tenant, with how its numbers are read and written.
@@ -90,7 +105,7 @@ impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(exchange: Exchange, config: &Config) -> Self {
-        let directory = Arc::clone(exchange.directory());
+        let directory = exchange.directory();
         let texts = |tenant: &TenantEntry| TenantTexts {
             markets: {
                 let text = |market: &MarketEntry| MarketText::of(&market.definition);
@@ -99,6 +114,10 @@ impl Gateway {
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
             day_end: config.day_end(&tenant.name),
+            utc_offset: {
+                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
+                setup.map_or_else(UtcOffset::default, |setup| setup.utc_offset)
+            },
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
@@ -106,6 +125,10 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
+            made_keys: MadeKeys::new(config.master_secret.as_ref()),
+            audit: Audit::default(),
+            rails: RailNames::new(&directory),
+            routes: Routes::new(config, &directory),
             keys: KeyStore::new(&config.keys, &config.operators, &directory),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
             listen_keys: ListenKeys::default(),
@@ -123,6 +146,17 @@ impl Gateway {
             directory,
             exchange,
         }
+    }
+
+    /// Keeps the audit trail and the keys that are made in a data directory, and takes in those that are
+    /// there.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the trail was changed.
+    pub fn keep_in(mut self, data: &Path) -> Result<Self, String> {
+        self.audit = Audit::open(data)?;
+        self.made_keys.open(data, &self.keys, &self.directory)?;
+        Ok(self)
     }
 
     /// A tenant that was addressed, so that it is there.
@@ -164,10 +198,35 @@ impl Gateway {
         self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
     }
 
+    /// How far a tenant's clock is ahead of UTC: when its days begin.
+    #[must_use]
+    pub fn utc_offset(&self, tenant: TenantId) -> UtcOffset {
+        self.tenants.get(tenant.0 as usize).map_or_else(UtcOffset::default, |texts| texts.utc_offset)
+    }
+
     /// An asset of a tenant.
     #[must_use]
     pub fn asset(&self, tenant: TenantId, asset: AssetId) -> Option<&AssetEntry> {
         self.directory.tenant(tenant)?.asset(asset)
+    }
+
+    /// The number of an asset by its name.
+    #[must_use]
+    pub fn asset_named(&self, tenant: TenantId, name: &str) -> Option<AssetId> {
+        self.directory.tenant(tenant)?.asset_named(name)
+    }
+
+    /// The account of a user by his name.
+    #[must_use]
+    pub fn account_named(&self, tenant: TenantId, name: &str) -> Option<AccountId> {
+        self.directory.tenant(tenant)?.account_named(name)
+    }
+
+    /// The name of the user whose account it is.
+    #[must_use]
+    pub fn account_name(&self, tenant: TenantId, account: AccountId) -> String {
+        let found = self.directory.tenant(tenant).and_then(|tenant| tenant.accounts.name(account));
+        found.map_or_else(|| account.to_string(), |name| name.to_string())
     }
 
     /// Appends an amount of an asset in quotes.

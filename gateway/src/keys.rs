@@ -1,7 +1,11 @@
 //! API keys: who signs, and for whom.
 
+pub mod made;
+pub mod role;
+
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hmac::{Hmac, Mac};
 use rialto_actors::directory::Directory;
@@ -10,6 +14,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::config::{KeyConfig, OperatorConfig};
+use crate::error::ApiError;
+use crate::keys::role::{Right, Role};
 
 /// The longest API key in bytes.
 const API_KEY_MAX: usize = 128;
@@ -61,6 +67,8 @@ pub struct ApiKey {
     pub identity: Identity,
     /// What it signs with.
     pub signer: Signer,
+    /// Whether it may take money out.
+    pub may_withdraw: bool,
 }
 
 /// An operator's key.
@@ -70,8 +78,20 @@ pub struct Operator {
     pub name: String,
     /// Whose markets he runs.
     pub tenant: TenantId,
+    /// What he may do there.
+    pub role: Role,
     /// What the key signs with.
     pub signer: Signer,
+}
+
+impl Operator {
+    /// Refuses what the role does not allow.
+    ///
+    /// # Errors
+    /// That it does not.
+    pub const fn needs(&self, right: Right) -> Result<(), ApiError> {
+        if self.role.may(right) { Ok(()) } else { Err(ApiError::not_permitted()) }
+    }
 }
 
 /// The private part of a key.
@@ -87,11 +107,17 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// All keys of all tenants. A key names one user, or one operator, of one tenant.
-#[derive(Clone, Debug, Default)]
+/// All keys of all tenants. A key names one user, or one operator, of one tenant. Keys come and go while
+/// the server runs; who has found one keeps it for the request at hand.
+#[derive(Debug, Default)]
 pub struct KeyStore {
-    keys: HashMap<String, ApiKey>,
-    operators: HashMap<String, Operator>,
+    keys: RwLock<HashMap<String, Key>>,
+}
+
+#[derive(Clone, Debug)]
+enum Key {
+    OfUser(Arc<ApiKey>),
+    OfOperator(Arc<Operator>),
 }
 
 impl KeyStore {
@@ -102,40 +128,78 @@ impl KeyStore {
         let key = |config: &KeyConfig| {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
-            Some((config.api_key.clone(), ApiKey::new(identity, &config.secret)))
+            let key = ApiKey { may_withdraw: config.may_withdraw, ..ApiKey::new(identity, &config.secret) };
+            Some((config.api_key.clone(), Key::OfUser(Arc::new(key))))
         };
         let operator = |config: &OperatorConfig| {
             let tenant = directory.tenant_named(&config.tenant)?.id;
-            let operator = Operator { name: config.name.clone(), tenant, signer: Signer::new(&config.secret) };
-            Some((config.api_key.clone(), operator))
+            let (name, role) = (config.name.clone(), config.role);
+            let operator = Operator { name, tenant, role, signer: Signer::new(&config.secret) };
+            Some((config.api_key.clone(), Key::OfOperator(Arc::new(operator))))
         };
-        Self { keys: keys.iter().filter_map(key).collect(), operators: operators.iter().filter_map(operator).collect() }
+        let all = keys.iter().filter_map(key).chain(operators.iter().filter_map(operator));
+        Self { keys: RwLock::new(all.collect()) }
     }
 
     /// A store of one key.
     #[cfg(test)]
     pub fn of_one(api_key: &str, key: ApiKey) -> Self {
-        Self { keys: HashMap::from([(api_key.to_owned(), key)]), ..Self::default() }
+        let keys = HashMap::from([(api_key.to_owned(), Key::OfUser(Arc::new(key)))]);
+        Self { keys: RwLock::new(keys) }
     }
 
     /// A user's key by its public part.
     #[must_use]
-    pub fn find(&self, api_key: &str) -> Option<&ApiKey> {
-        self.keys.get(api_key)
+    pub fn find(&self, api_key: &str) -> Option<Arc<ApiKey>> {
+        match self.read().get(api_key) {
+            Some(Key::OfUser(key)) => Some(Arc::clone(key)),
+            _ => None,
+        }
     }
 
     /// An operator's key by its public part.
     #[must_use]
-    pub fn find_operator(&self, api_key: &str) -> Option<&Operator> {
-        self.operators.get(api_key)
+    pub fn find_operator(&self, api_key: &str) -> Option<Arc<Operator>> {
+        match self.read().get(api_key) {
+            Some(Key::OfOperator(operator)) => Some(Arc::clone(operator)),
+            _ => None,
+        }
+    }
+
+    /// Lets a user's key sign from now on. `false` if there is a key of this name already.
+    pub fn add(&self, api_key: &str, key: ApiKey) -> bool {
+        self.insert(api_key, Key::OfUser(Arc::new(key)))
+    }
+
+    /// The same for an operator's key.
+    pub fn add_operator(&self, api_key: &str, operator: Operator) -> bool {
+        self.insert(api_key, Key::OfOperator(Arc::new(operator)))
+    }
+
+    /// From now on the key signs nothing.
+    pub fn remove(&self, api_key: &str) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(api_key);
+    }
+
+    fn insert(&self, api_key: &str, key: Key) -> bool {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !keys.contains_key(api_key);
+        if is_new {
+            keys.insert(api_key.to_owned(), key);
+        }
+        is_new
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ApiKey {
-    /// A key with its secret.
+    /// A key with its secret, that may not take money out.
     #[must_use]
     pub fn new(identity: Identity, secret: &Secret) -> Self {
-        Self { identity, signer: Signer::new(secret) }
+        Self { identity, signer: Signer::new(secret), may_withdraw: false }
     }
 }
 
@@ -162,12 +226,18 @@ impl Signer {
         mac.verify_slice(&expected).is_ok()
     }
 
-    /// The signature of a payload.
-    #[cfg(test)]
-    pub fn sign_for_test(&self, payload: &[u8]) -> String {
+    /// The signature of a payload, in hexadecimal digits.
+    #[must_use]
+    pub fn sign(&self, payload: &[u8]) -> String {
         let mut mac = self.mac.clone();
         mac.update(payload);
         hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// The same, by the name that tests of the dialect use.
+    #[cfg(test)]
+    pub fn sign_for_test(&self, payload: &[u8]) -> String {
+        self.sign(payload)
     }
 
     /// A text that nobody without the secret can guess, and that is another for every `nonce`.

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_was_heard_is_kept_by_market() {
         let exchange = crate::fixture::two_tenants();
-        let phases = Phases::new(exchange.directory());
+        let phases = Phases::new(&exchange.directory());
         phases.hear(TenantId(1), MarketId(1), Phase::Auction);
         phases.hear(TenantId(9), MarketId(9), Phase::Auction);
         assert_eq!(phases.heard(TenantId(0)), [Phase::Continuous]);

@@ -7,6 +7,7 @@
 use std::cell::{Cell, OnceCell};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderName, HeaderValue};
@@ -27,15 +28,20 @@ use crate::error::ApiError;
 use crate::exchange_info;
 use crate::gateway::Gateway;
 use crate::json::TimeUnit;
-use crate::keys::{ApiKey, Identity};
+use crate::keys::{ApiKey, Identity, Operator};
 use crate::market_api::{self, MarketMethod};
 use crate::operator::{self, OperatorCall};
 use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
+use crate::payments::capital::{self, CapitalCall};
+use crate::payments::{self, PaymentCall, callback};
 use crate::phases;
+use crate::query::{self, AccountingCall, mine};
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::limit::Usage;
 use crate::rate_limits::weight::Weight;
+use crate::reconcile::statement::STATEMENT_BYTES_MAX;
+use crate::reconcile::upload::{self, Upload};
 use crate::streams::{Opening, StreamSession};
 use crate::user_stream::Subscription;
 use crate::worker::Worker;
@@ -106,13 +112,18 @@ async fn route(
         return upgrade_streams(worker, request, payload, tenant, &opening);
     }
     refuse_binary_encoding(request)?;
-    let body = read_body(payload).await?;
+    let is_statement = path == upload::PATH;
+    let body = read_body(payload, longest_body(gateway, request, is_statement)).await?;
+    if let Some(path) = path.strip_prefix(callback::PREFIX) {
+        return call_back(worker, request, path, &body, now).await;
+    }
     let body = std::str::from_utf8(&body).map_err(|_| ApiError::illegal_characters("body", "UTF-8"))?;
     let call = Call {
         worker,
         request,
         tenant,
-        params: Params::of_rest(request.query_string(), body)?,
+        // A statement is no form: what it says is no parameter.
+        params: Params::of_rest(request.query_string(), if is_statement { "" } else { body })?,
         body,
         unit: time_unit(request)?,
         now,
@@ -120,12 +131,32 @@ async fn route(
     };
     let weight = Weight::of_rest(request.method(), path, &call.params);
     budget.take(weight, now)?;
+    if let Some(table) = path.strip_prefix(query::PREFIX).and_then(|path| path.strip_prefix("export/")) {
+        return call.export(table).await.inspect_err(|error| budget.refused(weight, error, now));
+    }
     let result = match path.strip_prefix("/api/v3/").or_else(|| path.strip_prefix("/api/v1/")) {
         Some(path) => call.api(path).await,
         None => call.other(path).await,
     };
     let result = result.inspect_err(|error| budget.refused(weight, error, now))?;
     Ok(json_response(StatusCode::OK, result))
+}
+
+/// What a rail says by itself. It signs in its own way, and stands outside of the limits of clients.
+async fn call_back(
+    worker: &Rc<Worker>,
+    request: &HttpRequest,
+    path: &str,
+    body: &[u8],
+    now: Nanos,
+) -> Result<HttpResponse, ApiError> {
+    if request.method() != Method::POST {
+        return Err(ApiError::wrong_http_method());
+    }
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let taken = callback::take(worker, path, target, header, body, now).await?;
+    Ok(json_response(StatusCode::OK, taken))
 }
 
 /// A REST request.
@@ -190,6 +221,7 @@ impl Call<'_> {
             (&Method::GET, "account/commission") => self.inquiry()?.commission(),
             (&Method::GET, "rateLimit/order") => Ok(self.inquiry()?.order_limits()),
             (&Method::GET, "myFilters") => self.inquiry()?.filters(),
+            (&Method::GET, "rialto/movements") => mine::movements(&self.inquiry()?).await,
             // There are some, and nobody keeps them.
             (&Method::GET, "myPreventedMatches") => Err(ApiError::unsupported()),
             (_, "userDataStream") => self.user_data_stream(),
@@ -200,20 +232,52 @@ impl Call<'_> {
 
     /// What operators ask, and what clients ask beside `/api`, most of it only to find that there is none.
     async fn other(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        if path == upload::PATH {
+            return self.upload().await;
+        }
         if let Some(path) = path.strip_prefix(operator::PREFIX) {
             return self.operate(path).await;
+        }
+        if let Some(path) = path.strip_prefix(query::PREFIX) {
+            let (operator, _) = self.signed_by_operator()?;
+            return self.accounting(&operator).answer(self.request.method(), path).await;
+        }
+        if let Some(path) = path.strip_prefix(payments::PREFIX) {
+            return self.pay(path).await;
+        }
+        if let Some(path) = path.strip_prefix(capital::PREFIX) {
+            return self.capital(path).await;
         }
         if self.request.method() != Method::GET {
             return Err(ApiError::no_such_path());
         }
         match path {
             "/sapi/v1/system/status" => Ok(br#"{"status":0,"msg":"normal"}"#.to_vec()),
-            "/sapi/v1/capital/config/getall" => self.inquiry()?.coins().await,
             "/sapi/v1/margin/allPairs" | "/sapi/v1/margin/isolated/allPairs" => Ok(b"[]".to_vec()),
             "/sapi/v1/asset/tradeFee" => self.inquiry()?.trade_fees(),
             "/fapi/v1/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(br#"{"symbols":[]}"#.to_vec()),
             _ => Err(ApiError::no_such_path()),
         }
+    }
+
+    /// A table, as long as it may be.
+    async fn export(&self, table: &str) -> Result<HttpResponse, ApiError> {
+        if self.request.method() != Method::GET {
+            return Err(ApiError::wrong_http_method());
+        }
+        let (operator, _) = self.signed_by_operator()?;
+        self.accounting(&operator).export(table).await
+    }
+
+    fn accounting<'a>(&'a self, operator: &'a Operator) -> AccountingCall<'a> {
+        AccountingCall { worker: self.worker, operator, params: &self.params, unit: self.unit }
+    }
+
+    /// The statement of a rail.
+    async fn upload(&self) -> Result<Vec<u8>, ApiError> {
+        let (operator, deadline) = self.signed_by_operator()?;
+        let (worker, params, body, unit) = (self.worker, &self.params, self.body, self.unit);
+        Upload { worker, operator: &operator, params, body, unit, deadline }.take(self.request.method()).await
     }
 
     async fn command(&self, parse: Parse) -> Result<Vec<u8>, ApiError> {
@@ -246,12 +310,28 @@ impl Call<'_> {
     }
 
     async fn operate(&self, path: &str) -> Result<Vec<u8>, ApiError> {
-        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
-        let key = api_key(self.request);
-        let checked = auth::check_operator(keys, key, self.tenant, query, self.body, &self.params, self.now);
-        let (operator, deadline) = checked?;
+        let (operator, deadline) = self.signed_by_operator()?;
         let (worker, params, unit) = (self.worker, &self.params, self.unit);
-        OperatorCall { worker, operator, params, unit, deadline }.answer(self.request.method(), path).await
+        OperatorCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
+    }
+
+    async fn pay(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let (operator, deadline) = self.signed_by_operator()?;
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        PaymentCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
+    }
+
+    async fn capital(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        let Signed { identity, deadline } = self.signed()?;
+        let may_withdraw = self.key()?.may_withdraw;
+        let (worker, params, unit) = (self.worker, &self.params, self.unit);
+        let call = CapitalCall { worker, identity, may_withdraw, params, unit, deadline, now: self.now };
+        call.answer(self.request.method(), path).await
+    }
+
+    fn signed_by_operator(&self) -> Result<(Arc<Operator>, Nanos), ApiError> {
+        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
+        auth::check_operator(keys, api_key(self.request), self.tenant, query, self.body, &self.params, self.now)
     }
 
     /// Listen keys need the API key and no signature.
@@ -259,7 +339,7 @@ impl Call<'_> {
         let key = self.key()?;
         let listen_keys = &self.worker.gateway.listen_keys;
         match *self.request.method() {
-            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(key, self.now)).into_bytes()),
+            Method::POST => Ok(format!("{{\"listenKey\":\"{}\"}}", listen_keys.create(&key, self.now)).into_bytes()),
             Method::PUT => {
                 listen_keys.keep(self.params.required("listenKey")?, key.identity)?;
                 Ok(b"{}".to_vec())
@@ -279,7 +359,7 @@ impl Call<'_> {
         self.worker.gateway.tenancy.public(self.tenant.or_else(shown))
     }
 
-    fn key(&self) -> Result<&ApiKey, ApiError> {
+    fn key(&self) -> Result<Arc<ApiKey>, ApiError> {
         auth::find_key(&self.worker.gateway.keys, api_key(self.request), self.tenant)
     }
 
@@ -290,7 +370,7 @@ impl Call<'_> {
 }
 
 /// Paths of `/api/v3` that answer to some method.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "ping",
     "time",
     "exchangeInfo",
@@ -313,6 +393,7 @@ const KNOWN: [&str; 22] = [
     "account/commission",
     "rateLimit/order",
     "myPreventedMatches",
+    "rialto/movements",
 ];
 
 fn upgrade_api(
@@ -365,12 +446,18 @@ fn upgrade_streams(
     Ok(response)
 }
 
-async fn read_body(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+/// The longest body that a request may have. Only who shows an operator's key may send a long one.
+fn longest_body(gateway: &Gateway, request: &HttpRequest, is_statement: bool) -> usize {
+    let shows_key = || api_key(request).is_some_and(|key| gateway.keys.find_operator(key).is_some());
+    if is_statement && shows_key() { STATEMENT_BYTES_MAX } else { BODY_MAX }
+}
+
+async fn read_body(mut payload: Payload, longest: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| ApiError::unknown())?;
-            if body.len() + chunk.len() > BODY_MAX {
+            if body.len() + chunk.len() > longest {
                 return Err(ApiError::with_status(413, -1000, "The body of the request is too long."));
             }
             body.extend_from_slice(&chunk);

@@ -344,7 +344,7 @@ impl Session {
             }
             "userDataStream.start" => {
                 let key = auth::find_key(&gateway.keys, Some(params.required("apiKey")?), self.tenant)?;
-                Ok(format!("{{\"listenKey\":\"{}\"}}", gateway.listen_keys.create(key, now)).into_bytes())
+                Ok(format!("{{\"listenKey\":\"{}\"}}", gateway.listen_keys.create(&key, now)).into_bytes())
             }
             "userDataStream.ping" | "userDataStream.stop" => {
                 let key = auth::find_key(&gateway.keys, Some(params.required("apiKey")?), self.tenant)?;

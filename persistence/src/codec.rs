@@ -3,20 +3,25 @@
 //! The wire types are twins of the domain types, converted by hand, so that a change of the engine
 //! cannot change a written byte unnoticed. Every version of both forms is frozen by fixtures; a change
 //! makes a new one beside it: what asks for nothing new is written as ever, what does gets a new
-//! variant, and a snapshot grows at its end. Integers have fixed width and are little endian.
+//! variant, and a snapshot grows at its end. Integers have fixed width and are little
+//! endian, but for those of transactions, which are compact.
 
 mod further;
 mod instructions;
 mod market;
 mod message;
+mod money;
 mod more;
 mod record;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod transaction_state;
 
 pub use record::{decode_record, encode_record};
 pub use snapshot::{decode_snapshot, write_snapshot};
+pub(crate) use transaction_state::{decode_case, decode_event, encode_case, encode_event};
 
 use bincode::config::{Configuration, Fixint, LittleEndian};
 use bincode::de::Decoder;

@@ -2,13 +2,14 @@
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
+pub mod bank;
 pub mod hung_journal;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rialto_actors::api::{Query, Refused, Release, Reply, ReplyToken, Request, WorkerEvent};
-use rialto_actors::exchange::{Exchange, MarketSetup, Options, Setup, Storage, TenantSetup, UserSetup};
+use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
 use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
@@ -16,11 +17,11 @@ use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::Protection;
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::update::OrderView;
 use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
-use rialto_persistence::codec::decode_record;
-use rialto_persistence::frame::{FrameKind, Position};
+use rialto_persistence::codec::{decode_record, encode_record};
+use rialto_persistence::frame::{Epoch, FrameKind, Group, Position};
 use rialto_persistence::journal::Journal as _;
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::record::Record;
@@ -48,7 +49,7 @@ pub fn setup() -> Setup {
             max_price: Price(1_000_000),
             max_quantity: Quantity(1_000_000_000),
             min_notional: Amount(0),
-            maker_fee: BasisPoints(10),
+            maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
             protection: Protection::default(),
@@ -56,6 +57,8 @@ pub fn setup() -> Setup {
         }],
         users: vec![user("alice"), user("bob")],
         utc_offset: UtcOffset::default(),
+        money: MoneySetup::default(),
+        is_shadow: false,
     };
     Setup { tenants: vec![tenant("acme"), tenant("globex")] }
 }
@@ -105,6 +108,24 @@ pub fn records(log: &MemoryLog) -> Vec<Option<Record>> {
         }
         after = next;
     }
+}
+
+/// A log of these records, each made durable by itself.
+pub fn log_of(records: &[Option<Record>]) -> MemoryLog {
+    let log = MemoryLog::new();
+    let mut journal = log.open();
+    let (mut epoch, mut end) = (Epoch(0), Position(0));
+    for record in records {
+        match record {
+            None => (epoch, end) = journal.acquire("node-1").expect("a fence"),
+            Some(record) => {
+                let mut group = Group::new(epoch, end);
+                group.push_with(256, |bytes| encode_record(record, bytes)).expect("it fits");
+                end = journal.append(&mut group).expect("appended");
+            }
+        }
+    }
+    log
 }
 
 /// Applies the next record of a log.

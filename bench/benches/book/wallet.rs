@@ -6,7 +6,7 @@ use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::CancelRestriction;
 use rialto_engine::order::{Instructions, OrderKind};
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{
     Cancel, Command as WalletCommand, OrderRef, Place, Submitted, Wallet, WalletLimits, WalletOutput,
 };
@@ -170,7 +170,7 @@ fn market() -> MarketSpec {
         max_price: Price(10_000_000),
         max_quantity: Quantity(1_000_000_000),
         min_notional: Amount::ZERO,
-        maker_fee: BasisPoints(10),
+        maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: MarketFilters::default(),
     };

@@ -53,6 +53,11 @@ impl Wallet {
         let base = spec.base_amount(fill.quantity);
         let base_fee = charge(&mut bought, rate(&spec, buyer.maker), base);
         let quote_fee = charge(&mut sold, rate(&spec, seller.maker), received);
+        let (base_rebate, quote_rebate) = match spec.maker_fee.0 {
+            0.. => (Amount::ZERO, Amount::ZERO),
+            rate if buyer.maker => (rebate(rate, base), Amount::ZERO),
+            rate => (Amount::ZERO, rebate(rate, received)),
+        };
         for (standing, held) in [(&mut bought, paid), (&mut sold, base)] {
             standing.notional += traded;
             standing.executed += fill.quantity;
@@ -77,6 +82,12 @@ impl Wallet {
         ledger.transfer(spec.quote, buyer_held, rounding, Amount((paid.0 - received.0).max(0)), &mut posting);
         ledger.transfer(spec.base, seller_held, LedgerAccount::Available(buyer_account), base - base_fee, &mut posting);
         ledger.transfer(spec.base, seller_held, fee, base_fee, &mut posting);
+        if spec.maker_fee.0 < 0 {
+            let expense = LedgerAccount::House(House::RebateExpense);
+            let buyer_available = LedgerAccount::Available(buyer_account);
+            ledger.transfer(spec.base, expense, buyer_available, base_rebate, &mut posting);
+            ledger.transfer(spec.quote, expense, seller_available, quote_rebate, &mut posting);
+        }
 
         self.orders.set_standing(buyer_slot, bought);
         self.orders.set_standing(seller_slot, sold);
@@ -94,8 +105,8 @@ impl Wallet {
             fee_asset,
             maker,
         };
-        let buy = (buyer, buyer_slot, execution(base_fee, spec.base, buyer.maker));
-        let sell = (seller, seller_slot, execution(quote_fee, spec.quote, seller.maker));
+        let buy = (buyer, buyer_slot, execution(base_fee - base_rebate, spec.base, buyer.maker));
+        let sell = (seller, seller_slot, execution(quote_fee - quote_rebate, spec.quote, seller.maker));
         let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
         for (party, slot, execution) in [first, second] {
             let view = self.orders.view(slot);
@@ -130,6 +141,13 @@ fn charge(standing: &mut Standing, rate: u64, received: Amount) -> Amount {
     fee
 }
 
+/// What the house gives a maker on top of what he has just received: rounded down, fill by fill, so
+/// that the house gains the remainder.
+fn rebate(rate: i32, received: Amount) -> Amount {
+    Amount(received.0 * i128::from(rate.unsigned_abs()) / i128::from(BASIS_POINTS))
+}
+
+/// The fee in basis points; a rebate is none.
 fn rate(spec: &MarketSpec, maker: bool) -> u64 {
-    u64::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 })
+    u64::from(if maker { spec.maker_fee.0.max(0).unsigned_abs() } else { spec.taker_fee.0 })
 }

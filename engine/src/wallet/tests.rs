@@ -30,6 +30,7 @@ use crate::ids::ClientOrderId;
 use crate::market::{MarketDefinition, MarketFilters, Step};
 use crate::message::{CancelRestriction, ToWallet};
 use crate::order::{OrderKind, Side};
+use crate::units::FeeRate;
 use crate::units::Quantity;
 use reading::{
     answer, asset_id, client_id, instructions, list_ref, name, order_ref, parse, phase, protection, set_filter, state,
@@ -78,7 +79,7 @@ fn play(lines: &[String]) -> Vec<String> {
         max_price: Price(1_000),
         max_quantity: Quantity(1_000),
         min_notional: Amount(0),
-        maker_fee: BasisPoints(0),
+        maker_fee: FeeRate(0),
         taker_fee: BasisPoints(0),
         filters: MarketFilters::default(),
     };
@@ -87,7 +88,7 @@ fn play(lines: &[String]) -> Vec<String> {
     while let Some((line, later)) = rest.split_first() {
         match words(line)[..] {
             ["fees", maker, taker] => {
-                (definition.maker_fee, definition.taker_fee) = (BasisPoints(parse(maker)), BasisPoints(parse(taker)));
+                (definition.maker_fee, definition.taker_fee) = (FeeRate(parse(maker)), BasisPoints(parse(taker)));
             }
             ["minimum", amount] => definition.min_notional = Amount(parse(amount)),
             ["fraction", decimals] => definition.tick.scale = parse(decimals),
@@ -139,6 +140,10 @@ impl Desk {
                 let line =
                     format!("house: fees {fee_base} BTC {fee_quote} USD, rounding {rest_base} BTC {rest_quote} USD");
                 self.read.push(line);
+            }
+            ["show", "expense"] => {
+                let [base, quote] = ASSETS.map(|asset| self.wallet.house(asset_id(asset), House::RebateExpense).0);
+                self.read.push(format!("expense: rebates {base} BTC {quote} USD"));
             }
             ["show", "book"] => {
                 let side = |side| {

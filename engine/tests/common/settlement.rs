@@ -38,6 +38,7 @@ pub type Told = (&'static str, OrderId, u64, Status, i128);
 pub struct Settlement {
     pub totals: BTreeMap<(AccountId, AssetId), i128>,
     pub fees: BTreeMap<AssetId, i128>,
+    pub rebates: BTreeMap<AssetId, i128>,
     pub rounding: BTreeMap<AssetId, i128>,
     /// How many sides of orders have traded, per quote asset.
     pub sides: BTreeMap<AssetId, i128>,
@@ -364,7 +365,8 @@ impl Settlement {
             if order.executed == 0 {
                 *self.sides.entry(spec.quote).or_default() += 1;
             }
-            let rate = i128::from(if maker { spec.maker_fee.0 } else { spec.taker_fee.0 });
+            let signed = if maker { i128::from(spec.maker_fee.0) } else { i128::from(spec.taker_fee.0) };
+            let rate = signed.max(0);
             let (before, after) = (order.notional, order.notional + traded);
             order.executed += fill.quantity.0;
             order.notional = after;
@@ -396,9 +398,11 @@ impl Settlement {
                 order.needs = order.needs.min(needs(Side::Buy, order.order.limit.0, left, spec));
             }
             *self.totals.entry((order.order.account, gives)).or_default() -= given;
-            *self.totals.entry((order.order.account, gets)).or_default() += got - fee;
+            let rebate = got * (-signed).max(0) / 10_000;
+            *self.totals.entry((order.order.account, gets)).or_default() += got - fee + rebate;
+            *self.rebates.entry(gets).or_default() += rebate;
             *self.fees.entry(gets).or_default() += fee;
-            told.push(("trade", id, order.executed, order.status(), fee));
+            told.push(("trade", id, order.executed, order.status(), fee - rebate));
             if left == 0 && order.prevented == 0 {
                 self.orders.remove(&id);
             } else if left == 0 && turn != Some(id) {
@@ -475,7 +479,8 @@ impl EntryList {
         assert_eq!(entry.number, self.entries.len() as u64 + 1);
         let source = self.sum(entry.asset, entry.debit);
         *source -= entry.amount.0;
-        assert!(*source >= 0 || entry.debit == LedgerAccount::External(RailId::DIRECT), "overdrawn by {entry:?}");
+        let owes = [LedgerAccount::External(RailId::DIRECT), LedgerAccount::House(House::RebateExpense)];
+        assert!(*source >= 0 || owes.contains(&entry.debit), "overdrawn by {entry:?}");
         assert_eq!(*source, entry.debit_after.0, "{entry:?}");
         let target = self.sum(entry.asset, entry.credit);
         *target += entry.amount.0;

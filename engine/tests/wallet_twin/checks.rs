@@ -32,7 +32,8 @@ impl Exchange {
                     }
                 };
                 assert_eq!(execution.fee_asset, received.0);
-                assert!((0..=received.1).contains(&execution.fee.0), "{update:?}");
+                // A rebate is a fee below zero, and as much as is received at most.
+                assert!(execution.fee.0.abs() <= received.1, "{update:?}");
             }
             if !later.iter().any(|later| later.order.id == order.id) {
                 let still_open = matches!(order.status, Status::Pending | Status::New | Status::PartiallyFilled);
@@ -76,6 +77,7 @@ impl Exchange {
             let of = |map: &BTreeMap<AssetId, i128>| map.get(&asset).copied().unwrap_or(0);
             assert!(external <= 0);
             assert_eq!(self.wallet.house(asset, House::Fee).0, of(&self.twin.fees));
+            assert_eq!(self.wallet.house(asset, House::RebateExpense).0, -of(&self.twin.rebates));
             let rounding = self.wallet.house(asset, House::Rounding).0;
             assert_eq!(rounding, of(&self.twin.rounding));
             assert!((0..of(&self.twin.sides).max(1)).contains(&rounding), "{rounding} in Rounding");

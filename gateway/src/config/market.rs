@@ -6,7 +6,7 @@ use rialto_engine::ids::AssetId;
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, SpecError, Step};
 use rialto_engine::message::Protection;
 use rialto_engine::order::SelfTrade;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use serde::Deserialize;
 
 use super::timetable::Line;
@@ -55,7 +55,7 @@ pub struct Market {
     #[serde(default)]
     trailing_delta: TrailingDelta,
     #[serde(default)]
-    maker_fee_bps: u32,
+    maker_fee_bps: i32,
     #[serde(default)]
     taker_fee_bps: u32,
     self_trade_prevention: Option<String>,
@@ -177,7 +177,7 @@ impl Market {
             max_price: max_price.unwrap_or(MAX_PRICE_DEFAULT),
             max_quantity: max_quantity.unwrap_or(MAX_QUANTITY_DEFAULT),
             min_notional,
-            maker_fee: BasisPoints(market.maker_fee_bps),
+            maker_fee: FeeRate(market.maker_fee_bps),
             taker_fee: BasisPoints(market.taker_fee_bps),
             filters,
         };

@@ -2,7 +2,7 @@
 
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::Protection;
-use rialto_engine::units::{BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{BasisPoints, FeeRate, Nanos, Price, Quantity};
 
 use super::market::{MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT};
 use super::*;
@@ -56,7 +56,7 @@ fn the_documented_example_is_read() {
     assert_eq!((market.tick, market.lot), (Step { mantissa: 1, scale: 4 }, Step { mantissa: 1, scale: 2 }));
     assert_eq!(market.min_notional, Amount(100_000_000));
     assert_eq!((market.max_price, market.max_quantity), (MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT));
-    assert_eq!((market.maker_fee, market.taker_fee), (BasisPoints(10), BasisPoints(20)));
+    assert_eq!((market.maker_fee, market.taker_fee), (FeeRate(10), BasisPoints(20)));
     let user = &tenant.users[0];
     assert_eq!(user.balances[0], ("CNY".to_owned(), Amount(70_000_000_000_000)));
     assert_eq!(user.balances[1], ("USD".to_owned(), Amount(10_000_000_000_000)));

@@ -17,7 +17,7 @@ const GLOBEX: TenantId = TenantId(1);
 const NOW: Nanos = Nanos(1_700_000_000_123_456_789);
 
 fn hub(exchange: &Exchange) -> Rc<StreamHub> {
-    StreamHub::new(Arc::clone(exchange.directory()), exchange.market_data().clone())
+    StreamHub::new(exchange.directory(), exchange.market_data().clone())
 }
 
 fn open(hub: &Rc<StreamHub>, tenant: TenantId, path: &str, query: &str) -> (StreamSession, Rc<Connection>) {

@@ -105,6 +105,16 @@ impl Server {
         Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
     }
 
+    /// The same with a journal on disk and these tables.
+    pub fn start_durable_configured(tables: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_owned();
+        let options = Options::new(Storage::Directory { path, journal: SledOptions::default() });
+        let mut server = Self::run(&configuration_with("", "", tables), options);
+        server.directory = Some(directory);
+        server
+    }
+
     /// The same where a client may leave so many bytes unread.
     pub fn start_with_outbox(bytes: usize) -> Self {
         let mut config = configuration();
@@ -249,9 +259,7 @@ impl User<'_> {
     }
 
     fn signature(&self, payload: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("any length will do");
-        mac.update(payload.as_bytes());
-        hex::encode(mac.finalize().into_bytes())
+        hmac(&self.secret, payload.as_bytes())
     }
 }
 
@@ -410,6 +418,19 @@ impl Socket {
             most
         })
     }
+}
+
+/// A signature in hexadecimal digits.
+pub fn hmac(secret: &str, payload: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    mac.update(payload);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// A checksum in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(Sha256::digest(bytes))
 }
 
 pub fn now_ms() -> u64 {

@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 use rialto_engine::ids::AssetId;
 use rialto_engine::market::{MarketDefinition, MarketFilters, Step};
 use rialto_engine::message::Protection;
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 
 #[derive(Encode, Decode)]
 pub(super) struct WireDefinition {
@@ -62,7 +62,8 @@ impl From<&MarketDefinition> for WireDefinition {
             max_price: market.max_price.0,
             max_quantity: market.max_quantity.0,
             min_notional: market.min_notional.0,
-            maker_fee: market.maker_fee.0,
+            // A rebate is written as its two's complement: a fee is far below the half of a word.
+            maker_fee: market.maker_fee.0.cast_unsigned(),
             taker_fee: market.taker_fee.0,
         }
     }
@@ -81,7 +82,7 @@ impl From<WireDefinition> for MarketDefinition {
             max_price: Price(market.max_price),
             max_quantity: Quantity(market.max_quantity),
             min_notional: Amount(market.min_notional),
-            maker_fee: BasisPoints(market.maker_fee),
+            maker_fee: FeeRate(market.maker_fee.cast_signed()),
             taker_fee: BasisPoints(market.taker_fee),
             filters: MarketFilters::default(),
         }

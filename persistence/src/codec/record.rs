@@ -9,6 +9,7 @@ use rialto_engine::wallet::{Cancel, Command, ListRef, OrderRef, Place, PlaceList
 
 use super::instructions::{WireInstructions, WireInstructionsV2};
 use super::market::{WireDefinition, WireFilters, WireProtection, filtered};
+use super::transaction::{WireTransaction, WireTransactionRead};
 use super::{
     CONFIGURATION, CONTINGENCIES, CodecError, KINDS, PHASES, RESTRICTIONS, SIDES, WireClientId, WireLimits, number_of,
     value_of,
@@ -17,7 +18,8 @@ use crate::record::Record;
 
 /// Appends a record's bytes to a buffer.
 pub fn encode_record(record: &Record, buffer: &mut Vec<u8>) {
-    let encoded = bincode::encode_into_std_write(WireRecord::from(record), buffer, CONFIGURATION);
+    let record: WireRecord<WireTransaction<'_>> = record.into();
+    let encoded = bincode::encode_into_std_write(record, buffer, CONFIGURATION);
     encoded.expect("a record is encodable and a buffer takes any length");
 }
 
@@ -26,7 +28,7 @@ pub fn encode_record(record: &Record, buffer: &mut Vec<u8>) {
 /// # Errors
 /// If the bytes are no record, or more than one.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
-    let (record, length): (WireRecord, usize) =
+    let (record, length): (WireRecord<WireTransactionRead>, usize) =
         bincode::decode_from_slice(bytes, CONFIGURATION).map_err(|error| CodecError(error.to_string()))?;
     if length != bytes.len() {
         return Err(CodecError(format!("{} bytes behind the record", bytes.len() - length)));
@@ -34,8 +36,9 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
     record.try_into()
 }
 
+/// Commands that concern transactions are written where they stand, and read into new ones.
 #[derive(Encode, Decode)]
-enum WireRecord {
+enum WireRecord<Transaction> {
     OpenTenant { name: String, limits: WireLimits },
     ChangeLimits { tenant: u32, limits: WireLimits },
     OpenAsset { tenant: u32, name: String, scale: u8 },
@@ -50,6 +53,7 @@ enum WireRecord {
     OpenMarketWith { tenant: u32, symbol: String, definition: WireDefinition, filters: WireFilters },
     ChangeMarketWith { tenant: u32, market: u16, definition: WireDefinition, filters: WireFilters },
     ChangeGroup { tenant: u32, account: u32, group: u32 },
+    Transaction { tenant: u32, digest: u64, command: Transaction },
 }
 
 #[derive(Encode, Decode)]
@@ -101,8 +105,8 @@ struct WireRef {
     client_id: Option<WireClientId>,
 }
 
-impl From<&Record> for WireRecord {
-    fn from(record: &Record) -> Self {
+impl<'a> From<&'a Record> for WireRecord<WireTransaction<'a>> {
+    fn from(record: &'a Record) -> Self {
         match record {
             Record::OpenTenant { name, limits } => Self::OpenTenant { name: name.clone(), limits: limits.into() },
             Record::ChangeLimits { tenant, limits } => Self::ChangeLimits { tenant: tenant.0, limits: limits.into() },
@@ -140,7 +144,9 @@ impl From<&Record> for WireRecord {
                 time: time.0,
             },
             Record::Command { tenant, command } => Self::Command { tenant: tenant.0, command: command.into() },
-            Record::Transaction { .. } => unimplemented!("the written form of transactions"),
+            Record::Transaction { tenant, command, digest } => {
+                Self::Transaction { tenant: tenant.0, digest: *digest, command: WireTransaction(command) }
+            }
             Record::BookReceived { tenant, market, through, digest } => {
                 Self::BookReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
             }
@@ -151,9 +157,9 @@ impl From<&Record> for WireRecord {
     }
 }
 
-impl TryFrom<WireRecord> for Record {
+impl TryFrom<WireRecord<WireTransactionRead>> for Record {
     type Error = CodecError;
-    fn try_from(record: WireRecord) -> Result<Self, CodecError> {
+    fn try_from(record: WireRecord<WireTransactionRead>) -> Result<Self, CodecError> {
         Ok(match record {
             WireRecord::OpenTenant { name, limits } => Self::OpenTenant { name, limits: limits.into() },
             WireRecord::ChangeLimits { tenant, limits } => {
@@ -176,6 +182,9 @@ impl TryFrom<WireRecord> for Record {
             },
             WireRecord::ChangeGroup { tenant, account, group } => {
                 Self::ChangeGroup { tenant: TenantId(tenant), account: AccountId(account), group }
+            }
+            WireRecord::Transaction { tenant, digest, command } => {
+                Self::Transaction { tenant: TenantId(tenant), command: command.0, digest }
             }
             WireRecord::OpenAccount { tenant, name } => Self::OpenAccount { tenant: TenantId(tenant), name },
             WireRecord::Deposit { tenant, id, account, asset, amount, time } => Self::Deposit {

@@ -1,6 +1,8 @@
 //! Everything that is written reads back as it was: random values of every variant of the engine's
 //! types. The number of variants written is counted, so that none is forgotten here.
 
+mod transactions;
+
 use std::collections::BTreeSet;
 
 use rialto_engine::book::{BookSnapshot, DarkOrder, SpecialOrder, Stage, WaitingOrder};
@@ -13,7 +15,7 @@ use rialto_engine::order::{
     Activation, Display, Distance, Instructions, Lifetime, Link, NewOrder, OrderKind, Peg, PegReference, SelfTrade,
     Trail, Trigger,
 };
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Notional, Price, Quantity};
 use rialto_engine::wallet::{Cancel, Command, ListRef, OrderRef, Place, PlaceList};
 
 use super::further::WireBookFurther;
@@ -211,7 +213,7 @@ impl Random {
             max_price: Price(self.wide()),
             max_quantity: Quantity(self.wide()),
             min_notional: self.amount(),
-            maker_fee: BasisPoints(self.narrow()),
+            maker_fee: FeeRate(self.narrow().cast_signed()),
             taker_fee: BasisPoints(self.narrow()),
             filters: self.filters(),
         }

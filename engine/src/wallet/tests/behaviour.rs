@@ -50,6 +50,31 @@ fn a_buyer_gets_back_at_once_what_a_better_price_saves() {
 }
 
 #[test]
+fn a_maker_fee_below_zero_is_paid_by_the_house_and_rounded_down() {
+    check(
+        "fees -150 1000
+         deposit alice 1000 USD
+         deposit bob 20 BTC
+         bob sell 20 @ 50
+         alice buy 9 @ 50
+         alice buy 11 @ 50
+         show bob
+         show house
+         show expense",
+        "bob #1: new, 0/20 new
+         alice #2: new, 0/9 new
+         bob #1: trade 1 9 @ 50 maker fee -6 USD, 9/20 partial
+         alice #2: trade 1 9 @ 50 taker fee 1 BTC, 9/9 filled
+         alice #3: new, 0/11 new
+         bob #1: trade 2 11 @ 50 maker fee -8 USD, 20/20 filled
+         alice #3: trade 2 11 @ 50 taker fee 2 BTC, 11/11 filled
+         bob: 0 + 0 held BTC, 1014 + 0 held USD
+         house: fees 3 BTC 0 USD, rounding 0 BTC 0 USD
+         expense: rebates 0 BTC -14 USD",
+    );
+}
+
+#[test]
 fn fees_are_taken_of_what_is_received() {
     check(
         "fees 100 1000

@@ -1,0 +1,106 @@
+//! Transactions of now and of the past.
+//!
+//! The wallet knows those that are under way, and of the others what it needs. The rest stands in the
+//! read store.
+
+use rialto_actors::api::{Query, Reply};
+use rialto_engine::ids::{AccountId, AssetId, TenantId};
+use rialto_engine::label::Label;
+use rialto_engine::transaction::{Body, Transaction, TransactionKind};
+use rialto_engine::units::Nanos;
+
+use super::view::own_asset;
+use crate::error::ApiError;
+use crate::worker::Worker;
+
+/// Transactions under way that are looked through for those of one account.
+const LIVE_MAX: usize = 100_000;
+
+/// A deposit or withdrawal, with what its rail calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// As it stands.
+    pub transaction: Transaction,
+    /// The rail's name for the last movement of it, if there was one.
+    pub reference: Option<Label>,
+}
+
+impl Past {
+    /// The rail's name for it, or nothing.
+    #[must_use]
+    pub fn reference(&self) -> &str {
+        self.reference.as_ref().map_or("", Label::as_str)
+    }
+}
+
+/// Which deposits or withdrawals are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Whose.
+    pub account: AccountId,
+    /// Which of the two.
+    pub kind: TransactionKind,
+    /// Of what; `None` for everything.
+    pub asset: Option<AssetId>,
+    /// Tried no earlier.
+    pub from: Option<Nanos>,
+    /// Tried no later.
+    pub to: Option<Nanos>,
+    /// How many at most, the newest first.
+    pub most: usize,
+}
+
+impl Wanted {
+    fn fits(&self, transaction: &Transaction) -> bool {
+        let (account, asset) = match &transaction.body {
+            Some(Body::Deposit { account, asset, .. }) if self.kind == TransactionKind::Deposit => (account, asset),
+            Some(Body::Withdrawal { account, asset, .. }) if self.kind == TransactionKind::Withdrawal => {
+                (account, asset)
+            }
+            _ => return false,
+        };
+        *account == self.account
+            && self.asset.is_none_or(|wanted| wanted == *asset)
+            && self.from.is_none_or(|from| from <= transaction.opened)
+            && self.to.is_none_or(|to| transaction.opened <= to)
+    }
+}
+
+/// A transaction by its business id.
+///
+/// # Errors
+/// If the exchange does not run, or has no room.
+pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
+    let release = super::query(worker, tenant, Query::Transaction { id }).await?;
+    match &release.answer {
+        Some((_, Reply::Transaction(found))) => Ok(found.clone()),
+        _ => Err(ApiError::unknown()),
+    }
+}
+
+/// The asset that a transaction's amounts are in: its own, or that of the one it takes back.
+///
+/// # Errors
+/// As [`find`].
+pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction) -> Result<Option<AssetId>, ApiError> {
+    let Some(body) = &transaction.body else { return Ok(None) };
+    let other = match body {
+        Body::Refund { payment, .. } => *payment,
+        Body::ClawBack { commission, .. } => *commission,
+        own => return Ok(own_asset(own)),
+    };
+    let found = find(worker, tenant, other).await?;
+    Ok(found.and_then(|found| own_asset(found.body.as_ref()?)))
+}
+
+/// Deposits or withdrawals of an account, the newest first.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Result<Vec<Past>, ApiError> {
+    let query = Query::Transactions { stuck_only: false, limit: LIVE_MAX };
+    let release = super::query(worker, tenant, query).await?;
+    let Some((_, Reply::Transactions(live))) = &release.answer else { return Err(ApiError::unknown()) };
+    let fitting = live.iter().rev().filter(|transaction| wanted.fits(transaction)).take(wanted.most);
+    Ok(fitting.map(|transaction| Past { transaction: transaction.clone(), reference: None }).collect())
+}
