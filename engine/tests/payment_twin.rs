@@ -49,7 +49,7 @@ fn act(life: &mut Life, act: &Act) -> Result<(), String> {
 
 fn live(seed: u64, steps: u64, full_check: u64) -> Result<Seen, (Vec<Act>, String)> {
     let mut generator = Generator::new(seed);
-    let mut life = Life::new(full_check);
+    let mut life = Life::new(seed, full_check);
     let mut acts = Vec::new();
     let mut beginning = generator.beginning().into_iter();
     for _ in 0..steps {
@@ -64,9 +64,9 @@ fn live(seed: u64, steps: u64, full_check: u64) -> Result<Seen, (Vec<Act>, Strin
 }
 
 /// Fewer steps that fail as well: those behind the failure and then all that can be left out.
-fn shrink(mut acts: Vec<Act>, mut what: String) -> (Vec<Act>, String) {
+fn shrink(seed: u64, mut acts: Vec<Act>, mut what: String) -> (Vec<Act>, String) {
     let fails = |acts: &[Act]| {
-        let mut life = Life::new(1);
+        let mut life = Life::new(seed, 1);
         acts.iter().enumerate().find_map(|(at, next)| act(&mut life, next).err().map(|what| (at + 1, what)))
     };
     let until = Instant::now() + SHRINKING;
@@ -94,7 +94,7 @@ fn shrink(mut acts: Vec<Act>, mut what: String) -> (Vec<Act>, String) {
 
 fn report(seed: u64, acts: Vec<Act>, what: String) -> String {
     let steps = acts.len();
-    let (acts, what) = shrink(acts, what);
+    let (acts, what) = shrink(seed, acts, what);
     let mut text = format!("seed {seed}: failed at step {steps}; {} of them suffice:\n", acts.len());
     acts.iter().for_each(|act| text += &format!("  {act:?}\n"));
     text + &what

@@ -12,7 +12,7 @@ use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{
     Body, Standing, Topic, Transaction, TransactionCommand, TransactionEvent, TransactionKind,
 };
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, Entry, House, LedgerAccount, Submitted, Wallet, WalletLimits, WalletOutput};
 
 use crate::naive::{Naive, user};
@@ -119,7 +119,7 @@ fn limits() -> WalletLimits {
 }
 
 impl Life {
-    pub fn new(full_check: u64) -> Self {
+    pub fn new(seed: u64, full_check: u64) -> Self {
         let step = |mantissa, scale| Step { mantissa, scale };
         let definition = MarketDefinition {
             base: AssetId(0),
@@ -131,7 +131,8 @@ impl Life {
             max_price: Price(1_000),
             max_quantity: Quantity(2_000),
             min_notional: Amount(1),
-            maker_fee: BasisPoints(15),
+            // A maker fee below zero is a rebate.
+            maker_fee: FeeRate([15, 0, -10][seed as usize % 3]),
             taker_fee: BasisPoints(40),
             filters: MarketFilters::default(),
         };
@@ -446,6 +447,9 @@ impl Life {
             }
             LedgerAccount::House(House::Fee) => {
                 equal!(beside(account), trading.fees.get(&asset).copied().unwrap_or_default(), "fees of trading");
+            }
+            LedgerAccount::House(House::RebateExpense) => {
+                equal!(-beside(account), trading.rebates.get(&asset).copied().unwrap_or_default(), "rebates");
             }
             LedgerAccount::House(House::Rounding) => {
                 equal!(beside(account), trading.rounding.get(&asset).copied().unwrap_or_default(), "rounding");
