@@ -11,7 +11,7 @@ use rialto_engine::transaction::{
     Body, Case, CaseKind, FeePlan, Happening, NewCase, Policy, Report, Standing, Topic, TransactionCommand,
     TransactionEvent, TransactionKind, TransactionState,
 };
-use rialto_engine::units::{Amount, BasisPoints, Nanos, Price, Quantity};
+use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{
     Balance, Command, House, LedgerAccount, Place, Submitted, Wallet, WalletLimits, WalletOutput,
 };
@@ -88,7 +88,7 @@ pub fn market() -> MarketSpec {
         max_price: Price(1_000),
         max_quantity: Quantity(1_000),
         min_notional: Amount(0),
-        maker_fee: BasisPoints(0),
+        maker_fee: FeeRate(0),
         taker_fee: BasisPoints(0),
         filters: MarketFilters::default(),
     })
