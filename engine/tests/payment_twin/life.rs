@@ -37,6 +37,18 @@ pub enum Act {
     Restart,
 }
 
+/// What a step has changed: what a journal would hold of it.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the crash test of the journal reads them")]
+pub enum Change {
+    Deposited,
+    Ordered,
+    Transacted(TransactionCommand),
+    /// A book or a wallet has received messages through this number, and has this digest.
+    Matched(u64, u64),
+    Settled(u64, u64),
+}
+
 /// What a run has met, so that nobody is content with a run that met nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
@@ -96,6 +108,8 @@ pub struct Life {
     output: WalletOutput,
     pub seen: Seen,
     pub full_check: u64,
+    /// What the last step has changed.
+    pub change: Option<Change>,
 }
 
 macro_rules! check {
@@ -114,30 +128,32 @@ macro_rules! equal {
     };
 }
 
-fn limits() -> WalletLimits {
+pub fn limits() -> WalletLimits {
     WalletLimits { closed_ids: 1 << 16, open_orders: 1 << 20 }
+}
+
+pub fn definition(seed: u64) -> MarketDefinition {
+    let step = |mantissa, scale| Step { mantissa, scale };
+    MarketDefinition {
+        base: AssetId(0),
+        base_scale: 1,
+        quote: AssetId(1),
+        quote_scale: 0,
+        tick: step(7, 3),
+        lot: step(3, 0),
+        max_price: Price(1_000),
+        max_quantity: Quantity(2_000),
+        min_notional: Amount(1),
+        // A maker fee below zero is a rebate.
+        maker_fee: FeeRate([15, 0, -10][seed as usize % 3]),
+        taker_fee: BasisPoints(40),
+        filters: MarketFilters::default(),
+    }
 }
 
 impl Life {
     pub fn new(seed: u64, full_check: u64) -> Self {
-        let step = |mantissa, scale| Step { mantissa, scale };
-        let definition = MarketDefinition {
-            base: AssetId(0),
-            base_scale: 1,
-            quote: AssetId(1),
-            quote_scale: 0,
-            tick: step(7, 3),
-            lot: step(3, 0),
-            max_price: Price(1_000),
-            max_quantity: Quantity(2_000),
-            min_notional: Amount(1),
-            // A maker fee below zero is a rebate.
-            maker_fee: FeeRate([15, 0, -10][seed as usize % 3]),
-            taker_fee: BasisPoints(40),
-            filters: MarketFilters::default(),
-        };
-        let spec = MarketSpec::open(&definition).expect("opens");
-        let spec = MarketSpec { min_notional: Amount(0), ..spec };
+        let spec = MarketSpec::open(&definition(seed)).expect("opens");
         let mut wallet = Wallet::new(limits());
         (0..ASSETS).for_each(|_| wallet.open_asset());
         (0..ACCOUNTS).for_each(|_| wallet.open_account());
@@ -152,6 +168,7 @@ impl Life {
             output: WalletOutput::default(),
             seen: Seen::default(),
             full_check,
+            change: None,
         }
     }
 
@@ -167,6 +184,7 @@ impl Life {
     pub fn act(&mut self, act: &Act) -> Result<(), String> {
         self.seen.steps += 1;
         self.output.clear();
+        self.change = None;
         match act {
             Act::Deposit { id, account, asset, amount, time } => self.deposit(id, *account, *asset, *amount, *time)?,
             Act::Order(command) => self.order(command)?,
@@ -205,6 +223,7 @@ impl Life {
         let engine = self.wallet.deposit(id, account, asset, amount, time, &mut self.output);
         equal!(engine, twin, "direct deposit");
         equal!(self.output.entries, self.naive.output.entries, "entries of a direct deposit");
+        self.change = (!self.output.entries.is_empty()).then_some(Change::Deposited);
         self.check_touched()
     }
 
@@ -220,7 +239,10 @@ impl Life {
         self.check_told()?;
         check!(self.output.updates.is_empty() && self.output.ended_lists.is_empty(), "an order was touched");
         match engine {
-            Ok(transacted) if transacted.is_changed => self.seen.changed += 1,
+            Ok(transacted) if transacted.is_changed => {
+                self.seen.changed += 1;
+                self.change = Some(Change::Transacted(command.clone()));
+            }
             other => {
                 let is_silent = self.output.entries.is_empty()
                     && self.output.events.is_empty()
@@ -382,6 +404,7 @@ impl Life {
                     self.seen.orders += 1;
                 }
                 self.to_book.push_back(message);
+                self.change = Some(Change::Ordered);
             }
         }
         self.take_trading()
@@ -391,6 +414,7 @@ impl Life {
         let mut output = BookOutput::default();
         if let Some(message) = self.to_book.pop_front() {
             self.to_wallet.push_back(self.book.receive(&message, &mut output).expect("new"));
+            self.change = Some(Change::Matched(self.book.received(), self.book.digest().0));
         }
     }
 
@@ -399,6 +423,7 @@ impl Life {
         self.wallet.settle(MARKET, &message, &mut self.output).expect("new");
         self.naive.trading.settle(&self.spec, &message);
         self.seen.fills += message.fills.len() as u64;
+        self.change = Some(Change::Settled(self.wallet.received(MARKET), self.wallet.digest().0));
         self.take_trading()
     }
 
