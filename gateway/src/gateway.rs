@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
@@ -67,6 +68,8 @@ struct TenantTexts {
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
+    /// How far the tenant's clock is ahead of UTC.
+    utc_offset: UtcOffset,
 }
 
 /// A market of a tenant, with how its numbers are read and written.
@@ -111,6 +114,10 @@ impl Gateway {
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
             day_end: config.day_end(&tenant.name),
+            utc_offset: {
+                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
+                setup.map_or_else(UtcOffset::default, |setup| setup.utc_offset)
+            },
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
@@ -189,6 +196,12 @@ impl Gateway {
     #[must_use]
     pub fn open_orders_max(&self, tenant: TenantId) -> Option<u32> {
         self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
+    }
+
+    /// How far a tenant's clock is ahead of UTC: when its days begin.
+    #[must_use]
+    pub fn utc_offset(&self, tenant: TenantId) -> UtcOffset {
+        self.tenants.get(tenant.0 as usize).map_or_else(UtcOffset::default, |texts| texts.utc_offset)
     }
 
     /// An asset of a tenant.

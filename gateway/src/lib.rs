@@ -27,6 +27,7 @@ pub mod orders;
 pub mod params;
 pub mod payments;
 pub mod phases;
+pub mod query;
 pub mod rails;
 pub mod rate_limits;
 pub mod reconcile;

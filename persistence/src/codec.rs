@@ -10,6 +10,7 @@ mod further;
 mod instructions;
 mod market;
 mod message;
+mod money;
 mod more;
 mod record;
 mod snapshot;

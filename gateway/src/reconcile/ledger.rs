@@ -104,7 +104,13 @@ impl DayBook {
     /// The book before the first entry of all.
     #[must_use]
     pub fn new() -> Self {
-        Self { next: 1, ..Self::default() }
+        Self::opened(HashMap::new(), 1)
+    }
+
+    /// The book as the accounts stand before an entry.
+    #[must_use]
+    pub fn opened(balances: HashMap<(AssetId, LedgerAccount), Amount>, next: u64) -> Self {
+        Self { balances, next, ..Self::default() }
     }
 
     /// From here on the entries are of the day that is reported.

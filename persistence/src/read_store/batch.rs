@@ -12,7 +12,7 @@ use rialto_engine::units::{Nanos, Price, Quantity};
 use rialto_engine::update::{ListView, OrderEvent, OrderUpdate};
 use rialto_engine::wallet::{Entry, WalletOutput};
 
-pub use self::money::{CurrentChains, HEADS_APART, last_head};
+pub use self::money::{CurrentChains, HEADS_APART};
 use self::money::{Entries, Transactions, write_times};
 use super::rows::{self, CHUNK_BYTES, TIME_BYTES_MAX};
 use super::{AccountTrade, MarketTrade, ReadStoreError};

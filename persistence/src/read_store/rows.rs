@@ -13,8 +13,8 @@ mod transaction;
 pub use self::entry::{at_place, entries, place, place_key, place_of, places, put_entry};
 pub use self::list::{list, list_client_id_hash, put_list};
 pub use self::transaction::{
-    account_transaction_key, case, event_place, events, label_hash, pair_key, put_case, put_event, put_event_place,
-    transaction_event_key,
+    EventPlace, account_transaction_key, case, event_place, events, label_hash, pair_key, put_case, put_event,
+    put_event_place, transaction_event_key,
 };
 
 use redb::TableDefinition;

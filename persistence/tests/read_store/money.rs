@@ -89,6 +89,7 @@ impl Script {
             moved: Amount::ZERO,
             posted: if is_open { Amount::ZERO } else { amount },
             reversed: Amount::ZERO,
+            fee_back: Amount::ZERO,
             opened: time,
             changed: time,
             until: if is_open { Nanos(time.0 + 1_000) } else { Nanos::ZERO },
@@ -145,7 +146,7 @@ impl Script {
             Happening::Canceled => it.state = TransactionState::Canceled,
             Happening::Moved { amount, .. } => it.moved = amount,
             Happening::Approved { operator } => it.approvals.push(operator),
-            Happening::Reversed => it.reversed = Amount(7),
+            Happening::Reversed => (it.reversed, it.fee_back) = (Amount(7), Amount(1)),
             _ => {}
         }
         it.is_stuck = what == Happening::Stuck;

@@ -11,7 +11,7 @@ use rialto_engine::wallet::{Cause, Entry, LedgerAccount, WalletOutput};
 use super::super::{Owner, ReadStoreError, rows};
 use super::{Rows, bytes, keys, write_chunks};
 use crate::chain::{Canonical, Chain, canonical};
-use crate::read_store::rows::{NUMBERS_IN_CHUNK, TIMES_APART};
+use crate::read_store::rows::{EventPlace, NUMBERS_IN_CHUNK, TIMES_APART};
 
 /// The head of the chain is stored behind every entry whose number is a multiple of this, and behind
 /// the last one.
@@ -144,7 +144,7 @@ impl Entries {
 }
 
 /// The last head that is stored for a tenant.
-pub fn last_head(
+fn last_head(
     table: &impl redb::ReadableTable<[u8; 12], [u8; 32]>,
     tenant: TenantId,
 ) -> Result<Option<Chain>, ReadStoreError> {
@@ -162,9 +162,10 @@ impl Transactions {
             // What came with a command stands with its first event of the transaction.
             let id = event.transaction.number;
             let told = output.events[..index].iter().any(|before| before.transaction.number == id);
-            let entries = if told { (0, 0) } else { entries_of(id, &output.entries) };
+            let (first, entries) = if told { (0, 0) } else { entries_of(id, &output.entries) };
+            let place = EventPlace { event: event.number, first, entries };
             let key = rows::transaction_event_key(tenant, id, event.sequence);
-            self.places.push(key, |row| rows::put_event_place(row, event.number, entries));
+            self.places.push(key, |row| rows::put_event_place(row, &place));
         }
         for entry in &output.entries {
             let Cause::Transaction(id) = entry.cause else { continue };

@@ -9,6 +9,7 @@ use rialto_engine::label::Label;
 use rialto_engine::transaction::{Case, Transaction, TransactionEvent};
 use rialto_engine::wallet::Entry;
 
+use super::super::rows::EventPlace;
 use super::super::runs::{Direction, Runs};
 use super::super::{ReadStore, ReadStoreError, Window, rows};
 use super::ledger::entries_at;
@@ -189,8 +190,8 @@ impl ReadStore {
     pub fn entries_of_transaction(&self, tenant: TenantId, id: TransactionId) -> Result<Vec<Entry>, ReadStoreError> {
         let transaction = self.read()?;
         let mut numbers = Vec::new();
-        for (_, (first, count)) in Found::read(&transaction, tenant)?.places(id, Direction::Ascending, usize::MAX)? {
-            numbers.extend(first..first + count);
+        for place in Found::read(&transaction, tenant)?.places(id, Direction::Ascending, usize::MAX)? {
+            numbers.extend(place.first..place.first + place.entries);
         }
         let beside = rows::TRANSACTION_ENTRIES.read(&transaction)?;
         let key = |number| rows::pair_key(tenant, id.0, number);
@@ -280,12 +281,7 @@ impl Found {
     }
 
     /// Where events of a transaction are, and the entries that came with each.
-    fn places(
-        &self,
-        id: TransactionId,
-        direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<(u64, (u64, u64))>, ReadStoreError> {
+    fn places(&self, id: TransactionId, direction: Direction, limit: usize) -> Result<Vec<EventPlace>, ReadStoreError> {
         let [low, high] = [0, u32::MAX].map(|sequence| rows::transaction_event_key(self.tenant, id, sequence));
         let mut scan = self.places.scan(&low, &high, direction)?;
         let mut places = Vec::new();
@@ -303,7 +299,7 @@ impl Found {
         limit: usize,
     ) -> Result<Vec<TransactionEvent>, ReadStoreError> {
         let mut events = Vec::new();
-        for (number, _) in self.places(id, direction, limit)? {
+        for EventPlace { event: number, .. } in self.places(id, direction, limit)? {
             let first = chunk_of(&self.events, |number| rows::entry_key(self.tenant, number), number)?;
             let key = rows::entry_key(self.tenant, first);
             let row = self.events.get(&key)?.ok_or(ReadStoreError::Damaged("events"))?;

@@ -207,7 +207,7 @@ mod tests {
             credit_after: Amount(7),
             cause: Cause::Trade(MarketId(6), TradeId(7)),
         };
-        assert_eq!(hex(&row(&trade)), "04153304".to_owned() + "0a0c0e0607");
+        assert_eq!(hex(&row(&trade)), "041533040a0c0e0607");
         let deposit = Entry {
             asset: AssetId(300),
             debit: LedgerAccount::External(RailId(200)),
@@ -225,7 +225,7 @@ mod tests {
         };
         assert_eq!(hex(&row(&hold)), "040139ac020a0c0e09");
         let key = place_key(TenantId(7), place(hold.credit, AssetId(3)), 9);
-        assert_eq!(hex(&key), "0000000700000".to_owned() + "12c0003010000000000000009");
+        assert_eq!(hex(&key), "00000007000000012c0003010000000000000009");
     }
 
     #[test]

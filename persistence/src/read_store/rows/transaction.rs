@@ -17,23 +17,33 @@ pub fn transaction_event_key(tenant: TenantId, transaction: TransactionId, seque
     key
 }
 
-/// The number of an event, and the entries that came with it: the first one's number and how many
-/// they are.
-pub fn put_event_place(out: &mut Vec<u8>, event: u64, entries: (u64, u64)) {
-    put_number(out, event);
-    if entries.1 > 0 {
-        put_number(out, entries.1);
-        put_number(out, entries.0);
+/// Where an event is, and the entries that came with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPlace {
+    /// Its number.
+    pub event: u64,
+    /// The number of the first of the entries.
+    pub first: u64,
+    /// How many there are.
+    pub entries: u64,
+}
+
+/// What is told of an event by its transaction.
+pub fn put_event_place(out: &mut Vec<u8>, place: &EventPlace) {
+    put_number(out, place.event);
+    if place.entries > 0 {
+        put_number(out, place.entries);
+        put_number(out, place.first);
     }
 }
 
 /// The same from the row.
-pub fn event_place(row: &[u8]) -> Option<(u64, (u64, u64))> {
+pub fn event_place(row: &[u8]) -> Option<EventPlace> {
     let mut row = Row(row);
     let event = row.number()?;
-    let count = if row.0.is_empty() { 0 } else { row.number()? };
-    let first = if count == 0 { 0 } else { row.number()? };
-    row.end((event, (first, count)))
+    let entries = if row.0.is_empty() { 0 } else { row.number()? };
+    let first = if entries == 0 { 0 } else { row.number()? };
+    row.end(EventPlace { event, first, entries })
 }
 
 /// A key of [`super::TRANSACTION_ENTRIES`] or [`super::TRANSACTION_IDS`]: two numbers.
