@@ -34,8 +34,8 @@ impl Names {
         match self {
             Self::Live(gateway, tenant) => gateway.account_name(*tenant, account),
             Self::Kept(directory, tenant, _) => {
-                let found = directory.tenant(*tenant).and_then(|tenant| tenant.accounts.get(account.0 as usize));
-                found.cloned().unwrap_or_else(|| account.to_string())
+                let found = directory.tenant(*tenant).and_then(|tenant| tenant.accounts.name(account));
+                found.map_or_else(|| account.to_string(), |name| name.to_string())
             }
         }
     }
