@@ -10,4 +10,5 @@ pub mod read_store;
 pub mod record;
 pub mod replay;
 pub mod snapshot;
+pub mod verify;
 pub mod world;

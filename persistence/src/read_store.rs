@@ -282,6 +282,26 @@ impl ReadStore {
             meta.get(rows::POSITION)?.map_or(0, |position| position.value())
         };
         transaction.commit()?;
+        Ok(Self::of(database, position))
+    }
+
+    /// Opens the store in the file `path` as it is, for those who only look into it.
+    ///
+    /// # Errors
+    /// `Storage` if there is no such file, or it cannot be opened or is open elsewhere; `Format` if
+    /// it has another format than this version writes.
+    pub fn open_existing(path: &Path, cache_bytes: usize) -> Result<Self, ReadStoreError> {
+        let database = Database::builder().set_cache_size(cache_bytes).open(path)?;
+        match format_of(&database)? {
+            Some(rows::FORMAT_NUMBER) => {}
+            other => return Err(ReadStoreError::Format(other.unwrap_or_default())),
+        }
+        let position = database.begin_read()?.open_table(rows::META)?.get(rows::POSITION)?;
+        let position = position.map_or(0, |position| position.value());
+        Ok(Self::of(database, position))
+    }
+
+    fn of(database: Database, position: u64) -> Self {
         let shared = Shared {
             database,
             growing: Mutex::default(),
@@ -289,7 +309,7 @@ impl ReadStore {
             moved: Condvar::new(),
             durable_position: AtomicU64::new(position),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// The journal position of the last commit: what queries see.

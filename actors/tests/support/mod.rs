@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
+pub mod bank;
 pub mod hung_journal;
 
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use rialto_engine::reason::Reason;
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::update::OrderView;
 use rialto_engine::wallet::{Command, Place, SettledResult, WalletLimits};
-use rialto_persistence::codec::decode_record;
-use rialto_persistence::frame::{FrameKind, Position};
+use rialto_persistence::codec::{decode_record, encode_record};
+use rialto_persistence::frame::{Epoch, FrameKind, Group, Position};
 use rialto_persistence::journal::Journal as _;
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::record::Record;
@@ -107,6 +108,24 @@ pub fn records(log: &MemoryLog) -> Vec<Option<Record>> {
         }
         after = next;
     }
+}
+
+/// A log of these records, each made durable by itself.
+pub fn log_of(records: &[Option<Record>]) -> MemoryLog {
+    let log = MemoryLog::new();
+    let mut journal = log.open();
+    let (mut epoch, mut end) = (Epoch(0), Position(0));
+    for record in records {
+        match record {
+            None => (epoch, end) = journal.acquire("node-1").expect("a fence"),
+            Some(record) => {
+                let mut group = Group::new(epoch, end);
+                group.push_with(256, |bytes| encode_record(record, bytes)).expect("it fits");
+                end = journal.append(&mut group).expect("appended");
+            }
+        }
+    }
+    log
 }
 
 /// Applies the next record of a log.

@@ -14,6 +14,7 @@ use rialto_engine::wallet::{Balance, Entry, LedgerAccount};
 use super::super::runs::{Direction, Runs};
 use super::super::{Owner, ReadStore, ReadStoreError, Window, rows};
 use super::{Span, chunk_of};
+use crate::chain::Chain;
 
 impl ReadStore {
     /// An entry by its number.
@@ -155,6 +156,21 @@ impl ReadStore {
         let first = behind.map_or(0, |(account, asset)| rows::place(account, asset) + 1);
         let places = places_between(&owned, tenant, first, u64::MAX, limit)?;
         Ok(places.into_iter().map(|(_, account, asset)| (account, asset)).collect())
+    }
+
+    /// The heads of the chain over a wallet's entries that were stored with them, by number of the
+    /// entry they are behind: one for every [`super::super::HEADS_APART`] entries, and the last one.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn heads(&self, tenant: TenantId) -> Result<Vec<Chain>, ReadStoreError> {
+        let table = self.read()?.open_table(rows::HEADS)?;
+        let mut heads = Vec::new();
+        for row in table.range(rows::entry_key(tenant, 0)..=rows::entry_key(tenant, u64::MAX))? {
+            let (key, head) = row?;
+            heads.push(Chain { number: rows::last_number(&key.value()), head: head.value() });
+        }
+        Ok(heads)
     }
 
     /// The number of the first entry posted after a time, or one above all.
