@@ -83,8 +83,8 @@ fn a_day_is_proven_entry_by_entry() {
         let lines = report["lines"].as_array().expect("lines");
         lines.iter().find(|line| line["kind"] == kind && line["asset"] == asset).expect("the line").clone()
     };
-    assert_eq!(line("external:bank", "USD")["closing"], "-30.00");
-    assert_eq!(line("suspense", "USD")["credits"], "5.00");
+    assert_eq!(line("external:bank", "USD")["closing"], "-30.00000000");
+    assert_eq!(line("suspense", "USD")["credits"], "5.00000000");
     // The day before there was nothing.
     let before = told(&server, "reconciliation", "date=2020-02-29");
     assert_eq!((&before["report"]["ok"], &before["report"]["entries"]), (&json!(true), &json!(0)));

@@ -88,11 +88,11 @@ fn a_statement_that_cannot_be_read_is_refused_whole_with_the_place() {
     let server = server();
     a_day(&server);
     let before = cases(&server);
-    let reply = brought(&server, "", &format!("{HEAD}X-1,in,USD,4\nX-2,in,USD,1.005\n"));
+    let reply = brought(&server, "", &format!("{HEAD}X-1,in,USD,4\nX-2,in,USD,1.000000005\n"));
     reply.is_error(
         400,
         -1130,
-        "The statement cannot be read: line 3, column 11: \"1.005\" has more than the 2 decimals of USD.",
+        "The statement cannot be read: line 3, column 11: \"1.000000005\" has more than the 8 decimals of USD.",
     );
     assert_eq!(cases(&server), before);
     // Only who answers for the money may bring one, and the signature covers it.
