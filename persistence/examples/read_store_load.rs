@@ -348,6 +348,7 @@ fn chain_cost(load: &mut Load) {
 }
 
 fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
+    let has_transfers = load.transfers > 0;
     let mut time = |name: &str, query: &mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>| {
         let (mut times, mut found) = (Vec::new(), 0);
         for _ in 0..200 {
@@ -369,7 +370,7 @@ fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error
         store.balances_at(TENANT, AccountId(load.random(load.accounts) as u32), asset, Some(at))?;
         Ok(1)
     })?;
-    if load.transfers > 0 {
+    if has_transfers {
         time("a transaction by its business id", &mut |load| {
             let id = Label::new(&format!("pay-{:012x}", 1 + load.random(load.transfers))).ok_or("valid")?;
             Ok(store.transaction_by_id(TENANT, &id)?.map_or(0, |_| 1))
