@@ -85,7 +85,10 @@ impl<const REPLACE: bool> Engine for Rialto<REPLACE> {
                 let old = OrderId(latest.into());
                 let new = new_order(id, order, side, OrderKind::Limit, price, quantity);
                 if REPLACE {
-                    replace(&mut self.book, old, new, fills_to(outcome, &mut self.rest))
+                    self.rest.clear();
+                    let replaced = replace(&mut self.book, old, new, &mut self.rest);
+                    tell(&self.rest.fills, outcome);
+                    replaced
                 } else {
                     let output = fills_to(outcome, &mut self.rest);
                     let canceled = self.book.cancel(old, CancelRestriction::None, output);
@@ -138,9 +141,7 @@ impl Engine for RialtoCollecting {
                 canceled.is_ok()
             }
         };
-        for fill in &output.fills {
-            outcome.fill(fill.maker_account.0.into(), fill.taker_account.0.into(), fill.price.0, fill.quantity.0);
-        }
+        tell(&output.fills, outcome);
         if !carried_out {
             outcome.refuse(id);
         }
@@ -150,14 +151,18 @@ impl Engine for RialtoCollecting {
 /// Where the book tells its trades.
 #[inline(always)]
 fn fills_to<'a>(outcome: &'a mut Outcome, rest: &'a mut BookOutput) -> impl Output {
-    let each = |fill: &Fill| {
+    EachFill { each: |fill: &Fill| tell(std::slice::from_ref(fill), outcome), rest }
+}
+
+#[inline(always)]
+fn tell(fills: &[Fill], outcome: &mut Outcome) {
+    for fill in fills {
         outcome.fill(fill.maker_account.0.into(), fill.taker_account.0.into(), fill.price.0, fill.quantity.0);
-    };
-    EachFill { each, rest }
+    }
 }
 
 /// Moves an order by a command and says whether it was there.
-fn replace(book: &mut Book, old: OrderId, new: NewOrder, output: impl Output) -> bool {
+fn replace(book: &mut Book, old: OrderId, new: NewOrder, output: &mut BookOutput) -> bool {
     let replace = BookCommand::Replace {
         old,
         restriction: CancelRestriction::None,
@@ -165,7 +170,7 @@ fn replace(book: &mut Book, old: OrderId, new: NewOrder, output: impl Output) ->
         old_remaining_needed: Quantity::ZERO,
         new,
     };
-    let outcome = output.in_full(|output| book.execute(&replace, output));
+    let outcome = book.execute(&replace, output);
     matches!(outcome, BookOutcome::Replaced { placement: Some(_), .. })
 }
 
