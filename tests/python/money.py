@@ -67,23 +67,23 @@ def with_ccxt():
     equal(carol.fetch_balance()["USD"]["used"], 10.5, "held with the fee")
     again = carol.withdraw("USD", 10, "DE00-1234", params={"withdrawOrderId": "rent"})
     equal(again["id"], withdrawn["id"], "repeated")
-    pending = carol.fetch_withdrawals("USD")
+    pending = carol.fetch_withdrawals()
     equal(len(pending), 1, "one withdrawal")
     equal((pending[0]["status"], pending[0]["amount"], pending[0]["fee"]["cost"]), ("pending", 10.0, 0.5), "pending")
     equal((pending[0]["address"], pending[0]["id"]), ("DE00-1234", withdrawn["id"]), "where to")
     call_back(withdrawn["id"], "paid", "B-1", "10.00000000")
-    done = carol.fetch_withdrawals("USD")[0]
+    done = carol.fetch_withdrawals()[0]
     equal((done["status"], done["txid"]), ("ok", "B-1"), "it went out")
     equal(carol.fetch_balance()["USD"]["total"], 989.5, "and is gone")
 
     as_backend("deposits", "id=d-1&user=carol&asset=USD&amount=25&rail=bank")
-    coming = carol.fetch_deposits("USD")
+    coming = carol.fetch_deposits()
     equal([(deposit["status"], deposit["amount"]) for deposit in coming], [("pending", 25.0)], "expected")
     call_back("d-1", "received", "B-2", "25.00000000")
-    come = carol.fetch_deposits("USD")[0]
+    come = carol.fetch_deposits()[0]
     equal((come["status"], come["txid"], come["id"]), ("ok", "B-2", "d-1"), "it came in")
     equal(carol.fetch_balance()["USD"]["free"], 1014.5, "and is there")
-    equal(dave.fetch_deposits("USD"), [], "not his")
+    equal(dave.fetch_deposits(), [], "not his")
 
     for kind, call in [
         (ccxt.InsufficientFunds, lambda: carol.withdraw("USD", 2000, "DE00-1234")),

@@ -64,7 +64,8 @@ pub(super) fn withdrawal_refused(reason: Reason) -> ApiError {
         Reason::DeadlinePassed => ApiError::outside_recv_window(),
         Reason::UnknownAsset => ApiError::new(-4_018, "We don't have this asset."),
         Reason::RailClosed => ApiError::new(-4_019, "Current asset is not open for withdrawal."),
-        Reason::InsufficientBalance => ApiError::new(-4_026, "You have insufficient balance."),
+        // The text is that of orders: clients know it better than the code.
+        Reason::InsufficientBalance => ApiError::new(-4_026, "Account has insufficient balance for requested action."),
         Reason::FeeExceedsAmount => {
             ApiError::new(-4_028, "The amount of withdrawal must be greater than the Commission.")
         }
