@@ -89,8 +89,10 @@ fn verify_rest(signer: &Signer, query: &str, body: &str, params: &Params<'_>) ->
     push_unsigned(&mut payload, query);
     push_unsigned(&mut payload, body);
     if !signer.verifies(&payload, signature) {
-        let decoded = percent_decoded_bytes(&payload);
-        if decoded == payload || !signer.verifies(&decoded, signature) {
+        // A form has `+` for a space; some clients sign the space.
+        let spaced: Vec<u8> = payload.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        let forms = [percent_decoded_bytes(&payload), percent_decoded_bytes(&spaced)];
+        if !forms.iter().any(|form| *form != payload && signer.verifies(form, signature)) {
             return Err(ApiError::invalid_signature());
         }
     }
@@ -262,6 +264,8 @@ mod tests {
     fn encoded_and_plain_payloads_both_verify() {
         let plain = "symbols=[\"A\",\"B\"]&timestamp=1499827319559";
         let sent = "symbols=%5B%22A%22%2C%22B%22%5D&timestamp=1499827319559";
+        let (spaced, form) = ("name=a friend&timestamp=1499827319559", "name=a+friend&timestamp=1499827319559");
+        rest("", &format!("{form}&signature={}", key().signer.sign_for_test(spaced.as_bytes()))).expect("a form");
         for payload in [plain, sent] {
             let signature = key().signer.sign_for_test(payload.as_bytes());
             rest(&format!("{sent}&signature={signature}"), "").expect(payload);
