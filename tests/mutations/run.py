@@ -53,8 +53,8 @@ MUTATIONS = [
      "if let Some(last) = self.last {\n                    self.triggers.print(last);",
      "if let Some(last) = self.last.filter(|_| false) {\n                    self.triggers.print(last);"),
     ("the second order of a price trades first where the first was filled in part", "book.rs",
-     "last = head;\n                head = self.orders.forget(head);\n                count += 1;",
-     "last = head;\n                head = self.orders.forget(head);\n                count += 1;\n"
+     "last = head;\n                head = self.orders.forget(fill.maker, head);\n                count += 1;",
+     "last = head;\n                head = self.orders.forget(fill.maker, head);\n                count += 1;\n"
      "                if count == 1 && head != NONE && wanted.0 > 1 { wanted -= Quantity(1); }"),
     ("day orders survive the close", "phase.rs",
      "while let Some(order) = self.ends.pop_of_day() {",
