@@ -22,6 +22,7 @@ use rialto_persistence::world::{Matched, Observer, Scratch, World};
 
 use crate::exchange::Failure;
 use crate::metrics;
+use crate::metrics::audit::AuditMetrics;
 
 /// The read store commits at least after this many rows.
 const BATCH_ROWS: usize = 50_000;
@@ -75,6 +76,7 @@ impl Follower {
     fn follow(&mut self) -> Result<(), String> {
         let mut scratch = Scratch::default();
         let mut batch = self.read_store.as_ref().map(ReadStore::begin);
+        let mut audit = AuditMetrics::default();
         let mut last_durable = Instant::now();
         let mut last_snapshot = self.world.position;
         loop {
@@ -93,6 +95,7 @@ impl Follower {
                     }
                 }
             }
+            audit.sample(&self.world);
             metrics::followed(self.read_store.as_ref().map_or(self.world.position, ReadStore::position));
             let records = self.world.position - last_snapshot;
             if records >= self.snapshot_every || (stopping && !more && records > 0) {

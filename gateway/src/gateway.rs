@@ -10,7 +10,7 @@ use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::connection::ConnectionLimits;
@@ -25,6 +25,9 @@ use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
 use crate::user_stream::ListenKeys;
+
+/// How many tables are exported at once.
+const EXPORTS_AT_ONCE: usize = 2;
 
 /// What all workers share.
 pub struct Gateway {
@@ -54,6 +57,10 @@ pub struct Gateway {
     pub connections: ConnectionLimits,
     /// Messages per second that a client may send on a stream, if limited.
     pub stream_messages_per_second: Option<u32>,
+    /// Who may export a table now; whoever comes beyond them comes again.
+    pub exports: Semaphore,
+    /// Whose statement is taken now: two at once would both open the cases that neither has found.
+    pub statements: Semaphore,
     /// This node's name, told in every REST reply.
     pub node: String,
     /// Turns true when the server is told to end.
@@ -140,6 +147,8 @@ impl Gateway {
                 ..defaults
             },
             stream_messages_per_second: config.server.stream_messages_per_second,
+            exports: Semaphore::new(EXPORTS_AT_ONCE),
+            statements: Semaphore::new(1),
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
             closing: watch::Sender::new(false),
             tenants: directory.tenants().iter().map(texts).collect(),

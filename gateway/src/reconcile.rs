@@ -10,4 +10,5 @@ pub mod ledger;
 pub mod matching;
 pub mod rail;
 pub mod statement;
+pub mod tools;
 pub mod upload;

@@ -20,6 +20,9 @@ const ACCOUNTS_AT_ONCE: usize = 1_000;
 /// order: only what is older than any answer under way stands for good, and sums to zero.
 const SETTLED_AFTER: Nanos = Nanos(10_000_000_000);
 
+/// What an account held of an asset.
+pub type Stood = ((LedgerAccount, AssetId), Amount);
+
 impl AccountingCall<'_> {
     /// `GET balances`: of a user, of an account, or in sum of each kind of accounts; now, or at a time.
     pub(super) async fn balances(&self) -> Result<Vec<u8>, ApiError> {
@@ -121,7 +124,7 @@ pub fn of_place(
     place: Place,
     asset: Option<AssetId>,
     time: Option<Nanos>,
-) -> Result<Vec<((LedgerAccount, AssetId), Amount)>, ReadStoreError> {
+) -> Result<Vec<Stood>, ReadStoreError> {
     let mut accounts = store.accounts_of(tenant, place.owner())?;
     accounts.retain(|(account, of)| place.contains(*account) && asset.is_none_or(|asset| asset == *of));
     let balance = |(account, of)| Ok(((account, of), store.balance_at(tenant, account, of, time)?));

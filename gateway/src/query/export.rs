@@ -14,13 +14,14 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use futures_util::stream;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::AccountingCall;
 use super::names::Names;
 use super::tables::{Extract, Table};
 use crate::error::ApiError;
 use crate::export::{ExportError, Format, TableWriter};
+use crate::gateway::Gateway;
 
 /// What is sent at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -28,8 +29,6 @@ const PIECE_BYTES: usize = 64 << 10;
 const PIECES: usize = 4;
 /// How long a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many exports run at once. Whoever comes beyond that is told to come again.
-static EXPORTS: Semaphore = Semaphore::const_new(2);
 
 impl AccountingCall<'_> {
     /// `GET export/{table}`: in `format`, over `startTime` to `endTime` or the day `date`.
@@ -44,7 +43,10 @@ impl AccountingCall<'_> {
             Format::named(self.params.required("format")?).ok_or_else(|| ApiError::invalid_parameter("format"))?;
         let (from, to) = self.period()?;
         let extract = Extract { table, from, to, asset: self.asset()? };
-        let place = EXPORTS.try_acquire().map_err(|_| ApiError::busy())?;
+        let gateway = Arc::clone(self.gateway());
+        gateway.exports.try_acquire().map_err(|_| ApiError::busy())?.forget();
+        // Whatever becomes of this export, its place is another's afterwards.
+        let place = Place(gateway);
         // What was durable when it was asked for is in it.
         let (position, ()) = self.read(|_| Ok(())).await?;
         let store = self.gateway().exchange.read_store().cloned().ok_or_else(ApiError::unsupported)?;
@@ -71,6 +73,15 @@ impl AccountingCall<'_> {
         }
         headers.insert(HeaderName::from_static("x-rialto-as-of"), HeaderValue::from(position));
         Ok(response)
+    }
+}
+
+/// A place among the exports that run. It is given back when it goes.
+struct Place(Arc<Gateway>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.exports.add_permits(1);
     }
 }
 

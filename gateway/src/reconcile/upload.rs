@@ -13,7 +13,6 @@ use rialto_engine::label::Label;
 use rialto_engine::transaction::{NewCase, TransactionCommand};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_persistence::read_store::{ReadStore, ReadStoreError};
-use tokio::sync::Semaphore;
 
 use super::day::Day;
 use super::matching::{Direction, Ending, Finding, StatementLine, reconcile, signed, unopened};
@@ -32,9 +31,6 @@ use crate::worker::Worker;
 
 /// The path, behind the tenant's prefix.
 pub const PATH: &str = "/operator/v1/statements";
-
-/// One statement at a time: two that came at once would both open the cases that neither has found.
-static TURN: Semaphore = Semaphore::const_new(1);
 
 /// A statement that an operator has signed.
 pub struct Upload<'a> {
@@ -76,7 +72,7 @@ impl Upload<'_> {
         let rail = self.rail()?;
         let is_dry = self.params.boolean("dryRun")?.unwrap_or(false);
         let lines = self.lines()?;
-        let place = TURN.try_acquire().map_err(|_| ApiError::busy())?;
+        let place = self.gateway().statements.try_acquire().map_err(|_| ApiError::busy())?;
         let (tenant, offset) = (self.tenant(), self.gateway().utc_offset(self.tenant()));
         let query = move |store: &ReadStore| {
             let day = movements_of(store, tenant, rail, day, offset)?;
