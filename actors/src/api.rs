@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{
@@ -197,14 +197,14 @@ pub enum Reply {
     /// Cases by number.
     Cases(Vec<Case>),
     /// What decides about transactions.
-    Money(MoneySettings),
+    Money(Box<MoneySettings>),
 }
 
 /// What decides about the transactions of a tenant, and how many there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoneySettings {
-    /// The rails by number, the direct one first: their names, and whether they take new transactions.
-    pub rails: Vec<(Label, bool)>,
+    /// The rails by number, the direct one first.
+    pub rails: Vec<RailView>,
     /// The policies by topic.
     pub policies: Vec<(Topic, Policy)>,
     /// What withdrawals and payments cost, by asset, where they cost anything.
@@ -223,6 +223,17 @@ pub struct MoneySettings {
     pub cases: usize,
     /// How many events there have been.
     pub events: u64,
+}
+
+/// A rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RailView {
+    /// Its number.
+    pub rail: RailId,
+    /// Its name.
+    pub name: Label,
+    /// Whether it takes new transactions.
+    pub is_open: bool,
 }
 
 /// What one durable input lets out to users.

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, Settled};
+use rialto_engine::wallet::{Entry, Settled, WalletOutput};
 use rialto_persistence::journal::JournalReader;
 use rialto_persistence::read_store::{Batch, ReadStore};
 use rialto_persistence::replay::advance;
@@ -21,6 +22,7 @@ use rialto_persistence::world::{Matched, Observer, Scratch, World};
 
 use crate::exchange::Failure;
 use crate::metrics;
+use crate::metrics::audit::AuditMetrics;
 
 /// The read store commits at least after this many rows.
 const BATCH_ROWS: usize = 50_000;
@@ -104,6 +106,7 @@ impl Follower {
     fn follow(&mut self) -> Result<(), String> {
         let mut scratch = Scratch::default();
         let mut batch = self.read_store.as_ref().map(ReadStore::begin);
+        let mut audit = AuditMetrics::default();
         let mut last_durable = Instant::now();
         let mut last_snapshot = self.world.position;
         loop {
@@ -123,6 +126,7 @@ impl Follower {
                 }
             }
             self.position.store(self.world.position, Ordering::Release);
+            audit.sample(&self.world);
             metrics::followed(self.read_store.as_ref().map_or(self.world.position, ReadStore::position));
             let records = self.world.position - last_snapshot;
             if records >= self.snapshot_every || (stop == Some(Stop::WithSnapshot) && !more && records > 0) {
@@ -180,6 +184,13 @@ impl Observer for Rows<'_> {
         let have = self.have;
         if let Some(batch) = self.batch.as_mut().filter(|_| self.position > have) {
             batch.list(tenant, list);
+        }
+    }
+
+    fn transacted(&mut self, tenant: TenantId, _: &TransactionCommand, output: &WalletOutput) {
+        let have = self.have;
+        if let Some(batch) = self.batch.as_mut().filter(|_| self.position > have) {
+            batch.transacted(tenant, output);
         }
     }
 

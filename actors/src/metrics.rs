@@ -4,6 +4,7 @@
 //! Latencies are counted into fixed buckets of our own: the exporter would keep every sample until
 //! it is drained, which at the rates of a book costs a tenth of a core.
 
+pub mod audit;
 pub mod money;
 
 use std::fmt::Write as _;
@@ -188,6 +189,8 @@ fn describe() {
     describe_counter!("rialto_ws_slow_consumer_disconnects_total", "Sessions closed because they did not read.");
     describe_gauge!("rialto_build_info", "1, with the version as a label.");
     money::describe();
+    audit::describe();
+    audit::describe_rails();
 }
 
 /// Shows what has not happened yet as 0: a counter that first appears at 1 has, to `increase()`,

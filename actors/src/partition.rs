@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr};
 use crossbeam_channel::Sender;
 use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, Settled};
+use rialto_engine::wallet::{Entry, Settled, WalletOutput};
 use rialto_persistence::codec::encode_record;
 use rialto_persistence::frame::{Epoch, Group, Position};
 use rialto_persistence::journal::memory::MemoryLog;
@@ -529,6 +530,10 @@ impl Observer for Leftovers<'_> {
 
     fn listed(&mut self, tenant: TenantId, list: &ListView) {
         self.rows.listed(tenant, list);
+    }
+
+    fn transacted(&mut self, tenant: TenantId, command: &TransactionCommand, output: &WalletOutput) {
+        self.rows.transacted(tenant, command, output);
     }
 
     fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], settled: Option<&Settled>) {

@@ -211,7 +211,7 @@ impl WalletActor {
                         Reply::Transactions(self.pending.transactions(&self.wallet, stuck_only, limit))
                     }
                     Query::Cases { limit } => Reply::Cases(self.wallet.open_cases().take(limit).copied().collect()),
-                    Query::Money => Reply::Money(money::settings(&self.wallet, &self.pending)),
+                    Query::Money => Reply::Money(Box::new(money::settings(&self.wallet, &self.pending))),
                 };
                 turn.releases.push(Arc::new(self.release(Some(reply), envelope, Vec::new())));
             }

@@ -24,7 +24,8 @@ use crate::error::{Error, Failure};
 /// Where the venue listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    authority: String,
+    /// Host and port.
+    pub(crate) authority: String,
 }
 
 impl Endpoint {

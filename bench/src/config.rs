@@ -26,6 +26,9 @@ pub struct Tenant {
     /// In the order of the file.
     #[serde(default)]
     pub users: Vec<User>,
+    /// In the order of the file.
+    #[serde(default)]
+    pub operators: Vec<User>,
 }
 
 /// A pair of a tenant.

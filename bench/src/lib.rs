@@ -16,6 +16,7 @@ pub mod config;
 pub mod decimal;
 pub mod error;
 pub mod flow;
+pub mod reads;
 pub mod replay;
 pub mod report;
 pub mod run;

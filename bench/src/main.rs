@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rialto_bench::error::Error;
-use rialto_bench::{replay, report, run};
+use rialto_bench::{reads, replay, report, run};
 
 /// Load tester and order flow replayer for venues that speak the Binance Spot dialect
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ enum Command {
     /// Offer load on a schedule and measure; exit 1 if something acknowledged is lost, 3 if the
     /// generator itself was too slow
     Run(run::Options),
+    /// Ask about the past at a steady rate, beside a run; exit 1 if anything is refused
+    Read(reads::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,25 @@ async fn execute(command: &Command) -> Result<ExitCode, Error> {
             );
             println!("{} commands, {} executions, {} wrong", outcome.commands, outcome.executions, outcome.wrong);
             Ok(if outcome.is_right() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        }
+        Command::Read(options) => {
+            let outcome = reads::read(options)?;
+            if let Some(path) = &options.report {
+                report::write(path, &outcome)?;
+            }
+            let latency = &outcome.latency;
+            println!(
+                "target {}/s, achieved {:.0}/s, answered {}, refused {}, {} bytes; p50 {} µs, p99 {} µs, max {} µs",
+                outcome.target_rate,
+                outcome.achieved_rate,
+                outcome.answered,
+                outcome.refused,
+                outcome.bytes,
+                latency.p50_us,
+                latency.p99_us,
+                latency.max_us
+            );
+            Ok(if outcome.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         Command::Run(options) => {
             let outcome = run::run(options).await?;

@@ -12,7 +12,11 @@ use rialto_actors::feed::Feed;
 use rialto_persistence::journal::sled::SledOptions;
 
 use crate::config::{Config, ServerConfig};
+use crate::export::Format;
 use crate::gateway::Gateway;
+use crate::query::tables::Table;
+use crate::reconcile::day::Day;
+use crate::reconcile::tools as accounts;
 use crate::server::{serve, serve_metrics, workers_default};
 use crate::{demo, tools};
 
@@ -37,6 +41,67 @@ pub enum CliCommand {
     /// Looks into the journal. No server may be running.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Looks into the ledger. No server may be running.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Writes a table of a tenant into a file. No server may be running.
+    Export(ExportArgs),
+    /// Proves that what was there in the morning and what moved make what is there in the evening. No server
+    /// may be running.
+    Reconcile(ReconcileArgs),
+}
+
+/// Arguments of `rialto export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The configuration, which knows the tenant's clock; without it, days are those of UTC.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Whose.
+    #[arg(long, value_name = "NAME")]
+    pub tenant: String,
+    /// movements, balances (at the end of the last day), transactions or cases.
+    #[arg(long, value_name = "TABLE", default_value = "movements")]
+    pub table: String,
+    /// The first day, such as 2026-11-25.
+    #[arg(long, value_name = "DAY")]
+    pub from: String,
+    /// The last day.
+    #[arg(long, value_name = "DAY")]
+    pub to: String,
+    /// csv or parquet.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: String,
+    /// One asset only.
+    #[arg(long, value_name = "ASSET")]
+    pub asset: Option<String>,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `rialto reconcile`.
+#[derive(Clone, Debug, Args)]
+pub struct ReconcileArgs {
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The configuration, which knows the tenants' clocks and which of them only try things out; without it,
+    /// days are those of UTC.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The day, such as 2026-11-25.
+    #[arg(long, value_name = "DAY")]
+    pub date: String,
+    /// One tenant only; also one that only tries things out.
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Where the lines go as comma-separated values, beside the report on standard output.
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
 }
 
 /// Arguments of `rialto serve`.
@@ -94,6 +159,13 @@ pub enum JournalCommand {
     Dump(DataArgs),
 }
 
+/// What can be done with a ledger.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Holds every stored entry against the journal, and the chain over them against the stored heads.
+    Verify(DataArgs),
+}
+
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
@@ -101,9 +173,12 @@ pub fn run(cli: &Cli) -> ExitCode {
         CliCommand::Serve(args) => serve_exchanges(args).map(|()| true),
         CliCommand::Demo(args) => run_demo(args).map(|()| true),
         CliCommand::Check(DataArgs { data }) => tools::check(data),
+        CliCommand::Ledger(LedgerCommand::Verify(DataArgs { data })) => tools::ledger_verify(data),
         CliCommand::Journal(JournalCommand::Verify(DataArgs { data })) => tools::journal_verify(data).map(|()| true),
         CliCommand::Journal(JournalCommand::Stats(DataArgs { data })) => tools::journal_stats(data).map(|()| true),
         CliCommand::Journal(JournalCommand::Dump(DataArgs { data })) => tools::journal_dump(data).map(|()| true),
+        CliCommand::Export(args) => export(args).map(|()| true),
+        CliCommand::Reconcile(args) => reconcile(args),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -113,6 +188,32 @@ pub fn run(cli: &Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn export(args: &ExportArgs) -> Result<(), String> {
+    let table = Table::named(&args.table).ok_or_else(|| format!("there is no table \"{}\"", args.table))?;
+    let format =
+        Format::named(&args.format).ok_or_else(|| format!("\"{}\" is neither csv nor parquet", args.format))?;
+    accounts::export(&accounts::Export {
+        data: &args.data,
+        config: args.config.as_deref(),
+        tenant: &args.tenant,
+        table,
+        from: day(&args.from)?,
+        to: day(&args.to)?,
+        format,
+        asset: args.asset.as_deref(),
+        out: &args.out,
+    })
+}
+
+fn reconcile(args: &ReconcileArgs) -> Result<bool, String> {
+    let ReconcileArgs { data, config, date, tenant, csv } = args;
+    accounts::reconcile(data, config.as_deref(), day(date)?, tenant.as_deref(), csv.as_deref())
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("\"{text}\" is no day such as 2026-11-25"))
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses which.

@@ -9,7 +9,7 @@ mod timetable;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
 use rialto_actors::schedule::UtcOffset;
@@ -66,8 +66,6 @@ pub struct Config {
     pub shadows: HashSet<String>,
     /// What the secrets of keys that are made at run time come from.
     pub master_secret: Option<Secret>,
-    /// Where everything is kept, if anywhere: said by whoever starts the server, not by the file.
-    pub data: Option<PathBuf>,
     /// How it runs.
     pub server: ServerConfig,
 }
@@ -255,7 +253,6 @@ impl Config {
             money: Vec::new(),
             shadows: HashSet::new(),
             master_secret: file.master_secret.filter(|secret| !secret.is_empty()),
-            data: None,
             server: file.server,
         };
         config.check_server()?;
@@ -484,7 +481,7 @@ fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>,
 }
 
 /// A name that fits into a path and a label.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }

@@ -1,26 +1,33 @@
 //! What all workers share: the exchange, who may sign, which names lead to which tenant, and how
 //! the numbers of every market are written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
+use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
+use crate::keys::made::MadeKeys;
+use crate::operator::audit::Audit;
 use crate::orders::day::DayEnd;
 use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
 use crate::tenancy::Tenancy;
 use crate::user_stream::ListenKeys;
+
+/// How many tables are exported at once.
+const EXPORTS_AT_ONCE: usize = 2;
 
 /// What all workers share.
 pub struct Gateway {
@@ -30,6 +37,10 @@ pub struct Gateway {
     pub directory: Arc<Directory>,
     /// Who may sign.
     pub keys: KeyStore,
+    /// The keys that were made at run time.
+    pub made_keys: MadeKeys,
+    /// What operators have asked for.
+    pub audit: Audit,
     /// Which names lead to which tenant.
     pub tenancy: Tenancy,
     /// The keys of user data streams.
@@ -46,6 +57,10 @@ pub struct Gateway {
     pub connections: ConnectionLimits,
     /// Messages per second that a client may send on a stream, if limited.
     pub stream_messages_per_second: Option<u32>,
+    /// Who may export a table now; whoever comes beyond them comes again.
+    pub exports: Semaphore,
+    /// Whose statement is taken now: two at once would both open the cases that neither has found.
+    pub statements: Semaphore,
     /// This node's name, told in every REST reply.
     pub node: String,
     /// Turns true when the server is told to end.
@@ -60,6 +75,8 @@ struct TenantTexts {
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
+    /// How far the tenant's clock is ahead of UTC.
+    utc_offset: UtcOffset,
 }
 
 /// A market of a tenant, with how its numbers are read and written.
@@ -104,6 +121,10 @@ impl Gateway {
             },
             assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
             day_end: config.day_end(&tenant.name),
+            utc_offset: {
+                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
+                setup.map_or_else(UtcOffset::default, |setup| setup.utc_offset)
+            },
             open_orders: {
                 let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
@@ -111,6 +132,8 @@ impl Gateway {
         };
         let defaults = ConnectionLimits::default();
         Self {
+            made_keys: MadeKeys::new(config.master_secret.as_ref()),
+            audit: Audit::default(),
             rails: RailNames::new(&directory),
             routes: Routes::new(config, &directory),
             keys: KeyStore::new(&config.keys, &config.operators, &directory),
@@ -124,12 +147,25 @@ impl Gateway {
                 ..defaults
             },
             stream_messages_per_second: config.server.stream_messages_per_second,
+            exports: Semaphore::new(EXPORTS_AT_ONCE),
+            statements: Semaphore::new(1),
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
             closing: watch::Sender::new(false),
             tenants: directory.tenants().iter().map(texts).collect(),
             directory,
             exchange,
         }
+    }
+
+    /// Keeps the audit trail and the keys that are made in a data directory, and takes in those that are
+    /// there.
+    ///
+    /// # Errors
+    /// If they cannot be read, or the trail was changed.
+    pub fn keep_in(mut self, data: &Path) -> Result<Self, String> {
+        self.audit = Audit::open(data)?;
+        self.made_keys.open(data, &self.keys, &self.directory)?;
+        Ok(self)
     }
 
     /// A tenant that was addressed, so that it is there.
@@ -169,6 +205,12 @@ impl Gateway {
     #[must_use]
     pub fn open_orders_max(&self, tenant: TenantId) -> Option<u32> {
         self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
+    }
+
+    /// How far a tenant's clock is ahead of UTC: when its days begin.
+    #[must_use]
+    pub fn utc_offset(&self, tenant: TenantId) -> UtcOffset {
+        self.tenants.get(tenant.0 as usize).map_or_else(UtcOffset::default, |texts| texts.utc_offset)
     }
 
     /// An asset of a tenant.

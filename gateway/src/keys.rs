@@ -1,5 +1,6 @@
 //! API keys: who signs, and for whom.
 
+pub mod made;
 pub mod role;
 
 use std::collections::HashMap;

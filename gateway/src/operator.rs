@@ -1,40 +1,39 @@
-//! What operators do: take markets through their phases, protect them, and cancel orders of anybody.
+//! What operators do: run markets, answer for the money, and set what decides about both.
 //!
-//! An operator signs like a user, with a key of his own from the configuration. A user's key opens
-//! nothing here, and an operator's key nothing elsewhere. Whatever one asks for goes through the
-//! journal like any other command, and is logged: who, what, and what became of it.
+//! An operator signs like a user, with a key of his own whose role says what he may. A user's key opens
+//! nothing here, and an operator's key nothing of a user's. Whatever changes a state goes through the
+//! journal like any other command. Who asked for it, with which evidence, and what became of it is
+//! kept in the audit trail: the wish before anything is done, the outcome behind it.
+
+mod accounts;
+pub mod audit;
+mod markets;
+mod money;
+mod settings;
 
 use std::rc::Rc;
 
 use actix_web::http::Method;
-use futures_util::future::join_all;
-use rialto_actors::api::{Release, Reply, Request};
-use rialto_engine::ids::{AccountId, MarketId};
-use rialto_engine::message::{Phase, Protection};
-use rialto_engine::order::Side;
-use rialto_engine::reason::Reason;
-use rialto_engine::units::{BasisPoints, Nanos};
-use rialto_engine::update::OrderEvent;
-use rialto_engine::wallet::{Command, SettledResult};
+use rialto_actors::api::Reply;
+use rialto_engine::ids::{AccountId, TenantId};
+use rialto_engine::label::Label;
+use rialto_engine::transaction::TransactionCommand;
+use rialto_engine::units::Nanos;
 
-use crate::auth::time_of;
 use crate::error::{ApiError, Asked};
-use crate::gateway::{Gateway, Market};
-use crate::json::{self, TimeUnit};
+use crate::gateway::Gateway;
+use crate::json::TimeUnit;
 use crate::keys::Operator;
-use crate::market_api::format::MarketFormat;
-use crate::orders::mass_cancel::Description;
-use crate::orders::names;
+use crate::keys::role::Right;
+use crate::operator::audit::Wish;
 use crate::params::Params;
+use crate::payments::read::Reader;
+use crate::payments::view::View;
+use crate::payments::{self, history, rails};
 use crate::worker::Worker;
 
 /// Where the paths of operators begin, behind the tenant's prefix.
 pub const PREFIX: &str = "/operator/v1/";
-
-/// A band above this, in basis points, is none.
-const BAND_MAX: u64 = 9_999;
-/// The longest interruption, in seconds: a week.
-const INTERRUPTION_MAX: u64 = 7 * 86_400;
 
 /// A request of an operator that was signed.
 pub struct OperatorCall<'a> {
@@ -50,6 +49,39 @@ pub struct OperatorCall<'a> {
     pub deadline: Nanos,
 }
 
+/// Paths, the methods that they answer to, and what the role needs for it.
+const PATHS: [(&str, &str, Right); 29] = [
+    ("GET", "markets", Right::Read),
+    ("POST", "market/phase", Right::Markets),
+    ("POST", "market/protection", Right::Markets),
+    ("DELETE", "orders", Right::Markets),
+    ("GET", "transactions", Right::Read),
+    ("POST", "transactions/report", Right::Treasury),
+    ("POST", "transactions/confirm", Right::Treasury),
+    ("POST", "transactions/cancel", Right::Treasury),
+    ("POST", "transactions/reroute", Right::Treasury),
+    ("GET", "cases", Right::Read),
+    ("POST", "cases", Right::Treasury),
+    ("POST", "cases/close", Right::Treasury),
+    ("POST", "adjustments", Right::Treasury),
+    ("POST", "adjustments/approve", Right::Treasury),
+    ("POST", "accounts/standing", Right::Treasury),
+    ("GET", "settings", Right::Read),
+    ("GET", "rails", Right::Read),
+    ("POST", "rails", Right::Configure),
+    ("POST", "rails/state", Right::Treasury),
+    ("POST", "policies", Right::Configure),
+    ("POST", "fees", Right::Configure),
+    ("POST", "notification", Right::Configure),
+    ("GET", "audit", Right::Read),
+    ("POST", "users", Right::Configure),
+    ("GET", "keys", Right::Configure),
+    ("POST", "keys", Right::Configure),
+    ("DELETE", "keys", Right::Configure),
+    ("POST", "operators", Right::Configure),
+    ("GET", "accounts", Right::Read),
+];
+
 impl OperatorCall<'_> {
     /// Answers a request by its path behind [`PREFIX`].
     ///
@@ -57,214 +89,138 @@ impl OperatorCall<'_> {
     /// What the dialect says to wrong parameters, and why something is refused.
     pub async fn answer(&self, method: &Method, path: &str) -> Result<Vec<u8>, ApiError> {
         self.params.check()?;
-        match (method, path) {
-            (&Method::POST, "market/phase") => self.logged("enter a phase", self.enter().await),
-            (&Method::POST, "market/protection") => self.logged("protect a market", self.protect().await),
-            (&Method::DELETE, "orders") => self.logged("cancel orders", self.cancel_orders().await),
-            (&Method::GET, "markets") => self.markets().await,
-            (_, "market/phase" | "market/protection" | "orders" | "markets") => Err(ApiError::wrong_http_method()),
+        let known = || PATHS.iter().filter(|(_, known, _)| *known == path);
+        let Some((method, path, right)) = known().find(|(known, ..)| *known == method.as_str()) else {
+            return Err(if known().count() > 0 { ApiError::wrong_http_method() } else { ApiError::no_such_path() });
+        };
+        match (*method, *path) {
+            ("GET", _) => {
+                self.operator.needs(*right)?;
+                self.look_up(path).await
+            }
+            _ => self.audited(method, path, *right).await,
+        }
+    }
+
+    async fn look_up(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        match path {
+            "markets" => self.markets().await,
+            "transactions" => self.transactions().await,
+            "cases" => self.cases().await,
+            "settings" => self.settings().await,
+            "rails" => self.rails().await,
+            "audit" => self.trail(),
+            "keys" => self.keys(),
+            "accounts" => self.accounts().await,
             _ => Err(ApiError::no_such_path()),
         }
     }
 
-    /// `POST market/phase`: symbol, phase, and until when, if continuous trading is to follow by itself.
-    async fn enter(&self) -> Result<Vec<u8>, ApiError> {
-        self.params.only(&["symbol", "phase", "until"])?;
-        let market = self.market()?;
-        let phase = names::phase_named(self.params.required("phase")?);
-        let phase = phase.ok_or_else(|| ApiError::invalid_parameter("phase"))?;
-        let until = self.params.integer("until")?.map_or(Nanos::ZERO, time_of);
-        if until != Nanos::ZERO && until <= rialto_actors::clock::wall() {
-            return Err(ApiError::invalid_parameter("until"));
+    async fn change(&self, method: &str, path: &str) -> Result<Vec<u8>, ApiError> {
+        match (method, path) {
+            (_, "market/phase") => self.enter().await,
+            (_, "market/protection") => self.protect().await,
+            (_, "orders") => self.cancel_orders().await,
+            (_, "transactions/report") => self.report().await,
+            (_, "transactions/confirm") => self.confirm().await,
+            (_, "transactions/cancel") => self.cancel().await,
+            (_, "transactions/reroute") => self.reroute().await,
+            (_, "cases") => self.open_case().await,
+            (_, "cases/close") => self.close_case().await,
+            (_, "adjustments") => self.propose().await,
+            (_, "adjustments/approve") => self.approve().await,
+            (_, "accounts/standing") => self.change_standing().await,
+            (_, "rails") => self.open_rail().await,
+            (_, "rails/state") => self.change_rail().await,
+            (_, "policies") => self.change_policy().await,
+            (_, "fees") => self.change_fee().await,
+            (_, "notification") => self.change_notification().await,
+            (_, "users") => self.open_user().await,
+            ("POST", "keys") => self.make_key().await,
+            ("DELETE", "keys") => self.end_key().await,
+            (_, "operators") => self.make_operator().await,
+            _ => Err(ApiError::no_such_path()),
         }
-        // It would be passed over, and whoever says it believes that continuous trading ends then.
-        if until != Nanos::ZERO && phase == Phase::Continuous {
-            return Err(ApiError::not_required("until"));
-        }
-        let command = Command::Enter { market: market.id(), phase, until, time: Nanos::ZERO };
-        let release = self.command(command).await?;
-        let Some(SettledResult::Entered(phase)) = result(&release) else { return Err(ApiError::unknown()) };
-        self.gateway().phases.hear(self.operator.tenant, market.id(), *phase);
-        let mut out = Vec::with_capacity(128);
-        self.begin(&mut out, market);
-        for (name, value) in [("phase", names::phase(*phase)), ("status", names::symbol_status(*phase))] {
-            key(&mut out, name);
-            json::string(&mut out, value);
-        }
-        key(&mut out, "until");
-        match until {
-            Nanos::ZERO => out.extend_from_slice(b"null"),
-            until => json::time(&mut out, until, self.unit),
-        }
-        out.push(b'}');
-        Ok(out)
     }
 
-    /// `POST market/protection`: symbol, and the bands; what is left out is off.
-    async fn protect(&self) -> Result<Vec<u8>, ApiError> {
-        self.params.only(&["symbol", "staticBandBps", "dynamicBandBps", "interruptionSeconds", "referencePrice"])?;
-        let market = self.market()?;
-        let number = |name: &str, most: u64| match self.params.integer(name)?.unwrap_or(0) {
-            number if number <= most => Ok(number),
-            _ => Err(ApiError::invalid_parameter(name)),
+    /// Writes down what an operator wants before it is done, and then what became of it. What he may not
+    /// do is written down as well. What was signed is told, but not how.
+    async fn audited(&self, method: &str, path: &str, right: Right) -> Result<Vec<u8>, ApiError> {
+        let told = self.params.iter().filter(|(name, _)| !crate::params::OF_ANY_REQUEST.contains(name));
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let tenant = self.gateway().tenant(self.tenant())?.name.clone();
+        let wish = Wish { operator: self.operator.name.clone(), tenant, action: format!("{method} {path}"), told };
+        let number = self.gateway().audit.begin(wish.clone()).await?;
+        let done = match self.operator.needs(right) {
+            Ok(()) => self.change(method, path).await,
+            Err(error) => Err(error),
         };
-        let band = |name: &str| number(name, BAND_MAX).map(|band| BasisPoints(u32::try_from(band).unwrap_or(0)));
-        let seconds = number("interruptionSeconds", INTERRUPTION_MAX)?;
-        let reference = self.params.optional("referencePrice")?;
-        let reference = reference.map(|text| market.text.parse_price("referencePrice", text)).transpose()?;
-        // No trade is inside of a band around zero: every order would interrupt the market.
-        if reference.is_some_and(|price| price.is_zero()) {
-            return Err(ApiError::filter("PRICE_FILTER"));
-        }
-        let protection = Protection {
-            static_band: band("staticBandBps")?,
-            dynamic_band: band("dynamicBandBps")?,
-            interruption: Nanos(seconds * 1_000_000_000),
-            reference,
-        };
-        let command = Command::Protect { market: market.id(), protection, time: Nanos::ZERO };
-        let release = self.command(command).await?;
-        let Some(SettledResult::Protected) = result(&release) else { return Err(ApiError::unknown()) };
-        let mut out = Vec::with_capacity(160);
-        self.begin(&mut out, market);
-        for (name, value) in [
-            ("staticBandBps", u64::from(protection.static_band.0)),
-            ("dynamicBandBps", u64::from(protection.dynamic_band.0)),
-            ("interruptionSeconds", seconds),
-        ] {
-            key(&mut out, name);
-            json::number(&mut out, value);
-        }
-        if let Some(price) = reference {
-            key(&mut out, "referencePrice");
-            market.text.price(&mut out, price);
-        }
-        out.push(b'}');
-        Ok(out)
-    }
-
-    /// `GET markets`: how every market stands.
-    async fn markets(&self) -> Result<Vec<u8>, ApiError> {
-        let (gateway, tenant) = (self.gateway(), self.operator.tenant);
-        let states = gateway.exchange.market_data().states(tenant).await.map_err(|_| ApiError::unavailable())?;
-        let mut out = Vec::with_capacity(1_024);
-        json::array(&mut out, gateway.markets(tenant).zip(states), |out, (market, state)| {
-            MarketFormat::new(market.entry, self.unit).auction(out, &state);
-        });
-        Ok(out)
-    }
-
-    /// `DELETE orders`: those of a market or of all, of a user or of everybody, of a side, of a strategy.
-    async fn cancel_orders(&self) -> Result<Vec<u8>, ApiError> {
-        self.params.only(&["symbol", "user", "side", "strategyId"])?;
-        let Description { side, strategy } = Description::read(self.params)?;
-        let account = self.params.optional("user")?.map(|name| self.account(name)).transpose()?;
-        let markets: Vec<Market<'_>> = match self.params.optional("symbol")? {
-            Some(_) => vec![self.market()?],
-            None => self.gateway().markets(self.operator.tenant).collect(),
-        };
-        let answers = join_all(markets.iter().map(|market| self.cancel_in(market.id(), account, side, strategy))).await;
-        let mut total = 0;
-        let mut failure = None;
-        let mut rows = Vec::with_capacity(64 * markets.len());
-        let counted = markets.iter().zip(answers).filter_map(|(market, canceled)| match canceled {
-            Ok(count) => Some((market, count)),
-            Err(error) => {
-                failure = failure.take().or(Some(error));
-                None
-            }
-        });
-        let counted: Vec<_> = counted.collect();
-        json::array(&mut rows, &counted, |out, (market, count)| {
-            total += *count;
-            self.begin(out, **market);
-            key(out, "canceled");
-            json::number(out, *count);
-            out.push(b'}');
-        });
-        let mut out = Vec::with_capacity(rows.len() + 32);
-        out.extend_from_slice(b"{\"canceled\":");
-        json::number(&mut out, total);
-        key(&mut out, "markets");
-        out.extend_from_slice(&rows);
-        out.push(b'}');
-        match failure {
-            None => Ok(out),
-            Some(error) => Err(ApiError { data: String::from_utf8(out).ok().map(Into::into), ..error }),
-        }
-    }
-
-    /// Cancels orders of one market, and says how many there were.
-    async fn cancel_in(
-        &self,
-        market: MarketId,
-        account: Option<AccountId>,
-        side: Option<Side>,
-        tag: Option<u64>,
-    ) -> Result<u64, ApiError> {
-        let command = Command::CancelMany { account, market, side, tag, time: Nanos::ZERO };
-        let request = Request::Command { command, deadline: self.deadline };
-        let release = self.worker.ask(self.operator.tenant, request).await?;
-        match release.answer.as_ref().map(|(_, reply)| reply) {
-            Some(Reply::Settled(_)) => {
-                let canceled = release.updates.iter().filter(|update| update.event == OrderEvent::Canceled);
-                Ok(canceled.count() as u64)
-            }
-            Some(Reply::Rejected(Reason::UnknownOrder)) => Ok(0),
-            Some(Reply::Rejected(reason)) => Err(ApiError::of_reason(*reason, Asked::Cancel)),
-            _ => Err(ApiError::unknown()),
-        }
-    }
-
-    async fn command(&self, command: Command) -> Result<std::sync::Arc<Release>, ApiError> {
-        let request = Request::Command { command, deadline: self.deadline };
-        let release = self.worker.ask(self.operator.tenant, request).await?;
-        match release.answer.as_ref().map(|(_, reply)| reply) {
-            Some(Reply::Rejected(reason)) => Err(ApiError::of_reason(*reason, Asked::PLACE)),
-            _ => Ok(release),
-        }
-    }
-
-    /// Writes down what an operator has done, or has tried to do. What was signed is told, but not how.
-    fn logged(&self, action: &str, done: Result<Vec<u8>, ApiError>) -> Result<Vec<u8>, ApiError> {
-        let told = self.params.iter().filter(|(name, _)| !matches!(*name, "signature" | "timestamp" | "recvWindow"));
-        let asked: Vec<String> = told.map(|(name, value)| format!("{name}={value}")).collect();
-        let (operator, tenant, asked) = (&self.operator.name, self.operator.tenant, asked.join(" "));
+        let Wish { operator, tenant, action, told } = &wish;
         match &done {
-            Ok(_) => tracing::info!(%operator, %tenant, %action, %asked, "an operator's command was carried out"),
-            Err(error) => tracing::warn!(%operator, %tenant, %action, %asked, %error, "an operator's command was not"),
+            Ok(_) => tracing::info!(%operator, %tenant, %action, ?told, "an operator's command was carried out"),
+            Err(error) => tracing::warn!(%operator, %tenant, %action, ?told, %error, "an operator's command was not"),
         }
+        self.gateway().audit.end(number, wish, done.as_ref().err()).await?;
         done
     }
 
-    fn begin(&self, out: &mut Vec<u8>, market: Market<'_>) {
-        out.extend_from_slice(b"{\"symbol\":");
-        json::string(out, market.symbol());
+    /// Carries a command about money out.
+    async fn transact(
+        &self,
+        command: TransactionCommand,
+    ) -> Result<std::sync::Arc<rialto_actors::api::Release>, ApiError> {
+        payments::transact(self.worker, self.tenant(), command, self.deadline, Asked::Money).await
     }
 
-    fn market(&self) -> Result<Market<'_>, ApiError> {
-        self.gateway().market(self.operator.tenant, self.params.required("symbol")?)
+    /// The same, told as backends are told.
+    async fn transacted(&self, command: TransactionCommand) -> Result<Vec<u8>, ApiError> {
+        let release = self.transact(command).await?;
+        let Some((_, Reply::Transacted { transacted, transaction, balances })) = &release.answer else {
+            return Err(ApiError::unknown());
+        };
+        let mut out = Vec::with_capacity(1_024);
+        match transaction.as_deref() {
+            Some(transaction) => {
+                let asset = history::asset(self.worker, self.tenant(), transaction).await?;
+                rails::learn(self.worker, self.tenant(), transaction.rail).await?;
+                self.view().outcome(&mut out, !transacted.is_changed, transaction, asset, balances);
+            }
+            None => {
+                out.extend_from_slice(b"{\"repeated\":");
+                crate::json::boolean(&mut out, !transacted.is_changed);
+                out.push(b'}');
+            }
+        }
+        Ok(out)
     }
 
-    fn account(&self, name: &str) -> Result<AccountId, ApiError> {
-        let tenant = self.gateway().tenant(self.operator.tenant)?;
-        tenant.account_named(name).ok_or_else(|| ApiError::invalid_parameter("user"))
+    /// Why an operator does something: a text for the audit trail, and for nothing else.
+    fn evidence(&self) -> Result<(), ApiError> {
+        self.params.required("evidence").map(drop)
+    }
+
+    /// Who asks, as the journal knows him.
+    fn name(&self) -> Result<Label, ApiError> {
+        Label::new(&self.operator.name).ok_or_else(ApiError::unknown)
+    }
+
+    fn account_of(&self, name: &str) -> Result<AccountId, ApiError> {
+        self.gateway().account_named(self.tenant(), name).ok_or_else(|| ApiError::invalid_parameter("user"))
+    }
+
+    fn read(&self) -> Reader<'_> {
+        Reader { gateway: self.gateway(), tenant: self.tenant(), params: self.params }
+    }
+
+    fn view(&self) -> View<'_> {
+        View { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit }
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.operator.tenant
     }
 
     fn gateway(&self) -> &Gateway {
         &self.worker.gateway
     }
-}
-
-fn result(release: &Release) -> Option<&SettledResult> {
-    match release.answer.as_ref().map(|(_, reply)| reply) {
-        Some(Reply::Settled(settled)) => Some(&settled.result),
-        _ => None,
-    }
-}
-
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
 }

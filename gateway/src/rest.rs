@@ -36,9 +36,12 @@ use crate::params::Params;
 use crate::payments::capital::{self, CapitalCall};
 use crate::payments::{self, PaymentCall, callback};
 use crate::phases;
+use crate::query::{self, AccountingCall, mine};
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::limit::Usage;
 use crate::rate_limits::weight::Weight;
+use crate::reconcile::statement::STATEMENT_BYTES_MAX;
+use crate::reconcile::upload::{self, Upload};
 use crate::streams::{Opening, StreamSession};
 use crate::user_stream::Subscription;
 use crate::worker::Worker;
@@ -109,7 +112,8 @@ async fn route(
         return upgrade_streams(worker, request, payload, tenant, &opening);
     }
     refuse_binary_encoding(request)?;
-    let body = read_body(payload).await?;
+    let is_statement = path == upload::PATH;
+    let body = read_body(payload, longest_body(gateway, request, is_statement)).await?;
     if let Some(path) = path.strip_prefix(callback::PREFIX) {
         return call_back(worker, request, path, &body, now).await;
     }
@@ -118,7 +122,8 @@ async fn route(
         worker,
         request,
         tenant,
-        params: Params::of_rest(request.query_string(), body)?,
+        // A statement is no form: what it says is no parameter.
+        params: Params::of_rest(request.query_string(), if is_statement { "" } else { body })?,
         body,
         unit: time_unit(request)?,
         now,
@@ -126,6 +131,9 @@ async fn route(
     };
     let weight = Weight::of_rest(request.method(), path, &call.params);
     budget.take(weight, now)?;
+    if let Some(table) = path.strip_prefix(query::PREFIX).and_then(|path| path.strip_prefix("export/")) {
+        return call.export(table).await.inspect_err(|error| budget.refused(weight, error, now));
+    }
     let result = match path.strip_prefix("/api/v3/").or_else(|| path.strip_prefix("/api/v1/")) {
         Some(path) => call.api(path).await,
         None => call.other(path).await,
@@ -213,6 +221,7 @@ impl Call<'_> {
             (&Method::GET, "account/commission") => self.inquiry()?.commission(),
             (&Method::GET, "rateLimit/order") => Ok(self.inquiry()?.order_limits()),
             (&Method::GET, "myFilters") => self.inquiry()?.filters(),
+            (&Method::GET, "rialto/movements") => mine::movements(&self.inquiry()?).await,
             // There are some, and nobody keeps them.
             (&Method::GET, "myPreventedMatches") => Err(ApiError::unsupported()),
             (_, "userDataStream") => self.user_data_stream(),
@@ -223,8 +232,15 @@ impl Call<'_> {
 
     /// What operators ask, and what clients ask beside `/api`, most of it only to find that there is none.
     async fn other(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        if path == upload::PATH {
+            return self.upload().await;
+        }
         if let Some(path) = path.strip_prefix(operator::PREFIX) {
             return self.operate(path).await;
+        }
+        if let Some(path) = path.strip_prefix(query::PREFIX) {
+            let (operator, _) = self.signed_by_operator()?;
+            return self.accounting(&operator).answer(self.request.method(), path).await;
         }
         if let Some(path) = path.strip_prefix(payments::PREFIX) {
             return self.pay(path).await;
@@ -242,6 +258,26 @@ impl Call<'_> {
             "/fapi/v1/exchangeInfo" | "/dapi/v1/exchangeInfo" => Ok(br#"{"symbols":[]}"#.to_vec()),
             _ => Err(ApiError::no_such_path()),
         }
+    }
+
+    /// A table, as long as it may be.
+    async fn export(&self, table: &str) -> Result<HttpResponse, ApiError> {
+        if self.request.method() != Method::GET {
+            return Err(ApiError::wrong_http_method());
+        }
+        let (operator, _) = self.signed_by_operator()?;
+        self.accounting(&operator).export(table).await
+    }
+
+    fn accounting<'a>(&'a self, operator: &'a Operator) -> AccountingCall<'a> {
+        AccountingCall { worker: self.worker, operator, params: &self.params, unit: self.unit }
+    }
+
+    /// The statement of a rail.
+    async fn upload(&self) -> Result<Vec<u8>, ApiError> {
+        let (operator, deadline) = self.signed_by_operator()?;
+        let (worker, params, body, unit) = (self.worker, &self.params, self.body, self.unit);
+        Upload { worker, operator: &operator, params, body, unit, deadline }.take(self.request.method()).await
     }
 
     async fn command(&self, parse: Parse) -> Result<Vec<u8>, ApiError> {
@@ -334,7 +370,7 @@ impl Call<'_> {
 }
 
 /// Paths of `/api/v3` that answer to some method.
-const KNOWN: [&str; 22] = [
+const KNOWN: [&str; 23] = [
     "ping",
     "time",
     "exchangeInfo",
@@ -357,6 +393,7 @@ const KNOWN: [&str; 22] = [
     "account/commission",
     "rateLimit/order",
     "myPreventedMatches",
+    "rialto/movements",
 ];
 
 fn upgrade_api(
@@ -409,12 +446,18 @@ fn upgrade_streams(
     Ok(response)
 }
 
-async fn read_body(mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+/// The longest body that a request may have. Only who shows an operator's key may send a long one.
+fn longest_body(gateway: &Gateway, request: &HttpRequest, is_statement: bool) -> usize {
+    let shows_key = || api_key(request).is_some_and(|key| gateway.keys.find_operator(key).is_some());
+    if is_statement && shows_key() { STATEMENT_BYTES_MAX } else { BODY_MAX }
+}
+
+async fn read_body(mut payload: Payload, longest: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     let read = async {
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| ApiError::unknown())?;
-            if body.len() + chunk.len() > BODY_MAX {
+            if body.len() + chunk.len() > longest {
                 return Err(ApiError::with_status(413, -1000, "The body of the request is too long."));
             }
             body.extend_from_slice(&chunk);

@@ -4,14 +4,19 @@
 //! entries, holds from the open orders, fills from both sides. Only the journal is read, and the
 //! snapshots are compared with what the replay gives at their position.
 
+mod money;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rialto_engine::digest::Digest;
 use rialto_engine::ids::{AssetId, MarketId, RailId, TenantId};
+use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{OrderEvent, OrderUpdate};
-use rialto_engine::wallet::{Entry, House, LedgerAccount, Settled};
+use rialto_engine::wallet::{Entry, House, LedgerAccount, Settled, WalletOutput};
 
+use self::money::MoneyWitness;
+use crate::chain::Chain;
 use crate::frame::Position;
 use crate::journal::Journal;
 use crate::replay::{ReplayFailure, advance};
@@ -49,6 +54,14 @@ pub struct TenantAudit {
     pub fills_matched: u64,
     /// Fills that the wallet settled.
     pub fills_settled: u64,
+    /// Transactions that there ever were.
+    pub transactions: u64,
+    /// Those that are not over, or of which somebody has not been told.
+    pub live_transactions: usize,
+    /// Cases that are open.
+    pub open_cases: usize,
+    /// The chain over all entries; `None` if the audit began behind some of them.
+    pub chain: Option<Chain>,
 }
 
 /// Counts on the way.
@@ -59,6 +72,8 @@ struct Witness {
     books: BTreeMap<(TenantId, MarketId), Fills>,
     makers: BTreeMap<(TenantId, MarketId), Fills>,
     takers: BTreeMap<(TenantId, MarketId), Fills>,
+    chains: BTreeMap<TenantId, Chain>,
+    money: MoneyWitness,
 }
 
 /// A set of fills as their number and an order-free sum of fingerprints: equal sums, equal sets.
@@ -83,7 +98,13 @@ impl Observer for Witness {
         matched.fills.iter().for_each(|fill| fills.add(fill.trade.0, fill.price.0, fill.quantity.0));
     }
 
+    fn transacted(&mut self, tenant: TenantId, command: &TransactionCommand, output: &WalletOutput) {
+        self.money.take(tenant, command, output);
+    }
+
     fn posted(&mut self, tenant: TenantId, updates: &[OrderUpdate], entries: &[Entry], _: Option<&Settled>) {
+        let chain = self.chains.entry(tenant).or_default();
+        entries.iter().for_each(|entry| chain.add(entry));
         for entry in entries {
             *self.balances.entry((tenant, entry.asset, entry.debit)).or_default() -= entry.amount.0;
             *self.balances.entry((tenant, entry.asset, entry.credit)).or_default() += entry.amount.0;
@@ -185,6 +206,9 @@ impl Witness {
         for imbalance in tenant.imbalances() {
             found.findings.push(format!("{name}: {imbalance:?}"));
         }
+        let is_whole = found.from == 0;
+        let money = self.money.findings(tenant, id, is_whole);
+        found.findings.extend(money.into_iter().map(|what| format!("{name}: {what}")));
         for ((owner, asset, account), entered) in &self.balances {
             if *owner != id {
                 continue;
@@ -206,6 +230,10 @@ impl Witness {
             name: name.clone(),
             entries: self.entries.get(&id).copied().unwrap_or_default(),
             open_orders: tenant.wallet.len(),
+            transactions: tenant.wallet.transactions(),
+            live_transactions: tenant.wallet.live_count(),
+            open_cases: tenant.wallet.open_cases().count(),
+            chain: (found.from == 0).then(|| self.chains.get(&id).copied().unwrap_or_default()),
             ..TenantAudit::default()
         };
         for (market, number) in tenant.markets.iter().zip(0..) {

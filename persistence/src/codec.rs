@@ -10,15 +10,18 @@ mod further;
 mod instructions;
 mod market;
 mod message;
+mod money;
 mod more;
 mod record;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod transaction_state;
 
 pub use record::{decode_record, encode_record};
 pub use snapshot::{decode_snapshot, write_snapshot};
+pub(crate) use transaction_state::{decode_case, decode_event, encode_case, encode_event};
 
 use bincode::config::{Configuration, Fixint, LittleEndian};
 use bincode::de::Decoder;

@@ -1,6 +1,7 @@
 //! Rialto persistence.
 
 pub mod audit;
+pub mod chain;
 pub mod codec;
 pub mod frame;
 pub mod journal;
@@ -9,4 +10,5 @@ pub mod read_store;
 pub mod record;
 pub mod replay;
 pub mod snapshot;
+pub mod verify;
 pub mod world;

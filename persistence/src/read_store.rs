@@ -1,7 +1,7 @@
 //! The read store: what queries of the past are answered from.
 //!
 //! A follower replays the durable journal and writes what came of it: orders, trades,
-//! candlesticks and entries. Each commit carries the journal position it reaches, so that the
+//! candlesticks, entries, transactions, their events, and cases. Each commit carries the journal position it reaches, so that the
 //! tables and the position agree at every moment, also after a crash: the store then stands at
 //! its last durable commit, and the follower goes on from there. Nothing here is a source of
 //! truth. The file can be deleted, and a replay of the journal fills it again.
@@ -23,11 +23,13 @@ use std::time::Duration;
 use redb::{
     Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle,
 };
-use rialto_engine::ids::{AssetId, OrderId, TradeId};
+use rialto_engine::ids::{AccountId, AssetId, OrderId, RailId, TradeId};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
+use rialto_engine::wallet::LedgerAccount;
 
-pub use self::batch::Batch;
-use self::batch::CurrentKlines;
+use self::batch::Growing;
+pub use self::batch::{Batch, HEADS_APART};
+pub use self::queries::{AccountKind, DayTotal};
 
 /// The cache a store gets unless its configuration says otherwise.
 pub const CACHE_BYTES_DEFAULT: usize = 16 << 20;
@@ -41,7 +43,7 @@ pub struct ReadStore {
 struct Shared {
     database: Database,
     /// What the writer keeps between commits; locked while one runs.
-    klines: Mutex<CurrentKlines>,
+    growing: Mutex<Growing>,
     position: Mutex<u64>,
     moved: Condvar,
     durable_position: AtomicU64,
@@ -134,6 +136,32 @@ impl<Id> Default for Window<Id> {
     }
 }
 
+/// Whose ledger accounts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A user: what is available, held, outgoing and incoming.
+    User(AccountId),
+    /// A rail: its external account.
+    Rail(RailId),
+    /// The tenant's own accounts.
+    House,
+}
+
+impl Owner {
+    /// Whose an account is.
+    #[must_use]
+    pub const fn of(account: LedgerAccount) -> Self {
+        match account {
+            LedgerAccount::Available(user)
+            | LedgerAccount::Held(user)
+            | LedgerAccount::Outgoing(user)
+            | LedgerAccount::Incoming(user) => Self::User(user),
+            LedgerAccount::External(rail) => Self::Rail(rail),
+            LedgerAccount::House(_) => Self::House,
+        }
+    }
+}
+
 /// How large a table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSize {
@@ -212,42 +240,77 @@ from_storage_error!(
 impl ReadStore {
     /// Opens the store in the file `path`, or makes an empty one at position 0.
     ///
-    /// After a crash it stands at its last durable commit.
+    /// After a crash it stands at its last durable commit. A store of an older format is made anew,
+    /// and empty.
     ///
     /// # Errors
     /// `Storage` if the file cannot be opened or is open elsewhere, `Format` if this version does not
     /// know its format.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, ReadStoreError> {
-        let database = Database::builder().set_cache_size(cache_bytes).create(path)?;
+        let mut database = Database::builder().set_cache_size(cache_bytes).create(path)?;
+        if let Some(format @ 1..rows::FORMAT_NUMBER) = format_of(&database)? {
+            // Its entries lack their balances, so that it is filled anew from the journal.
+            tracing::info!(format, "the read store has an older format and is made anew");
+            drop(database);
+            std::fs::remove_file(path).map_err(redb::StorageError::Io)?;
+            database = Database::builder().set_cache_size(cache_bytes).create(path)?;
+        }
         let mut transaction = database.begin_write()?;
         transaction.set_quick_repair(true);
         // Readers rely on every table being there.
         for table in rows::RUN_TABLES {
             table.create(&transaction)?;
         }
-        transaction.open_table(rows::ORDER_TIMES)?;
+        for numbers in [rows::ORDER_TIMES, rows::ENTRY_TIMES, rows::TRANSACTION_TIMES] {
+            transaction.open_table(numbers)?;
+        }
+        for chunks in [rows::ENTRIES, rows::EVENTS, rows::CASES] {
+            transaction.open_table(chunks)?;
+        }
         transaction.open_table(rows::TRADES)?;
         transaction.open_table(rows::KLINES)?;
-        transaction.open_table(rows::ENTRIES)?;
+        transaction.open_table(rows::OPEN_TRANSACTIONS)?;
+        transaction.open_table(rows::OPEN_CASES)?;
+        transaction.open_table(rows::HEADS)?;
         let position = {
             let mut meta = transaction.open_table(rows::META)?;
             let found = meta.get(rows::FORMAT)?.map(|format| format.value());
             match found {
-                None | Some(rows::FORMAT_NUMBER_BEFORE) => drop(meta.insert(rows::FORMAT, rows::FORMAT_NUMBER)?),
+                None => drop(meta.insert(rows::FORMAT, rows::FORMAT_NUMBER)?),
                 Some(rows::FORMAT_NUMBER) => {}
                 Some(other) => return Err(ReadStoreError::Format(other)),
             }
             meta.get(rows::POSITION)?.map_or(0, |position| position.value())
         };
         transaction.commit()?;
+        Ok(Self::of(database, position))
+    }
+
+    /// Opens the store in the file `path` as it is, for those who only look into it.
+    ///
+    /// # Errors
+    /// `Storage` if there is no such file, or it cannot be opened or is open elsewhere; `Format` if
+    /// it has another format than this version writes.
+    pub fn open_existing(path: &Path, cache_bytes: usize) -> Result<Self, ReadStoreError> {
+        let database = Database::builder().set_cache_size(cache_bytes).open(path)?;
+        match format_of(&database)? {
+            Some(rows::FORMAT_NUMBER) => {}
+            other => return Err(ReadStoreError::Format(other.unwrap_or_default())),
+        }
+        let position = database.begin_read()?.open_table(rows::META)?.get(rows::POSITION)?;
+        let position = position.map_or(0, |position| position.value());
+        Ok(Self::of(database, position))
+    }
+
+    fn of(database: Database, position: u64) -> Self {
         let shared = Shared {
             database,
-            klines: Mutex::default(),
+            growing: Mutex::default(),
             position: Mutex::new(position),
             moved: Condvar::new(),
             durable_position: AtomicU64::new(position),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// The journal position of the last commit: what queries see.
@@ -285,14 +348,14 @@ impl ReadStore {
     /// `Backwards` if `position` lies before the last one, `Storage` if the file cannot be
     /// written. Nothing is written then, and the batch keeps its rows.
     pub fn commit(&self, batch: &mut Batch, position: u64, durable: bool) -> Result<(), ReadStoreError> {
-        let mut klines = lock(&self.shared.klines);
+        let mut kept = lock(&self.shared.growing);
         let at = self.position();
         if position < at {
             return Err(ReadStoreError::Backwards { position: at, target: position });
         }
         // If this commit fails, what was kept is ahead of the tables: it is gone, and the next
         // commit loads it anew.
-        let mut growing = std::mem::take(&mut *klines);
+        let mut growing = std::mem::take(&mut *kept);
         let mut transaction = self.shared.database.begin_write()?;
         if durable {
             // A crash then costs no scan of the whole file at the next start.
@@ -303,7 +366,7 @@ impl ReadStore {
         batch.write(&transaction, &mut growing)?;
         transaction.open_table(rows::META)?.insert(rows::POSITION, position)?;
         transaction.commit()?;
-        *klines = growing;
+        *kept = growing;
         batch.clear();
         if durable {
             self.shared.durable_position.store(position, Ordering::Release);
@@ -338,6 +401,15 @@ impl ReadStore {
 
     fn read(&self) -> Result<ReadTransaction, ReadStoreError> {
         Ok(self.shared.database.begin_read()?)
+    }
+}
+
+/// The format of a database, if it says one.
+fn format_of(database: &Database) -> Result<Option<u64>, ReadStoreError> {
+    match database.begin_read()?.open_table(rows::META) {
+        Ok(meta) => Ok(meta.get(rows::FORMAT)?.map(|format| format.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

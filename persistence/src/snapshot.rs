@@ -18,7 +18,7 @@ use crate::codec;
 use crate::world::World;
 
 const MAGIC: &[u8; 8] = b"RIALTOSN";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// The oldest version that is still read.
 const VERSION_OLDEST: u32 = 1;
 const HEADER_LENGTH: usize = 24;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use metrics::{Counter, counter};
 use rialto_engine::ids::TenantId;
 use rialto_engine::transaction::{Report, TransactionCommand};
@@ -40,7 +40,7 @@ struct Returned {
 }
 
 impl Returns {
-    /// Starts the thread. It ends when all senders are gone, or with the next refusal after `stopped` is.
+    /// Starts the thread. It ends when all senders are gone, or the other end of `stopped` is.
     ///
     /// # Errors
     /// If the thread cannot be started.
@@ -63,14 +63,21 @@ impl Returns {
 
 fn carry(sink: &Sink, queue: &Receiver<Returned>, stopped: &Receiver<()>) {
     let [first, longest] = WAIT;
-    for returned in queue {
+    loop {
+        // Nobody sends anything over `stopped`: it ends the wait when its other end is dropped.
+        let returned = select! {
+            recv(stopped) -> _ => return,
+            recv(queue) -> returned => match returned {
+                Ok(returned) => returned,
+                Err(_) => return,
+            },
+        };
         let mut wait = first;
         while !returned.is_stale() {
             match sink(returned.tenant, returned.command.clone()) {
                 Ok(()) | Err(Refused::UnknownTenant) => break,
                 Err(Refused::Busy | Refused::Unavailable) => {}
             }
-            // Nobody sends anything: it ends the wait when the other end is dropped.
             if stopped.recv_timeout(wait).is_err_and(|error| error.is_disconnected()) {
                 return;
             }

@@ -14,7 +14,7 @@ use rialto_persistence::record::Record;
 
 use super::pending::Pending;
 use super::{Envelope, WalletActor};
-use crate::api::{MoneySettings, Release, Reply};
+use crate::api::{MoneySettings, RailView, Release, Reply};
 use crate::turn::Turn;
 
 impl WalletActor {
@@ -98,7 +98,8 @@ impl WalletActor {
 /// What decides about transactions.
 pub fn settings(wallet: &Wallet, pending: &Pending) -> MoneySettings {
     let numbers = |count: usize| (0..count).filter_map(|number| u16::try_from(number).ok());
-    let rails = numbers(wallet.rails()).filter_map(|number| wallet.rail(RailId(number)));
+    let rail = |rail| wallet.rail(rail).map(|(name, is_open)| RailView { rail, name, is_open });
+    let rails = numbers(wallet.rails()).filter_map(|number| rail(RailId(number)));
     let topics = TransactionKind::ALL.into_iter().map(Topic::Kind).chain([Topic::Notification]);
     let kinds = [TransactionKind::Withdrawal, TransactionKind::Payment];
     let fees = numbers(wallet.assets()).flat_map(|asset| {

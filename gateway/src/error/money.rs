@@ -30,6 +30,12 @@ impl ApiError {
         Self::with_status(503, -9_102, "No rail for this asset is working at the moment; nothing was done.")
     }
 
+    /// A key was to be made, and there is nothing that its secret could come from.
+    #[must_use]
+    pub const fn no_master_secret() -> Self {
+        Self::new(-9_104, "The configuration has no master_secret, which the secrets of new keys come from.")
+    }
+
     /// Something that the role of the key does not allow.
     #[must_use]
     pub const fn not_permitted() -> Self {
@@ -146,8 +152,13 @@ mod tests {
     fn the_table_in_the_documents_is_complete() {
         let page = include_str!("../../../docs/payments.md");
         let errors = of_transactions().map(|reason| ApiError::of_reason(reason, Asked::Money));
-        let own =
-            [ApiError::no_rail(), ApiError::outside_rail_limits(), ApiError::rails_down(), ApiError::not_permitted()];
+        let own = [
+            ApiError::no_rail(),
+            ApiError::outside_rail_limits(),
+            ApiError::rails_down(),
+            ApiError::not_permitted(),
+            ApiError::no_master_secret(),
+        ];
         for error in errors.chain(own) {
             let row = format!("| {} | {} | {} |", error.code, error.status, error.msg);
             assert!(page.contains(&row), "docs/payments.md lacks: {row}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
-use rialto_actors::api::{MoneySettings, Query, Reply};
+use rialto_actors::api::{MoneySettings, Query, RailView, Reply};
 use rialto_actors::directory::{Directory, TenantEntry};
 use rialto_actors::rails::RailsHandle;
 use rialto_actors::rails::route::{AssetTerms, NoRoute, RailTerms};
@@ -64,13 +64,13 @@ impl RailNames {
         tenants.get(tenant.0 as usize).map_or(0, Vec::len)
     }
 
-    fn hear(&self, tenant: TenantId, rails: &[(Label, bool)]) {
+    fn hear(&self, tenant: TenantId, rails: &[RailView]) {
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let place = tenant.0 as usize;
         if tenants.len() <= place {
             tenants.resize_with(place + 1, Vec::new);
         }
-        rails.clone_into(&mut tenants[place]);
+        tenants[place] = rails.iter().map(|rail| (rail.name, rail.is_open)).collect();
     }
 }
 
@@ -206,7 +206,7 @@ pub async fn settings(worker: &Worker, tenant: TenantId) -> Result<MoneySettings
     let release = super::query(worker, tenant, Query::Money).await?;
     let Some((_, Reply::Money(settings))) = &release.answer else { return Err(ApiError::unknown()) };
     worker.gateway.rails.hear(tenant, &settings.rails);
-    Ok(settings.clone())
+    Ok(MoneySettings::clone(settings))
 }
 
 /// Makes sure that the name of a rail is known.

@@ -105,6 +105,16 @@ impl Server {
         Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
     }
 
+    /// The same with a journal on disk and these tables.
+    pub fn start_durable_configured(tables: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_owned();
+        let options = Options::new(Storage::Directory { path, journal: SledOptions::default() });
+        let mut server = Self::run(&configuration_with("", "", tables), options);
+        server.directory = Some(directory);
+        server
+    }
+
     /// The same where a client may leave so many bytes unread.
     pub fn start_with_outbox(bytes: usize) -> Self {
         let mut config = configuration();
@@ -217,6 +227,42 @@ impl User<'_> {
         self.server.request(method, &format!("{path}?{query}"), &[("X-MBX-APIKEY", &self.key)], "")
     }
 
+    /// A signed request with a body that is no form: the signature covers query and body.
+    pub fn signed_text(&self, method: &str, path: &str, query: &str, body: &str) -> Reply {
+        let query = format!("{query}{}timestamp={}", if query.is_empty() { "" } else { "&" }, now_ms());
+        let signature = hmac(&self.secret, format!("{query}{body}").as_bytes());
+        let path = format!("{path}?{query}&signature={signature}");
+        self.server.request(method, &path, &[("X-MBX-APIKEY", &self.key)], body)
+    }
+
+    /// The body of a signed request that is sent in pieces, or `None` if it breaks off.
+    pub fn download(&self, path: &str, query: &str) -> Option<Vec<u8>> {
+        let mut stream = TcpStream::connect(self.server.address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let head = format!(
+            "GET {path}?{} HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1\r\nX-MBX-APIKEY: {}\r\n\r\n",
+            self.sign(query),
+            self.key
+        );
+        stream.write_all(head.as_bytes()).expect("writes");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("reads");
+        let behind = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+        let head = behind(&bytes, b"\r\n\r\n").expect("a head");
+        let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+        assert!(text.starts_with("http/1.1 200") && text.contains("chunked"), "{text}");
+        let (mut rest, mut body) = (&bytes[head + 4..], Vec::new());
+        loop {
+            let line = behind(rest, b"\r\n")?;
+            let size = std::str::from_utf8(&rest[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok())?;
+            if size == 0 {
+                return Some(body);
+            }
+            body.extend_from_slice(rest.get(line + 2..line + 2 + size)?);
+            rest = rest.get(line + 4 + size..)?;
+        }
+    }
+
     pub fn signed_body(&self, method: &str, path: &str, query: &str) -> Reply {
         let form = ("Content-Type", "application/x-www-form-urlencoded");
         self.server.request(method, path, &[("X-MBX-APIKEY", &self.key), form], &self.sign(query))
@@ -249,9 +295,7 @@ impl User<'_> {
     }
 
     fn signature(&self, payload: &str) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).expect("any length will do");
-        mac.update(payload.as_bytes());
-        hex::encode(mac.finalize().into_bytes())
+        hmac(&self.secret, payload.as_bytes())
     }
 }
 
@@ -410,6 +454,19 @@ impl Socket {
             most
         })
     }
+}
+
+/// A signature in hexadecimal digits.
+pub fn hmac(secret: &str, payload: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    mac.update(payload);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// A checksum in hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(Sha256::digest(bytes))
 }
 
 pub fn now_ms() -> u64 {

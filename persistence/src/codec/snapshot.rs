@@ -13,6 +13,7 @@ use rialto_engine::wallet::{Balance, Deposit, House, OpenOrder, Progress, Wallet
 use super::further::{self, WireTenantFurther};
 use super::market::WireDefinition;
 use super::message::{WireToBook, WireToWallet};
+use super::money;
 use super::more::WireMore;
 use super::{CONFIGURATION, CodecError, KINDS, SIDES, WireClientId, WireLimits, number_of, value_of};
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
@@ -27,7 +28,8 @@ pub fn write_snapshot(world: &World, sink: &mut impl Write) -> io::Result<()> {
     output.put(world.position)?;
     output.all(world.tenants.len(), &world.tenants, Output::tenant)?;
     output.put(WireMore::of(&world.tenants))?;
-    output.all(world.tenants.len(), &world.tenants, Output::tenant_further)
+    output.all(world.tenants.len(), &world.tenants, Output::tenant_further)?;
+    output.all(world.tenants.len(), &world.tenants, Output::tenant_money)
 }
 
 /// Fields in the order in which the wire types below declare them.
@@ -154,10 +156,13 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<WorldSnapshot, CodecError> {
     }
     let (tenants, length): (Vec<WireTenantFurther>, usize) =
         bincode::decode_from_slice(rest, CONFIGURATION).map_err(error)?;
-    if length != rest.len() {
-        return Err(CodecError(format!("{} bytes behind the snapshot", rest.len() - length)));
-    }
     further::add_to(tenants, &mut world)?;
+    let rest = &rest[length..];
+    if rest.is_empty() {
+        // Version 3 ends here.
+        return Ok(world);
+    }
+    money::add_to(rest, &mut world)?;
     Ok(world)
 }
 

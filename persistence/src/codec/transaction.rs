@@ -276,6 +276,8 @@ macro_rules! twin {
                 $decode.map(Self)
             }
         }
+
+        bincode::impl_borrow_decode!($name);
     };
 }
 
@@ -425,6 +427,8 @@ impl<Context> Decode<Context> for Small {
         number(decoder).map(Self)
     }
 }
+
+bincode::impl_borrow_decode!(Small);
 
 /// The most groups of seven bits in 128.
 const GROUPS_MAX: usize = 19;

@@ -1,16 +1,20 @@
 //! Rows on their way into the store.
 
+mod money;
+
 use std::collections::hash_map::{self, HashMap};
 
 use redb::{ReadableTable, Table, WriteTransaction};
-use rialto_engine::ids::{AccountId, MarketId, TenantId};
+use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::message::Fill;
 use rialto_engine::order::Side;
 use rialto_engine::units::{Nanos, Price, Quantity};
 use rialto_engine::update::{ListView, OrderEvent, OrderUpdate};
-use rialto_engine::wallet::Entry;
+use rialto_engine::wallet::{Entry, WalletOutput};
 
-use super::rows::{self, CHUNK_BYTES, NUMBERS_IN_CHUNK, TIME_BYTES_MAX};
+pub use self::money::{CurrentChains, HEADS_APART};
+use self::money::{Entries, Transactions, write_times};
+use super::rows::{self, CHUNK_BYTES, TIME_BYTES_MAX};
 use super::{AccountTrade, MarketTrade, ReadStoreError};
 use crate::kline::{Interval, Kline};
 
@@ -32,11 +36,8 @@ pub struct Batch {
     trades: Rows<14>,
     trade_times: Vec<Nanos>,
     fills: Vec<Traded>,
-    entries: Rows<12>,
-    entry_times: Vec<Nanos>,
-    account_entries: Vec<(TenantId, AccountId, u64)>,
-    /// The same, packed when they are written.
-    numbers: Rows<16>,
+    entries: Entries,
+    transactions: Transactions,
     lists: Rows<16>,
     list_client_ids: Vec<[u8; 18]>,
     added: usize,
@@ -52,12 +53,19 @@ struct Traded {
     taker_buy: bool,
 }
 
-/// The candlesticks that markets are in, by interval. The store keeps them between commits.
-pub type CurrentKlines = HashMap<(TenantId, MarketId), [Option<Current>; Interval::ALL.len()]>;
+/// What grows from commit to commit. The store keeps it between them.
+#[derive(Debug, Default)]
+pub struct Growing {
+    klines: CurrentKlines,
+    chains: CurrentChains,
+}
+
+/// The candlesticks that markets are in, by interval.
+type CurrentKlines = HashMap<(TenantId, MarketId), [Option<Current>; Interval::ALL.len()]>;
 
 /// A candlestick that may still grow.
 #[derive(Clone, Copy, Debug)]
-pub struct Current {
+struct Current {
     kline: Kline,
     close_time: Nanos,
     changed: bool,
@@ -126,15 +134,17 @@ impl Batch {
     /// Adds an entry of a wallet.
     pub fn entry(&mut self, tenant: TenantId, entry: &Entry) {
         self.added += 1;
-        self.entries.push(rows::entry_key(tenant, entry.number), |row| rows::put_entry(row, entry));
-        self.entry_times.push(entry.time);
-        let (debit, credit) = (rows::user(entry.debit), rows::user(entry.credit));
-        for account in [debit, credit.filter(|_| credit != debit)].into_iter().flatten() {
-            self.account_entries.push((tenant, account, entry.number));
-        }
+        self.entries.add(tenant, entry);
     }
 
-    /// How many updates, lists, fills and entries were added.
+    /// Adds what a command of a transaction did beside its entries, which are added by
+    /// [`Self::entry`]: events and cases.
+    pub fn transacted(&mut self, tenant: TenantId, output: &WalletOutput) {
+        self.added += output.events.len() + output.cases.len();
+        self.transactions.add(tenant, output);
+    }
+
+    /// How many updates, lists, fills, entries, events and cases were added.
     #[must_use]
     pub fn len(&self) -> usize {
         self.added
@@ -157,9 +167,7 @@ impl Batch {
         self.trade_times.clear();
         self.fills.clear();
         self.entries.clear();
-        self.entry_times.clear();
-        self.account_entries.clear();
-        self.numbers.clear();
+        self.transactions.clear();
         self.lists.clear();
         self.list_client_ids.clear();
         self.added = 0;
@@ -169,46 +177,25 @@ impl Batch {
     pub(super) fn write(
         &mut self,
         transaction: &WriteTransaction,
-        klines: &mut CurrentKlines,
+        growing: &mut Growing,
     ) -> Result<(), ReadStoreError> {
         self.orders.sort();
         rows::ORDERS.write(transaction, self.orders.newest().map(bytes))?;
-        self.client_ids.sort_unstable();
-        self.client_ids.dedup();
-        rows::CLIENT_IDS.write(transaction, self.client_ids.iter().map(|key| (key.as_slice(), &[][..])))?;
+        rows::CLIENT_IDS.write(transaction, keys(&mut self.client_ids))?;
         self.account_trades.sort();
         rows::ACCOUNT_TRADES.write(transaction, self.account_trades.newest().map(bytes))?;
         self.order_trades.sort();
         rows::ORDER_TRADES.write(transaction, self.order_trades.newest().map(bytes))?;
-        self.write_account_entries(transaction)?;
         self.lists.sort();
         rows::LISTS.write(transaction, self.lists.newest().map(bytes))?;
-        self.list_client_ids.sort_unstable();
-        self.list_client_ids.dedup();
-        rows::LIST_CLIENT_IDS.write(transaction, self.list_client_ids.iter().map(|key| (key.as_slice(), &[][..])))?;
+        rows::LIST_CLIENT_IDS.write(transaction, keys(&mut self.list_client_ids))?;
         self.trades.sort();
         write_chunks(&mut transaction.open_table(rows::TRADES)?, &self.trades, &self.trade_times)?;
-        self.entries.sort();
-        write_chunks(&mut transaction.open_table(rows::ENTRIES)?, &self.entries, &self.entry_times)?;
-        self.write_order_times(transaction)?;
-        self.write_klines(transaction, klines)
-    }
-
-    fn write_order_times(&mut self, transaction: &WriteTransaction) -> Result<(), ReadStoreError> {
-        let mut table = transaction.open_table(rows::ORDER_TIMES)?;
-        self.order_times.sort_unstable_by_key(|(tenant, _, order)| (*tenant, *order));
-        for orders in self.order_times.chunk_by(|left, right| left.0 == right.0) {
-            let key = |time| rows::entry_key(orders[0].0, time);
-            let last = table.range(key(0)..=key(u64::MAX))?.next_back().transpose()?;
-            let mut next = last.map_or(0, |(key, _)| rows::last_number(&key.value()) + ORDER_TIMES_APART);
-            for (_, time, order) in orders {
-                if time.0 >= next {
-                    table.insert(&key(time.0), order)?;
-                    next = time.0 + ORDER_TIMES_APART;
-                }
-            }
-        }
-        Ok(())
+        self.entries.write(transaction, &mut growing.chains)?;
+        self.transactions.write(transaction)?;
+        let mut order_times = transaction.open_table(rows::ORDER_TIMES)?;
+        write_times(&mut order_times, &mut self.order_times, ORDER_TIMES_APART)?;
+        self.write_klines(transaction, &mut growing.klines)
     }
 
     fn write_klines(
@@ -252,22 +239,6 @@ impl Batch {
             }
         }
         Ok(())
-    }
-
-    fn write_account_entries(&mut self, transaction: &WriteTransaction) -> Result<(), ReadStoreError> {
-        self.numbers.clear();
-        self.account_entries.sort_unstable();
-        self.account_entries.dedup();
-        let owned = self.account_entries.chunk_by(|left, right| (left.0, left.1) == (right.0, right.1));
-        for numbers in owned.flat_map(|owned| owned.chunks(NUMBERS_IN_CHUNK)) {
-            let (tenant, account, first) = numbers[0];
-            self.numbers.push(rows::account_entry_key(tenant, account, first), |row| {
-                for pair in numbers.windows(2) {
-                    rows::put_next_number(row, pair[0].2, pair[1].2);
-                }
-            });
-        }
-        rows::ACCOUNT_ENTRIES.write(transaction, self.numbers.newest().map(bytes))
     }
 }
 
@@ -375,6 +346,13 @@ impl<const LENGTH: usize> Rows<LENGTH> {
         self.bytes.clear();
         self.places.clear();
     }
+}
+
+/// Keys without rows, sorted, each once.
+fn keys<const LENGTH: usize>(keys: &mut Vec<[u8; LENGTH]>) -> impl Iterator<Item = (&[u8], &[u8])> {
+    keys.sort_unstable();
+    keys.dedup();
+    keys.iter().map(|key| (key.as_slice(), &[][..]))
 }
 
 fn bytes<'a, const LENGTH: usize>((_, key, row): (usize, &'a [u8; LENGTH], &'a [u8])) -> (&'a [u8], &'a [u8]) {

@@ -1,10 +1,15 @@
 //! What the read store is asked.
 
-use redb::{ReadOnlyTable, ReadTransaction};
+mod days;
+mod ledger;
+mod transactions;
+
+pub use self::days::{AccountKind, DayTotal};
+
+use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{ListView, OrderView};
-use rialto_engine::wallet::Entry;
 
 use super::batch::latest_kline;
 use super::runs::{Direction, Runs};
@@ -17,6 +22,17 @@ struct Span {
     first: u64,
     last: u64,
     direction: Direction,
+}
+
+impl Span {
+    /// What is left of it behind a number, if anything.
+    fn beyond(self, number: u64) -> Option<Self> {
+        let rest = match self.direction {
+            Direction::Ascending => Self { first: number.checked_add(1)?, ..self },
+            Direction::Descending => Self { last: number.checked_sub(1)?, ..self },
+        };
+        (rest.first <= rest.last).then_some(rest)
+    }
 }
 
 impl ReadStore {
@@ -327,29 +343,6 @@ impl ReadStore {
         }
         Ok(klines)
     }
-
-    /// Entries of a tenant's wallet, or those that touch an account, from a number on or the
-    /// latest; ascending.
-    ///
-    /// # Errors
-    /// `Storage` or `Damaged`.
-    pub fn entries(
-        &self,
-        tenant: TenantId,
-        account: Option<AccountId>,
-        from: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Entry>, ReadStoreError> {
-        let transaction = self.read()?;
-        let mut entries = match account {
-            Some(account) => account_entries(&transaction, tenant, account, from, limit)?,
-            None => all_entries(&transaction, tenant, from, limit)?,
-        };
-        if from.is_none() {
-            entries.reverse();
-        }
-        Ok(entries)
-    }
 }
 
 impl<Id> Window<Id> {
@@ -369,7 +362,20 @@ fn order_span(
     tenant: TenantId,
     window: &Window<OrderId>,
 ) -> Result<Option<Span>, ReadStoreError> {
-    let times = transaction.open_table(rows::ORDER_TIMES)?;
+    let from_id = window.from_id.map(|id| id.0);
+    let window = Window { from_id, from_time: window.from_time, to_time: window.to_time };
+    time_span(transaction, rows::ORDER_TIMES, tenant, &window)
+}
+
+/// The numbers of a window of what a table remembers some times of, or `None` if it is empty. They
+/// may reach as far beyond its times as the table leaves between two.
+fn time_span(
+    transaction: &ReadTransaction,
+    times: TableDefinition<'_, [u8; 12], u64>,
+    tenant: TenantId,
+    window: &Window<u64>,
+) -> Result<Option<Span>, ReadStoreError> {
+    let times = transaction.open_table(times)?;
     let key = |time| rows::entry_key(tenant, time);
     let mut span = Span { first: 0, last: u64::MAX, direction: window.direction() };
     if let Some(from) = window.from_time
@@ -383,7 +389,7 @@ fn order_span(
         let Some(last) = row?.1.value().checked_sub(1) else { return Ok(None) };
         span.last = last;
     }
-    span.first = span.first.max(window.from_id.map_or(0, |id| id.0));
+    span.first = span.first.max(window.from_id.unwrap_or(0));
     Ok((span.first <= span.last).then_some(span))
 }
 
@@ -473,80 +479,6 @@ fn each_trade(
 
 fn trades_of(key: &[u8], row: &[u8]) -> Result<Vec<MarketTrade>, ReadStoreError> {
     rows::trades(key, row).ok_or(ReadStoreError::Damaged("trades"))
-}
-
-fn entries_of(key: &[u8], row: &[u8]) -> Result<Vec<Entry>, ReadStoreError> {
-    rows::entries(key, row).ok_or(ReadStoreError::Damaged("entries"))
-}
-
-/// Entries from a number on, ascending, or the latest, descending.
-fn all_entries(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    from: Option<u64>,
-    limit: usize,
-) -> Result<Vec<Entry>, ReadStoreError> {
-    let table = transaction.open_table(rows::ENTRIES)?;
-    let key = |number| rows::entry_key(tenant, number);
-    let first = chunk_of(&table, key, from.unwrap_or(0))?;
-    let mut chunks = table.range(key(first)..=key(u64::MAX))?;
-    let mut entries = Vec::new();
-    while entries.len() < limit {
-        let Some(chunk) = (if from.is_some() { chunks.next() } else { chunks.next_back() }) else { break };
-        let (key, row) = chunk?;
-        let mut chunk = entries_of(&key.value(), row.value())?;
-        if from.is_none() {
-            chunk.reverse();
-        }
-        entries.extend(chunk.into_iter().filter(|entry| entry.number >= from.unwrap_or(0)));
-    }
-    entries.truncate(limit);
-    Ok(entries)
-}
-
-/// The same for those that touch an account.
-fn account_entries(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    account: AccountId,
-    from: Option<u64>,
-    limit: usize,
-) -> Result<Vec<Entry>, ReadStoreError> {
-    let owned = rows::ACCOUNT_ENTRIES.read(transaction)?;
-    let key = |number| rows::account_entry_key(tenant, account, number);
-    let (direction, from) = match from {
-        Some(from) => (Direction::Ascending, from),
-        None => (Direction::Descending, 0),
-    };
-    // Of the numbers that come packed with a smaller one, some may be asked for.
-    let mut before = owned.scan(&key(0), &key(from), Direction::Descending)?;
-    let first = before.next(|key, _| Some(rows::last_number(key)))?.unwrap_or(from);
-    let mut packed = owned.scan(&key(first), &key(u64::MAX), direction)?;
-    let mut numbers: Vec<u64> = Vec::new();
-    while numbers.len() < limit {
-        let Some(mut next) = packed.next(rows::numbers)? else { break };
-        if direction == Direction::Descending {
-            next.reverse();
-        }
-        numbers.extend(next.into_iter().filter(|number| *number >= from));
-    }
-    numbers.truncate(limit);
-    let table = transaction.open_table(rows::ENTRIES)?;
-    let mut chunk: Vec<Entry> = Vec::new();
-    let mut entries = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let find = |chunk: &[Entry]| {
-            let at = chunk.binary_search_by_key(&number, |entry| entry.number);
-            at.ok().and_then(|at| chunk.get(at).copied())
-        };
-        if find(&chunk).is_none() {
-            let key = rows::entry_key(tenant, chunk_of(&table, |number| rows::entry_key(tenant, number), number)?);
-            let row = table.get(&key)?.ok_or(ReadStoreError::Damaged("entries"))?;
-            chunk = entries_of(&key, row.value())?;
-        }
-        entries.push(find(&chunk).ok_or(ReadStoreError::Damaged("entries"))?);
-    }
-    Ok(entries)
 }
 
 /// The rows between two keys that pass, up to a limit from the end where the scan begins;

@@ -5,17 +5,23 @@
 //! (signed ones zigzag), times as eight big-endian bytes. A change of any of them changes
 //! [`FORMAT_NUMBER`], and a store of another format is filled anew.
 
+mod entry;
 mod instructions;
 mod list;
+mod transaction;
 
+pub use self::entry::{at_place, entries, place, place_key, place_of, places, put_entry};
 pub use self::list::{list, list_client_id_hash, put_list};
+pub use self::transaction::{
+    EventPlace, account_transaction_key, case, event_place, events, label_hash, pair_key, put_case, put_event,
+    put_event_place, transaction_event_key,
+};
 
 use redb::TableDefinition;
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{OrderView, Status};
-use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
 
 use self::instructions::{instructions, put_instructions};
 use super::runs::RunTable;
@@ -31,15 +37,38 @@ pub const ACCOUNT_TRADES: RunTable = RunTable::new("account_trades", "account_tr
 /// Tenant, account, market, order, [`trade_side`] → the same row again, so that the trades of an
 /// order lie together.
 pub const ORDER_TRADES: RunTable = RunTable::new("order_trades", "order_trades_v1", "order_trades_runs_v1");
-/// Tenant, account, the first number → up to [`NUMBERS_IN_CHUNK`] numbers of entries, ascending.
-pub const ACCOUNT_ENTRIES: RunTable = RunTable::new("account_entries", "account_entries_v1", "account_entries_runs_v1");
+/// Tenant, [`place`] of a ledger account, the first number → up to [`NUMBERS_IN_CHUNK`] numbers of
+/// entries, ascending.
+pub const ACCOUNT_ENTRIES: RunTable = RunTable::new("account_entries", "account_entries_v2", "account_entries_runs_v2");
 /// Tenant, account, list → [`put_list`].
 pub const LISTS: RunTable = RunTable::new("lists", "lists_v1", "lists_runs_v1");
 /// Tenant, [`list_client_id_hash`], list.
 pub const LIST_CLIENT_IDS: RunTable = RunTable::new("list_client_ids", "list_client_ids_v1", "list_client_ids_runs_v1");
+/// Tenant, transaction, place of the event in it → [`put_event_place`].
+pub const TRANSACTION_EVENTS: RunTable =
+    RunTable::new("transaction_events", "transaction_events_v1", "transaction_events_runs_v1");
+/// Tenant, [`label_hash`] of the business id, transaction.
+pub const TRANSACTION_IDS: RunTable = RunTable::new("transaction_ids", "transaction_ids_v1", "transaction_ids_runs_v1");
+/// Tenant, transaction, the first number → numbers of entries that came without an event.
+pub const TRANSACTION_ENTRIES: RunTable =
+    RunTable::new("transaction_entries", "transaction_entries_v1", "transaction_entries_runs_v1");
+/// Tenant, account, transaction.
+pub const ACCOUNT_TRANSACTIONS: RunTable =
+    RunTable::new("account_transactions", "account_transactions_v1", "account_transactions_runs_v1");
 /// All tables of runs.
-pub const RUN_TABLES: [RunTable; 7] =
-    [ORDERS, CLIENT_IDS, ACCOUNT_TRADES, ORDER_TRADES, ACCOUNT_ENTRIES, LISTS, LIST_CLIENT_IDS];
+pub const RUN_TABLES: [RunTable; 11] = [
+    ORDERS,
+    CLIENT_IDS,
+    ACCOUNT_TRADES,
+    ORDER_TRADES,
+    ACCOUNT_ENTRIES,
+    LISTS,
+    LIST_CLIENT_IDS,
+    TRANSACTION_EVENTS,
+    TRANSACTION_IDS,
+    TRANSACTION_ENTRIES,
+    ACCOUNT_TRANSACTIONS,
+];
 
 /// Tenant, time → the first order accepted then. No order for at least a second before it has a
 /// row, so that a time leads near the right order, not to it.
@@ -49,7 +78,22 @@ pub const TRADES: TableDefinition<'_, [u8; 14], &[u8]> = TableDefinition::new("t
 /// Tenant, market, interval, open time → [`put_kline`].
 pub const KLINES: TableDefinition<'_, [u8; 15], &[u8]> = TableDefinition::new("klines_v1");
 /// Tenant, number of the first → up to [`CHUNK_BYTES`] of successive entries.
-pub const ENTRIES: TableDefinition<'_, [u8; 12], &[u8]> = TableDefinition::new("entries_v1");
+pub const ENTRIES: TableDefinition<'_, [u8; 12], &[u8]> = TableDefinition::new("entries_v2");
+/// Tenant, time → the first entry posted then. No entry of at least [`TIMES_APART`] before it is as
+/// late and has none, so that a time leads near the right entry.
+pub const ENTRY_TIMES: TableDefinition<'_, [u8; 12], u64> = TableDefinition::new("entry_times_v1");
+/// Tenant, number of the first → up to [`CHUNK_BYTES`] of successive events of transactions.
+pub const EVENTS: TableDefinition<'_, [u8; 12], &[u8]> = TableDefinition::new("events_v1");
+/// Tenant, time → the first transaction opened then, as [`ENTRY_TIMES`].
+pub const TRANSACTION_TIMES: TableDefinition<'_, [u8; 12], u64> = TableDefinition::new("transaction_times_v1");
+/// Tenant, transaction that is not final → whether it is stuck.
+pub const OPEN_TRANSACTIONS: TableDefinition<'_, [u8; 12], bool> = TableDefinition::new("open_transactions_v1");
+/// Tenant, case → [`put_case`].
+pub const CASES: TableDefinition<'_, [u8; 12], &[u8]> = TableDefinition::new("cases_v1");
+/// Tenant, case that is open.
+pub const OPEN_CASES: TableDefinition<'_, [u8; 12], ()> = TableDefinition::new("open_cases_v1");
+/// Tenant, number of an entry → the head of the chain behind it.
+pub const HEADS: TableDefinition<'_, [u8; 12], [u8; 32]> = TableDefinition::new("heads_v1");
 /// Name → number.
 pub const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta_v1");
 /// The journal position the tables agree with.
@@ -57,9 +101,11 @@ pub const POSITION: &str = "position";
 /// Which bytes the tables are made of.
 pub const FORMAT: &str = "format";
 /// With any change of a key, a row, a block or a chunk, this changes too.
-pub const FORMAT_NUMBER: u64 = 2;
-/// The format that knew no lists and fewer instructions. All its rows are still rows.
-pub const FORMAT_NUMBER_BEFORE: u64 = 1;
+pub const FORMAT_NUMBER: u64 = 3;
+
+/// How far apart in time entries are that have a row in [`ENTRY_TIMES`], and transactions that have
+/// one in [`TRANSACTION_TIMES`].
+pub const TIMES_APART: u64 = 10_000_000;
 
 /// Entries and trades are packed: one by one they would cost more in keys than in content, and
 /// more of a commit than all else together. A query unpacks a chunk to find one. Three chunks,
@@ -113,7 +159,7 @@ pub fn kline_key(tenant: TenantId, market: MarketId, interval: Interval, open_ti
     key
 }
 
-/// A key of [`ENTRIES`], or of [`ORDER_TIMES`] with a time.
+/// A key of a table whose rows have one number each, or of one by time.
 pub fn entry_key(tenant: TenantId, number: u64) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&tenant.0.to_be_bytes());
@@ -121,13 +167,18 @@ pub fn entry_key(tenant: TenantId, number: u64) -> [u8; 12] {
     key
 }
 
-/// A key of [`ACCOUNT_ENTRIES`], or of [`LISTS`] with that of the list.
+/// A key of [`LISTS`], with the number of the list.
 pub fn account_entry_key(tenant: TenantId, account: AccountId, number: u64) -> [u8; 16] {
     let mut key = [0; 16];
     key[..4].copy_from_slice(&tenant.0.to_be_bytes());
     key[4..8].copy_from_slice(&account.0.to_be_bytes());
     key[8..].copy_from_slice(&number.to_be_bytes());
     key
+}
+
+/// The tenant that begins a key.
+pub fn tenant_of(key: &[u8]) -> TenantId {
+    TenantId(key.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes)))
 }
 
 /// The number that ends a key.
@@ -335,83 +386,10 @@ pub fn kline(key: &[u8], row: &[u8]) -> Option<Kline> {
     row.end(kline)
 }
 
-/// An entry without its number and time, which the chunk around it tells.
-pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
-    let tag = |account| match account {
-        LedgerAccount::Available(_) => 0,
-        LedgerAccount::Held(_) => 1,
-        LedgerAccount::External(_) => 2,
-        LedgerAccount::House(House::Fee) => 3,
-        LedgerAccount::House(_) => 4,
-        LedgerAccount::Outgoing(_) => 5,
-        LedgerAccount::Incoming(_) => 6,
-    };
-    let cause = match entry.cause {
-        Cause::Deposit(_) => 0,
-        Cause::Hold(_) => 1,
-        Cause::Release(_) => 2,
-        Cause::Trade(..) | Cause::Transaction(_) | Cause::Case(_) => 3,
-    };
-    out.push(cause << 6 | tag(entry.debit) << 3 | tag(entry.credit));
-    for account in [entry.debit, entry.credit] {
-        if let Some(user) = user(account) {
-            put_number(out, u64::from(user.0));
-        }
-    }
-    put_number(out, u64::from(entry.asset.0));
-    put_signed(out, entry.amount.0);
-    match entry.cause {
-        Cause::Deposit(number) => put_number(out, number),
-        Cause::Hold(order) | Cause::Release(order) => put_number(out, order.0),
-        Cause::Trade(market, trade) => {
-            put_number(out, u64::from(market.0));
-            put_number(out, trade.0);
-        }
-        Cause::Transaction(transaction) => put_number(out, transaction.0),
-        Cause::Case(case) => put_number(out, case.0),
-    }
-}
-
-/// The user behind an account of the ledger.
-pub const fn user(account: LedgerAccount) -> Option<AccountId> {
-    match account {
-        LedgerAccount::Available(user)
-        | LedgerAccount::Held(user)
-        | LedgerAccount::Outgoing(user)
-        | LedgerAccount::Incoming(user) => Some(user),
-        LedgerAccount::External(_) | LedgerAccount::House(_) => None,
-    }
-}
-
-/// Puts an entry or a trade into a chunk, behind one of the time `before`.
+/// Puts an entry, a trade or an event into a chunk, behind one of the time `before`.
 pub fn put_in_chunk(out: &mut Vec<u8>, before: Nanos, time: Nanos, row: &[u8]) {
     put_number(out, zigzag(time.0.wrapping_sub(before.0)));
     out.extend_from_slice(row);
-}
-
-/// The entries of a chunk, from its row and key.
-pub fn entries(key: &[u8], row: &[u8]) -> Option<Vec<Entry>> {
-    let mut row = Row(row);
-    let mut entries = Vec::new();
-    let (mut number, mut time) = (last_number(key), Nanos::ZERO);
-    while !row.0.is_empty() {
-        time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
-        let tags = row.byte()?;
-        let debit = row.ledger_account(tags >> 3 & 7)?;
-        let credit = row.ledger_account(tags & 7)?;
-        let asset = AssetId(row.number()?.try_into().ok()?);
-        let amount = Amount(row.signed()?);
-        let cause = match tags >> 6 {
-            0 => Cause::Deposit(row.number()?),
-            1 => Cause::Hold(OrderId(row.number()?)),
-            2 => Cause::Release(OrderId(row.number()?)),
-            _ => Cause::Trade(MarketId(row.number()?.try_into().ok()?), TradeId(row.number()?)),
-        };
-        let (debit_after, credit_after) = (Amount::ZERO, Amount::ZERO);
-        entries.push(Entry { number, time, asset, debit, credit, amount, debit_after, credit_after, cause });
-        number += 1;
-    }
-    Some(entries)
 }
 
 /// Puts the next of ascending numbers, of which the key holds the first.
@@ -440,11 +418,12 @@ fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 fn put_wide(out: &mut Vec<u8>, mut number: u128) {
-    while number >= 1 << 7 {
+    // Nearly every number has 64 bits, which are handled much faster than 128.
+    while number > u128::from(u64::MAX) {
         out.push(number as u8 | 1 << 7);
         number >>= 7;
     }
-    out.push(number as u8);
+    put_number(out, number as u64);
 }
 
 fn put_signed(out: &mut Vec<u8>, number: i128) {
@@ -509,17 +488,6 @@ impl<'a> Row<'a> {
     fn signed(&mut self) -> Option<i128> {
         let number = self.wide()?;
         Some((number >> 1 ^ (number & 1).wrapping_neg()).cast_signed())
-    }
-
-    fn ledger_account(&mut self, tag: u8) -> Option<LedgerAccount> {
-        Some(match tag {
-            0 => LedgerAccount::Available(AccountId(self.number()?.try_into().ok()?)),
-            1 => LedgerAccount::Held(AccountId(self.number()?.try_into().ok()?)),
-            2 => LedgerAccount::External(rialto_engine::ids::RailId::DIRECT),
-            3 => LedgerAccount::House(House::Fee),
-            4 => LedgerAccount::House(House::Rounding),
-            _ => return None,
-        })
     }
 
     /// The value, if the row ends here.
@@ -626,18 +594,5 @@ mod tests {
         assert_eq!(hex(|row| put_kline(row, &kline)), "01020304060580808080808080808080010708");
         let key = kline_key(TenantId(7), MarketId(2), Interval::OneMonth, 3);
         assert_eq!(hex(|row| row.extend(key)), "000000070002100000000000000003");
-
-        let entry = Entry {
-            number: 1,
-            time: Nanos(2),
-            asset: AssetId(3),
-            debit: LedgerAccount::Held(AccountId(4)),
-            credit: LedgerAccount::House(House::Fee),
-            amount: Amount(5),
-            debit_after: Amount(0),
-            credit_after: Amount(0),
-            cause: Cause::Trade(MarketId(6), TradeId(7)),
-        };
-        assert_eq!(hex(|row| put_entry(row, &entry)), "cb04030a0607");
     }
 }

@@ -11,6 +11,7 @@ use rialto_engine::units::{Amount, BasisPoints, Nanos, Notional, Price, Quantity
 use rialto_engine::update::{BalanceView, Execution, ListView, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::{Cause, Contingency, Entry, House, LedgerAccount};
 
+use crate::money::Money;
 use crate::{ACCOUNTS, Event, MARKETS, TENANTS};
 
 /// Makes up the days of an exchange.
@@ -21,6 +22,7 @@ pub struct Script {
     trades: [[u64; 2]; 2],
     aggregates: [[u64; 2]; 2],
     entries: [u64; 2],
+    pub money: [Money; 2],
     pub events: Vec<Event>,
 }
 
@@ -33,6 +35,7 @@ impl Script {
             trades: [[0; 2]; 2],
             aggregates: [[0; 2]; 2],
             entries: [0; 2],
+            money: [Money::default(), Money::default()],
             events: Vec::new(),
         }
     }
@@ -42,7 +45,11 @@ impl Script {
         (self.random >> 33) % bound
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn now(&self) -> Nanos {
+        Nanos(self.time)
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         let index = self.below(from.len() as u64) as usize;
         from[index]
     }
@@ -54,23 +61,18 @@ impl Script {
     }
 
     fn entry(&mut self, tenant: usize, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) {
+        let entry = self.made(tenant, debit, credit, cause);
+        self.events.push(Event::Entry(TENANTS[tenant], entry));
+    }
+
+    /// The next entry. What a book answers may be late.
+    pub fn made(&mut self, tenant: usize, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) -> Entry {
         self.entries[tenant] += 1;
         let amount = Amount(i128::from(self.below(1 << 30)) << (self.random % 60));
-        let (number, time, asset) = (self.entries[tenant], Nanos(self.time), AssetId(self.below(3) as u16));
-        self.events.push(Event::Entry(
-            TENANTS[tenant],
-            Entry {
-                number,
-                time,
-                asset,
-                debit,
-                credit,
-                amount,
-                debit_after: Amount(0),
-                credit_after: Amount(0),
-                cause,
-            },
-        ));
+        let late = if matches!(cause, Cause::Trade(..)) { self.pick(&[0, 0, 1, 5_000_000, 2_000_000_000]) } else { 0 };
+        let (number, time, asset) = (self.entries[tenant], Nanos(self.time - late), AssetId(self.below(3) as u16));
+        let [debit_after, credit_after] = self.money[tenant].moved(debit, credit, asset, amount.0);
+        Entry { number, time, asset, debit, credit, amount, debit_after, credit_after, cause }
     }
 
     /// A command and what comes of it.
@@ -82,7 +84,8 @@ impl Script {
         }
         let tenant = self.below(2) as usize;
         let account = self.pick(&ACCOUNTS);
-        match self.below(10) {
+        match self.below(12) {
+            10 | 11 => self.transact(tenant),
             0 => {
                 let number = self.below(100);
                 let external = LedgerAccount::External(rialto_engine::ids::RailId::DIRECT);

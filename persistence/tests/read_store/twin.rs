@@ -108,8 +108,14 @@ impl Twin<'_> {
     pub fn entries(&self, tenant: TenantId, account: Option<AccountId>) -> Vec<Entry> {
         let touches = |side: LedgerAccount| match (side, account) {
             (_, None) => true,
-            (LedgerAccount::Available(user) | LedgerAccount::Held(user), Some(account)) => user == account,
-            (LedgerAccount::House(_), Some(_)) => false,
+            (
+                LedgerAccount::Available(user)
+                | LedgerAccount::Held(user)
+                | LedgerAccount::Outgoing(user)
+                | LedgerAccount::Incoming(user),
+                Some(account),
+            ) => user == account,
+            (LedgerAccount::External(_) | LedgerAccount::House(_), Some(_)) => false,
         };
         let entries = self.0.iter().filter_map(|event| match event {
             Event::Entry(of, entry) if *of == tenant && (touches(entry.debit) || touches(entry.credit)) => Some(*entry),

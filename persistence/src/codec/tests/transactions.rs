@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use rialto_engine::ids::{AccountId, AssetId, CaseId, RailId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::{
-    Body, CaseKind, FeePlan, NewCase, Policy, Report, Standing, Topic, TransactionCommand, TransactionKind,
+    Body, Case, CaseKind, FeePlan, Happening, Meaning, NewCase, Policy, Report, Stage, Standing, Topic, Transaction,
+    TransactionCommand, TransactionEvent, TransactionKind, TransactionState,
 };
 use rialto_engine::units::{Amount, BasisPoints, Nanos};
-use rialto_engine::wallet::{House, LedgerAccount};
+use rialto_engine::wallet::{House, KnownTransaction, LedgerAccount, PendingMovement, Terms};
 
+use super::super::money::{WireKnown, WirePending};
 use super::super::transaction::{CASE_KINDS, HOUSES, STANDINGS, TRANSACTION_KINDS, WireTransaction};
-use super::super::{CONFIGURATION, decode_record, encode_record, number_of};
+use super::super::transaction_state::{WireCase, WireEvent, WireEventRead, WireState, WireStateRead};
+use super::super::{CONFIGURATION, decode_event, decode_record, encode_event, encode_record, number_of};
 use super::{ROUNDS, Random};
 use crate::record::Record;
 
@@ -151,6 +154,136 @@ impl Random {
             _ => TransactionCommand::Try { id, body: self.body(), rail, until: Nanos(self.wide()), time },
         }
     }
+}
+
+impl Random {
+    fn state(&mut self) -> Transaction {
+        let at_rest = self.coin();
+        let of = |random: &mut Self| if at_rest { 0 } else { random.wide() };
+        let (until, due, attempts) = (Nanos(of(self)), Nanos(of(self)), of(self) as u32);
+        let (moved, reversed) = (Amount(of(self).into()), Amount(-i128::from(of(self))));
+        Transaction {
+            number: self.transaction_id(),
+            id: self.label(),
+            body: self.maybe(Self::body),
+            state: self.pick(&TransactionState::ALL),
+            rail: self.rail(),
+            stage: self.pick(&Stage::ALL),
+            fee: self.any_amount(),
+            moved,
+            posted: self.any_amount(),
+            reversed,
+            fee_back: Amount(i128::from(!at_rest)),
+            opened: Nanos(self.wide()),
+            changed: Nanos(self.wide()),
+            until,
+            due,
+            attempts,
+            is_stuck: self.coin(),
+            events: self.narrow(),
+            acknowledged: self.narrow(),
+            approvals: if at_rest { Vec::new() } else { self.some(Self::label) },
+        }
+    }
+
+    fn transaction_event(&mut self) -> TransactionEvent {
+        let what = match self.below(11) {
+            0 => Happening::Opened,
+            1 => Happening::Sent,
+            2 => Happening::Accepted,
+            3 => Happening::Moved {
+                reference: self.label(),
+                asset: self.asset(),
+                amount: self.any_amount(),
+                meaning: self.pick(&Meaning::ALL),
+            },
+            4 => Happening::Closing,
+            5 => Happening::Confirmed,
+            6 => Happening::Canceled,
+            7 => Happening::Rerouted,
+            8 => Happening::Approved { operator: self.label() },
+            9 => Happening::Stuck,
+            _ => Happening::Reversed,
+        };
+        let (number, sequence, time) = (self.wide(), self.narrow(), Nanos(self.wide()));
+        TransactionEvent { number, sequence, time, what, transaction: self.state() }
+    }
+
+    fn case(&mut self) -> Case {
+        Case {
+            id: CaseId(self.wide()),
+            case: self.new_case(),
+            opened: Nanos(self.wide()),
+            closed: Nanos(self.wide()),
+            closed_by: self.maybe(Self::label),
+            adjustment: self.transaction_id(),
+        }
+    }
+
+    fn known(&mut self) -> KnownTransaction {
+        KnownTransaction {
+            number: TransactionId(0),
+            id: u128::from(self.wide()) << 64 | u128::from(self.wide()),
+            body: self.wide(),
+            kind: self.maybe(|random| random.pick(&TransactionKind::ALL)),
+            state: self.pick(&TransactionState::ALL),
+            terms: self.maybe(|random| {
+                Box::new(Terms {
+                    account: random.account(),
+                    other: random.account(),
+                    asset: random.asset(),
+                    rail: random.rail(),
+                    amount: random.any_amount(),
+                    posted: random.any_amount(),
+                    fee: random.any_amount(),
+                    moved: random.any_amount(),
+                    reversed: random.any_amount(),
+                    fee_back: random.any_amount(),
+                    events: random.narrow(),
+                })
+            }),
+        }
+    }
+
+    fn pending(&mut self) -> PendingMovement {
+        PendingMovement {
+            reference: u128::from(self.wide()) << 64,
+            transaction: self.transaction_id(),
+            case: CaseId(self.wide()),
+            asset: self.asset(),
+            counted: self.any_amount(),
+            rest: self.any_amount(),
+        }
+    }
+}
+
+#[test]
+fn everything_of_transactions_in_a_snapshot_reads_back_as_it_was() {
+    fn read<Wire: bincode::Decode<()>>(value: impl bincode::Encode) -> Wire {
+        let bytes = bincode::encode_to_vec(value, CONFIGURATION).expect("encodable");
+        let (wire, length) = bincode::decode_from_slice(&bytes, CONFIGURATION).expect("decodable");
+        assert_eq!(length, bytes.len());
+        wire
+    }
+    let mut random = Random(6);
+    let mut happenings = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let state = random.state();
+        assert_eq!(read::<WireStateRead>(WireState(&state)).0, state);
+        let event = random.transaction_event();
+        happenings.insert(event.what.number());
+        assert_eq!(read::<WireEventRead>(WireEvent(&event)).0, event);
+        let mut bytes = Vec::new();
+        encode_event(&event, &mut bytes);
+        assert_eq!(decode_event(event.number, event.time, &bytes), Ok((event, bytes.len())));
+        let case = random.case();
+        assert_eq!(read::<WireCase>(WireCase(case)).0, case);
+        let known = random.known();
+        assert_eq!(read::<WireKnown>(WireKnown(known.clone())).0, known);
+        let pending = random.pending();
+        assert_eq!(read::<WirePending>(WirePending(pending)).0, pending);
+    }
+    assert_eq!(happenings.len(), 11, "every variant was written");
 }
 
 /// Where the command begins in a record's bytes: behind its number, the tenant's and the digest.

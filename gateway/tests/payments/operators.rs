@@ -1,0 +1,125 @@
+//! What operators can do about money, and what is written down of it.
+
+use serde_json::{Value, json};
+
+use crate::support::User;
+use crate::{backend, has, paid, refused, server};
+
+fn done(user: &User<'_>, path: &str, query: &str) -> Value {
+    let reply = user.signed("POST", &format!("/operator/v1/{path}"), query);
+    assert_eq!(reply.status, 200, "{path}?{query}: {}", reply.text);
+    reply.body
+}
+
+#[test]
+fn a_report_that_is_entered_counts_as_if_the_rail_had_said_it() {
+    let server = server();
+    let treasurer = server.user("treasurer1-acme");
+    paid(&backend(&server), "withdrawals", "id=w-1&user=alice&asset=USD&amount=100&destination=x&rail=card");
+    let path = "/operator/v1/transactions/report";
+    let ask = "id=w-1&report=paid&reference=C-1&asset=USD&amount=100";
+    assert_eq!(refused(&treasurer.signed("POST", path, ask)), (400, -1102), "no evidence");
+    let paid_out = done(&treasurer, "transactions/report", &format!("{ask}&evidence=statement%20of%20today"));
+    assert_eq!((&paid_out["transaction"]["state"], &paid_out["repeated"]), (&json!("confirmed"), &json!(false)));
+    has(&server, "alice", "USD", "99899.40000000", "0.00000000");
+    let again = done(&treasurer, "transactions/report", &format!("{ask}&evidence=again"));
+    assert_eq!(again["repeated"], true);
+    let viewer = server.user("viewer-acme");
+    let refusal = viewer.signed("POST", path, &format!("{ask}&evidence=none"));
+    assert_eq!(refused(&refusal), (403, -9_103));
+}
+
+#[test]
+fn an_adjustment_needs_two_operators() {
+    let server = server();
+    let (first, second) = (server.user("treasurer1-acme"), server.user("treasurer2-acme"));
+    let ask = "id=a-1&asset=USD&from=available:alice&to=adjustment&amount=10&evidence=court";
+    let proposed = done(&first, "adjustments", ask);
+    assert_eq!(
+        (&proposed["transaction"]["state"], &proposed["transaction"]["proposer"]),
+        (&json!("open"), &json!("treasurer-1"))
+    );
+    let approved = done(&first, "adjustments/approve", "id=a-1");
+    assert_eq!(approved["transaction"]["state"], "open");
+    has(&server, "alice", "USD", "100000.00000000", "0.00000000");
+    let twice = first.signed("POST", "/operator/v1/adjustments/approve", "id=a-1");
+    assert_eq!(refused(&twice), (409, -9_057));
+    let done_now = done(&second, "adjustments/approve", "id=a-1");
+    assert_eq!(done_now["transaction"]["state"], "confirmed");
+    assert_eq!(done_now["transaction"]["approvals"], json!(["treasurer-1", "treasurer-2"]));
+    has(&server, "alice", "USD", "99990.00000000", "0.00000000");
+    let held = ask.replace("a-1", "a-2").replace("available:alice", "held:alice");
+    assert_eq!(refused(&first.signed("POST", "/operator/v1/adjustments", &held)), (400, -9_046));
+}
+
+#[test]
+fn a_case_is_closed_with_an_adjustment_or_without() {
+    let server = server();
+    let (first, second) = (server.user("treasurer1-acme"), server.user("treasurer2-acme"));
+    let unsolicited = "report=received&rail=card&reference=C-9&asset=USD&amount=7&evidence=statement";
+    done(&first, "transactions/report", unsolicited);
+    let cases = first.signed("GET", "/operator/v1/cases", "").body;
+    assert_eq!(
+        (&cases[0]["kind"], &cases[0]["case"], &cases[0]["rail"]),
+        (&json!("unsolicited"), &json!(1), &json!("card"))
+    );
+    let ask = "id=a-1&asset=USD&from=suspense&to=available:bob&amount=7&case=1&evidence=letter";
+    done(&first, "adjustments", ask);
+    done(&first, "adjustments/approve", "id=a-1");
+    done(&second, "adjustments/approve", "id=a-1");
+    has(&server, "bob", "USD", "100007.00000000", "0.00000000");
+    assert_eq!(first.signed("GET", "/operator/v1/cases", "").body, json!([]));
+    let opened = "kind=missing&rail=card&asset=USD&amount=-3&reference=C-1&evidence=statement";
+    done(&first, "cases", opened);
+    done(&second, "cases/close", "case=2&evidence=found");
+    assert_eq!(refused(&second.signed("POST", "/operator/v1/cases/close", "case=2&evidence=x")), (404, -9_058));
+}
+
+#[test]
+fn settings_change_while_it_runs() {
+    let server = server();
+    let (admin, backend) = (server.user("admin-acme"), backend(&server));
+    done(&admin, "fees", "kind=payment&asset=USD&fixed=1&rateBps=0");
+    let fee =
+        paid(&backend, "payments", "id=p&payer=alice&merchant=shop&asset=USD&amount=10")["transaction"]["fee"].clone();
+    assert_eq!(fee, "1.00000000");
+    let ten_percent = admin.signed("POST", "/operator/v1/fees", "kind=payment&asset=USD&fixed=0&rateBps=10001");
+    assert_eq!(refused(&ten_percent), (400, -9_061));
+    let policy = "topic=withdrawal&firstMs=1000&intervalMs=0&longestMs=1000&attempts=1&lifetimeMs=0";
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/policies", policy)), (400, -9_060));
+    done(&admin, "policies", &policy.replace("intervalMs=0", "intervalMs=500&doubling=true"));
+    done(&admin, "rails", "name=post");
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/rails", "name=post")), (409, -9_062));
+    paid(&backend, "deposits", "id=d&user=alice&asset=USD&amount=1&rail=post");
+    done(&admin, "rails/state", "name=post&state=closed");
+    let closed = backend.signed("POST", "/payments/v1/deposits", "id=d2&user=alice&asset=USD&amount=1&rail=post");
+    assert_eq!(refused(&closed), (400, -9_041));
+    let settings = admin.signed("GET", "/operator/v1/settings", "").body;
+    let rails: Vec<&Value> = settings["rails"].as_array().expect("rails").iter().map(|rail| &rail["name"]).collect();
+    assert_eq!(rails, [&json!("direct"), &json!("bank"), &json!("card"), &json!("post")]);
+    let withdrawal = settings["policies"].as_array().expect("policies").iter().find(|row| row["topic"] == "withdrawal");
+    assert_eq!(withdrawal.expect("there")["intervalMs"], 500);
+    assert_eq!(refused(&server.user("treasurer1-acme").signed("POST", "/operator/v1/rails", "name=x")), (403, -9_103));
+}
+
+#[test]
+fn everything_an_operator_does_stands_in_the_trail() {
+    let server = server();
+    let (treasurer, viewer) = (server.user("treasurer1-acme"), server.user("viewer-acme"));
+    done(&treasurer, "accounts/standing", "user=alice&standing=frozen&evidence=letter%20of%20the%20court");
+    viewer.signed("POST", "/operator/v1/accounts/standing", "user=alice&standing=active&evidence=none");
+    let trail = viewer.signed("GET", "/operator/v1/audit", "").body;
+    let lines = trail.as_array().expect("lines");
+    assert_eq!(lines.len(), 4, "{trail}");
+    let (refusal, outcome, wish) = (&lines[0], &lines[2], &lines[3]);
+    assert_eq!(
+        (&refusal["operator"], &refusal["outcome"], &refusal["code"]),
+        (&json!("viewer"), &json!("refused"), &json!(-9_103))
+    );
+    assert_eq!((&outcome["outcome"], &outcome["wish"]), (&json!("done"), &wish["number"]));
+    assert_eq!(wish["asked"], json!({"user": "alice", "standing": "frozen", "evidence": "letter of the court"}));
+    assert_eq!(server.user("viewer-bolt").signed("GET", "/operator/v1/audit", "").body, json!([]));
+    for secret in ["secret", "signature"] {
+        assert!(!trail.to_string().contains(secret), "{trail}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Transactions: their events, and where they are found.
+
+use rialto_engine::ids::{AccountId, TenantId, TransactionId};
+use rialto_engine::label::Label;
+use rialto_engine::transaction::{Case, TransactionEvent};
+use rialto_engine::units::Nanos;
+
+use super::{Row, last_number, put_number, unzigzag};
+use crate::codec::{decode_case, decode_event, encode_case, encode_event};
+
+/// A key of [`super::TRANSACTION_EVENTS`].
+pub fn transaction_event_key(tenant: TenantId, transaction: TransactionId, sequence: u32) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&tenant.0.to_be_bytes());
+    key[4..12].copy_from_slice(&transaction.0.to_be_bytes());
+    key[12..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// Where an event is, and the entries that came with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPlace {
+    /// Its number.
+    pub event: u64,
+    /// The number of the first of the entries.
+    pub first: u64,
+    /// How many there are.
+    pub entries: u64,
+}
+
+/// What is told of an event by its transaction.
+pub fn put_event_place(out: &mut Vec<u8>, place: &EventPlace) {
+    put_number(out, place.event);
+    if place.entries > 0 {
+        put_number(out, place.entries);
+        put_number(out, place.first);
+    }
+}
+
+/// The same from the row.
+pub fn event_place(row: &[u8]) -> Option<EventPlace> {
+    let mut row = Row(row);
+    let event = row.number()?;
+    let entries = if row.0.is_empty() { 0 } else { row.number()? };
+    let first = if entries == 0 { 0 } else { row.number()? };
+    row.end(EventPlace { event, first, entries })
+}
+
+/// A key of [`super::TRANSACTION_ENTRIES`] or [`super::TRANSACTION_IDS`]: two numbers.
+pub fn pair_key(tenant: TenantId, first: u64, second: u64) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&tenant.0.to_be_bytes());
+    key[4..12].copy_from_slice(&first.to_be_bytes());
+    key[12..].copy_from_slice(&second.to_be_bytes());
+    key
+}
+
+/// A fingerprint of a business id. It spreads, it does not prove: a hit is compared with the
+/// transaction.
+pub fn label_hash(label: &Label) -> u64 {
+    label.fingerprint() as u64
+}
+
+/// A key of [`super::ACCOUNT_TRANSACTIONS`].
+pub fn account_transaction_key(tenant: TenantId, account: AccountId, transaction: TransactionId) -> [u8; 16] {
+    super::account_entry_key(tenant, account, transaction.0)
+}
+
+/// An event without its number and time, which the chunk around it tells.
+pub fn put_event(out: &mut Vec<u8>, event: &TransactionEvent) {
+    encode_event(event, out);
+}
+
+/// The events of a chunk, from its row and key.
+pub fn events(key: &[u8], row: &[u8]) -> Option<Vec<TransactionEvent>> {
+    let mut row = Row(row);
+    let mut events = Vec::new();
+    let (mut number, mut time) = (last_number(key), Nanos::ZERO);
+    while !row.0.is_empty() {
+        time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
+        let (event, length) = decode_event(number, time, row.0).ok()?;
+        row.bytes(length)?;
+        events.push(event);
+        number += 1;
+    }
+    Some(events)
+}
+
+/// A case.
+pub fn put_case(out: &mut Vec<u8>, case: &Case) {
+    encode_case(case, out);
+}
+
+/// A case from its row.
+pub fn case(row: &[u8]) -> Option<Case> {
+    decode_case(row).ok()
+}
