@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 .PHONY: run test check c mutations bench
 
 run:
-	$(CARGO) build --release --package rialto-gateway
+	$(CARGO) build --release --package rialto-gateway --package rialto-bank
 	target/release/rialto demo
 
 test: $(VENV)/.installed
