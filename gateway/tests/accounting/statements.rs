@@ -109,4 +109,8 @@ fn a_statement_that_cannot_be_read_is_refused_whole_with_the_place() {
     assert_eq!(treasurer("rail=bank&date=2026-11-25", "rail=card&dryRun=true").status, 400);
     let long = format!("{HEAD}{}", "X-1,in,USD,4\n".repeat(20_000));
     assert_eq!(treasurer("rail=bank&date=2026-11-25&dryRun=true", &long).status, 200);
+    // One that agrees with nothing is of another rail, and floods nobody with cases.
+    let flood = treasurer("rail=bank&date=2026-11-25", &long);
+    flood.is_error(400, -1130, "The statement would open 20000 cases, and may open 1000.");
+    assert_eq!(cases(&server), before);
 }
