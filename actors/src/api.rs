@@ -28,7 +28,7 @@ pub struct ReplyToken {
 }
 
 /// What the edge asks of a tenant's wallet. Requests of one session are answered in order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Request {
     /// Change something. The wallet stamps the command's times itself.
     Command {

@@ -27,6 +27,7 @@ use crate::outlets::Outlets;
 use crate::partition::{Running, Stalled, Surroundings, recover};
 use crate::permits::Permits;
 use crate::schedule::{self, Scheduler};
+use crate::shedding::Sheddable;
 use crate::wallet_actor::{Drill, Envelope, WalletActor, WalletMessage};
 
 /// How the exchange runs.
@@ -164,8 +165,12 @@ impl Exchange {
         let durable = Arc::new(AtomicU64::new(owned.world.position));
         // One wish stands for all.
         let (lost, books_wanted) = crossbeam_channel::bounded(1);
-        let sources =
-            MarketSources { read_store: read_store.clone(), durable: Arc::clone(&durable), lost: lost.clone() };
+        let sources = MarketSources {
+            read_store: read_store.clone(),
+            durable: Arc::clone(&durable),
+            lost: lost.clone(),
+            permits: Arc::clone(&permits),
+        };
         let seeds = seeds(&owned.world);
         // The seeds hold it already.
         owned.forget_market();
@@ -270,6 +275,12 @@ impl Exchange {
         let envelope = Envelope { token, permit: Some(permit), stamps };
         // Sized from the permits: full means that the actor is gone.
         wallet.try_send(WalletMessage::Request(request, envelope)).map_err(|_| Refused::Unavailable)
+    }
+
+    /// Whether so much is under way that this is given up.
+    #[must_use]
+    pub fn sheds(&self, what: Sheddable) -> bool {
+        self.inner.permits.sheds(what)
     }
 
     /// What is kept for queries; `None` where nothing is kept.

@@ -21,6 +21,7 @@ pub mod permits;
 pub mod rails;
 pub mod schedule;
 pub mod setup;
+pub mod shedding;
 pub mod turn;
 pub mod wallet_actor;
 pub mod webhooks;

@@ -60,6 +60,7 @@ use self::market::Market;
 use self::past::PastRequest;
 use crate::api::WorkerEvent;
 use crate::feed::{FeedSender, feed};
+use crate::permits::Permits;
 
 /// Queries that may wait for the actor.
 const QUERY_FEED: usize = 1_024;
@@ -159,6 +160,8 @@ pub struct MarketSources {
     pub durable: Arc<AtomicU64>,
     /// Where lost books are asked for.
     pub lost: Sender<()>,
+    /// How much is under way.
+    pub permits: Arc<Permits>,
 }
 
 /// What is published to the edge workers.

@@ -36,7 +36,7 @@ use crate::follower::{Follower, Rows};
 use crate::market_data::{MarketNews, MarketRelease};
 use crate::metrics;
 use crate::outlets::{OutletSenders, Outlets};
-use crate::setup::{Setup, next_record};
+use crate::setup::{Setup, Steps};
 use crate::wallet_actor::{WalletActor, WalletMessage, panic_text};
 use crate::writer::Writer;
 
@@ -229,7 +229,8 @@ impl Recovered {
         while let Some(record) = self.world.deliver(&mut scratch, &mut observer) {
             push(&mut group, &record, self.journal.as_mut())?;
         }
-        while let Some(record) = next_record(&self.world, setup, clock::wall()).map_err(StartError)? {
+        let mut steps = Steps::to(setup);
+        while let Some(record) = steps.next(&self.world, clock::now()).map_err(StartError)? {
             let record = apply(&mut self.world, record, &mut scratch, &mut observer)
                 .map_err(|error| StartError(error.to_string()))?;
             push(&mut group, &record, self.journal.as_mut())?;

@@ -49,6 +49,13 @@ impl Permits {
         Some(Permit { permits: Arc::clone(self), pool })
     }
 
+    /// How many of the permits for everything are in use, and how many there are.
+    #[must_use]
+    pub fn ordinary_use(&self) -> (usize, usize) {
+        let pool = &self.pools[Priority::Ordinary as usize];
+        (pool.used.load(Ordering::Relaxed), pool.capacity)
+    }
+
     /// How many are in use.
     #[must_use]
     pub fn in_use(&self) -> usize {

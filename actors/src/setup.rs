@@ -1,5 +1,7 @@
 //! What an operator wants to be open, and the records that bring it about.
 
+use std::collections::HashMap;
+
 use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
@@ -97,27 +99,79 @@ pub struct UserSetup {
     pub group: u32,
 }
 
-/// The next record that brings a partition closer to a setup, or `None` when it is there. Nothing may
-/// be under way between wallets and books.
+/// The records that bring a partition to a setup, one after the other.
 ///
-/// # Errors
-/// What the setup asks that cannot be: an unknown asset, a changed scale, tick or lot.
-pub fn next_record(world: &World, setup: &Setup, now: Nanos) -> Result<Option<Record>, String> {
-    for wanted in &setup.tenants {
-        let found = world.tenants.iter().zip(0..).find(|(tenant, _)| tenant.name == wanted.name);
-        let Some((tenant, number)) = found else {
-            return Ok(Some(Record::OpenTenant { name: wanted.name.clone(), limits: wanted.limits }));
-        };
-        let record = next_of_tenant(tenant, TenantId(number), wanted, now)
-            .map_err(|error| format!("tenant {}: {error}", wanted.name))?;
-        if record.is_some() {
-            return Ok(record);
-        }
-    }
-    Ok(None)
+/// It remembers how far it has come, since what is there once stays: a tenant may have very many users.
+pub struct Steps<'a> {
+    setup: &'a Setup,
+    /// The tenants before this one are as they should be.
+    tenant: usize,
+    /// And so are this tenant's users before this one.
+    user: usize,
+    /// The accounts of this tenant by name, as far as they were looked at.
+    accounts: HashMap<String, AccountId>,
 }
 
-fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nanos) -> Result<Option<Record>, String> {
+impl<'a> Steps<'a> {
+    /// The way to a setup.
+    #[must_use]
+    pub fn to(setup: &'a Setup) -> Self {
+        Self { setup, tenant: 0, user: 0, accounts: HashMap::new() }
+    }
+
+    /// The next record that brings a partition closer to the setup, or `None` when it is there. Nothing
+    /// may be under way between wallets and books, and what this gave before must have been applied.
+    /// Commands of transactions lack their digest: whoever applies them knows it.
+    ///
+    /// # Errors
+    /// What the setup asks that cannot be: an unknown asset, a changed scale, tick or lot.
+    pub fn next(&mut self, world: &World, now: Nanos) -> Result<Option<Record>, String> {
+        while let Some(wanted) = self.setup.tenants.get(self.tenant) {
+            let found = world.tenants.iter().zip(0..).find(|(tenant, _)| tenant.name == wanted.name);
+            let Some((tenant, number)) = found else {
+                return Ok(Some(Record::OpenTenant { name: wanted.name.clone(), limits: wanted.limits }));
+            };
+            let record = self
+                .next_of_tenant(tenant, TenantId(number), wanted, now)
+                .map_err(|error| format!("tenant {}: {error}", wanted.name))?;
+            if record.is_some() {
+                return Ok(record);
+            }
+            *self = Self { tenant: self.tenant + 1, ..Self::to(self.setup) };
+        }
+        Ok(None)
+    }
+
+    fn next_of_tenant(
+        &mut self,
+        tenant: &Tenant,
+        id: TenantId,
+        wanted: &TenantSetup,
+        now: Nanos,
+    ) -> Result<Option<Record>, String> {
+        if self.user == 0
+            && let Some(record) = next_of_markets(tenant, id, wanted, now)?
+        {
+            return Ok(Some(record));
+        }
+        let looked_at = self.accounts.len();
+        let accounts = tenant.accounts.iter().zip(0..).skip(looked_at);
+        self.accounts.extend(accounts.map(|(name, number)| (name.clone(), AccountId(number))));
+        while let Some(user) = wanted.users.get(self.user) {
+            let Some(account) = self.accounts.get(&user.name) else {
+                return Ok(Some(Record::OpenAccount { tenant: id, name: user.name.clone() }));
+            };
+            let record = next_of_user(tenant, id, *account, user, now)?;
+            if record.is_some() {
+                return Ok(record);
+            }
+            self.user += 1;
+        }
+        next_of_money(tenant, id, &wanted.money)
+    }
+}
+
+fn next_of_markets(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nanos) -> Result<Option<Record>, String> {
     if tenant.limits != wanted.limits {
         return Ok(Some(Record::ChangeLimits { tenant: id, limits: wanted.limits }));
     }
@@ -148,29 +202,31 @@ fn next_of_tenant(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nano
             }
         }
     }
-    for user in &wanted.users {
-        let found = tenant.accounts.iter().zip(0..).find(|(name, _)| **name == user.name);
-        let Some((_, number)) = found else {
-            return Ok(Some(Record::OpenAccount { tenant: id, name: user.name.clone() }));
-        };
-        if user.group != 0 && tenant.wallet.group(AccountId(number)) != user.group {
-            return Ok(Some(Record::ChangeGroup { tenant: id, account: AccountId(number), group: user.group }));
-        }
-        for (asset, amount) in &user.balances {
-            let key = format!("config:{}:{asset}", user.name);
-            if amount.0 > 0 && !tenant.wallet.has_deposit(&key) {
-                let asset = asset_of(tenant, asset).map_err(|error| format!("user {}: {error}", user.name))?;
-                let account = AccountId(number);
-                return Ok(Some(Record::Deposit { tenant: id, id: key, account, asset, amount: *amount, time: now }));
-            }
+    Ok(None)
+}
+
+fn next_of_user(
+    tenant: &Tenant,
+    id: TenantId,
+    account: AccountId,
+    user: &UserSetup,
+    now: Nanos,
+) -> Result<Option<Record>, String> {
+    if user.group != 0 && tenant.wallet.group(account) != user.group {
+        return Ok(Some(Record::ChangeGroup { tenant: id, account, group: user.group }));
+    }
+    for (asset, amount) in &user.balances {
+        let key = format!("config:{}:{asset}", user.name);
+        if amount.0 > 0 && !tenant.wallet.has_deposit(&key) {
+            let asset = asset_of(tenant, asset).map_err(|error| format!("user {}: {error}", user.name))?;
+            return Ok(Some(Record::Deposit { tenant: id, id: key, account, asset, amount: *amount, time: now }));
         }
     }
-    next_of_money(tenant, id, &wanted.money)
+    Ok(None)
 }
 
 fn next_of_money(tenant: &Tenant, id: TenantId, wanted: &MoneySetup) -> Result<Option<Record>, String> {
     let wallet = &tenant.wallet;
-    // Whoever applies it knows the digest.
     let record = |command| Ok(Some(Record::Transaction { tenant: id, command, digest: 0 }));
     let rails = (0..).map_while(|number| wallet.rail(RailId(number)));
     if let Some(name) = wanted.rails.iter().find(|name| !rails.clone().any(|(rail, _)| rail == **name)) {

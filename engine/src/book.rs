@@ -6,6 +6,7 @@ mod dark;
 mod ladder;
 mod lists;
 mod orders;
+mod output;
 mod phase;
 mod snapshot;
 mod special;
@@ -13,6 +14,7 @@ mod triggers;
 mod view;
 
 pub use auction::Indicative;
+pub use output::{BookOutput, EachFill, LevelChange, Output};
 pub use snapshot::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder};
 pub use triggers::{Stage, WaitingOrder, share_above, share_below};
 
@@ -26,7 +28,7 @@ use crate::reason::Reason;
 use crate::slab::NONE;
 use crate::units::{Nanos, Notional, Price, Quantity};
 use dark::Dark;
-use ladder::Ladder;
+use ladder::{Ladder, key_of};
 use orders::{Found, Orders};
 use special::{Ends, Groups, Pending, Specials};
 use triggers::Triggers;
@@ -83,58 +85,6 @@ struct Node {
     account: AccountId,
     /// Its level, whether it has a record among the special ones, and its side.
     level: u32,
-}
-
-/// A level of the book after a change, for market data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LevelChange {
-    /// Which side.
-    pub side: Side,
-    /// Which price.
-    pub price: Price,
-    /// All that rests there now; zero if the level is gone.
-    pub quantity: Quantity,
-}
-
-/// What one command did, collected in buffers that are reused.
-#[derive(Debug, Default)]
-pub struct BookOutput {
-    /// The trades, in order.
-    pub fills: Vec<Fill>,
-    /// The levels that changed, in order; a level may appear more than once, the last one counts.
-    pub levels: Vec<LevelChange>,
-    /// What else happened, in order.
-    pub events: Vec<BookEvent>,
-}
-
-impl BookOutput {
-    /// Empties the buffers and keeps their memory.
-    pub fn clear(&mut self) {
-        self.fills.clear();
-        self.levels.clear();
-        self.events.clear();
-    }
-
-    /// Takes the buffers of an answer back that has been dealt with, so that the next answer needs
-    /// no new ones. An empty answer has buffers too: every one of them should come back.
-    ///
-    /// Fills and events that this output holds already stay, and so do their own buffers.
-    pub fn recycle(&mut self, answer: ToWallet) {
-        let ToWallet { mut fills, mut events, .. } = answer;
-        if self.fills.is_empty() && fills.capacity() > self.fills.capacity() {
-            fills.clear();
-            self.fills = fills;
-        }
-        if self.events.is_empty() && events.capacity() > self.events.capacity() {
-            events.clear();
-            self.events = events;
-        }
-    }
-
-    /// How many trades there are.
-    fn filled(&self) -> u32 {
-        u32::try_from(self.fills.len()).expect("fewer trades than orders can rest")
-    }
 }
 
 /// How a taker is bounded while it sweeps the other side.
@@ -340,19 +290,21 @@ impl Book {
     /// Carries out one command.
     pub fn execute(&mut self, command: &BookCommand, output: &mut BookOutput) -> BookOutcome {
         match command {
-            BookCommand::Place(order) => BookOutcome::Placed { order: order.id, placement: self.place(order, output) },
-            BookCommand::Cancel { order, restriction } => match self.cancel(*order, *restriction, output) {
+            BookCommand::Place(order) => {
+                BookOutcome::Placed { order: order.id, placement: self.place(order, &mut *output) }
+            }
+            BookCommand::Cancel { order, restriction } => match self.cancel(*order, *restriction, &mut *output) {
                 Ok(remaining) => BookOutcome::Canceled { order: *order, remaining },
                 Err(reason) => BookOutcome::CancelRejected { order: *order, reason },
             },
             BookCommand::CancelMany(orders) => {
                 let cancel = |order: &OrderId| {
-                    let remaining = self.cancel(*order, CancelRestriction::None, output).ok()?;
+                    let remaining = self.cancel(*order, CancelRestriction::None, &mut *output).ok()?;
                     Some((*order, remaining))
                 };
                 BookOutcome::CanceledMany(orders.iter().filter_map(cancel).collect())
             }
-            BookCommand::Reduce { order, quantity } => match self.reduce(*order, *quantity, output) {
+            BookCommand::Reduce { order, quantity } => match self.reduce(*order, *quantity, &mut *output) {
                 Ok(()) => BookOutcome::Reduced { order: *order, quantity: *quantity },
                 Err(reason) => BookOutcome::ReduceRejected { order: *order, reason },
             },
@@ -360,14 +312,14 @@ impl Book {
                 BookOutcome::Replaced { old: *old, canceled: Err(Reason::MarketClosed), new: new.id, placement: None }
             }
             BookCommand::Replace { old, restriction, allow_failure, old_remaining_needed, new } => {
-                let canceled = self.cancel(*old, *restriction, output);
+                let canceled = self.cancel(*old, *restriction, &mut *output);
                 let placement = match canceled {
                     Err(_) if !allow_failure => None,
                     // The wallet counted on more of the old order than a fill in between left.
                     _ if canceled.unwrap_or_default() < *old_remaining_needed => {
                         Some(Placement::Rejected(Reason::InsufficientBalance))
                     }
-                    _ => Some(self.place(new, output)),
+                    _ => Some(self.place(new, &mut *output)),
                 };
                 BookOutcome::Replaced { old: *old, canceled, new: new.id, placement }
             }
@@ -386,25 +338,22 @@ impl Book {
 
     /// Matches an order and rests what its kind lets rest, or lets it wait for its trigger.
     #[inline(always)]
-    pub fn place(&mut self, order: &NewOrder, output: &mut BookOutput) -> Placement {
+    pub fn place(&mut self, order: &NewOrder, mut output: impl Output) -> Placement {
         // Most orders are plain ones, and most of those meet nobody.
         let plain = matches!(order.kind, OrderKind::Limit | OrderKind::ImmediateOrCancel);
         let special = !plain || order.instructions.is_some();
         if special || self.state.phase != Phase::Continuous || !self.dark.is_empty() {
-            return self.place_special(order, output);
+            return self.place_elsewhere(order, output);
         }
         let mut remaining = order.quantity;
-        let makers = match order.side {
-            Side::Buy => &self.asks,
-            Side::Sell => &self.bids,
-        };
-        if makers.is_within(order.limit) {
+        let key = key_of(order.side, order.limit);
+        if self.ladder(order.side.opposite()).is_within(key) {
             if !self.meets_plainly() {
-                return self.place_special(order, output);
+                return self.place_elsewhere(order, output);
             }
             let NewOrder { id: taker, account, side, limit, quantity, budget, .. } = *order;
-            remaining =
-                self.sweep(side, Sweep { taker, account, limit, remaining: quantity, budget }, output).remaining;
+            let sweep = Sweep { taker, account, limit, remaining: quantity, budget };
+            (remaining, output) = self.sweep(side, sweep, output);
             if remaining.is_zero() {
                 return Placement::Filled;
             }
@@ -412,8 +361,17 @@ impl Book {
         if order.kind == OrderKind::ImmediateOrCancel {
             return Placement::Expired { remaining, reason: Expiry::ImmediateOrCancel };
         }
-        self.show(order, remaining, false, output);
+        output.level(self.show(order, key, remaining, false));
         Placement::Resting { remaining }
+    }
+
+    /// Takes a copy, so that a plain order never has to be written down as a whole.
+    #[cold]
+    #[inline(always)]
+    fn place_elsewhere(&mut self, order: &NewOrder, output: impl Output) -> Placement {
+        let NewOrder { id, account, side, kind, limit, quantity, budget, time, instructions } = *order;
+        let order = NewOrder { id, account, side, kind, limit, quantity, budget, time, instructions };
+        output.in_full(move |output| self.place_special(&order, output))
     }
 
     /// Whether whoever trades meets nothing but plain orders, and no band bounds him.
@@ -468,18 +426,18 @@ impl Book {
 
     /// Displays what is left of an order, behind all others of its price.
     #[inline(always)]
-    fn show(&mut self, order: &NewOrder, remaining: Quantity, special: bool, output: &mut BookOutput) {
+    fn show(&mut self, order: &NewOrder, key: u64, remaining: Quantity, special: bool) -> LevelChange {
         let NewOrder { id, account, side, limit: price, quantity, .. } = *order;
-        let change = self.append(RestingOrder { id, account, side, price, quantity, remaining }, special);
-        output.levels.push(change);
         self.changes = self.changes.wrapping_add(1);
+        self.append(RestingOrder { id, account, side, price, quantity, remaining }, key, special)
     }
 
     /// Displays a special order's next part.
     fn show_node(&mut self, node: &Node, price: Price, shown: Quantity, output: &mut BookOutput) {
         let Node { id, account, quantity, .. } = *node;
         let order = RestingOrder { id, account, side: node.side(), price, quantity, remaining: shown };
-        let change = self.append(order, true);
+        let key = key_of(order.side, price);
+        let change = self.append(order, key, true);
         output.levels.push(change);
         self.changes += 1;
     }
@@ -494,18 +452,18 @@ impl Book {
         &mut self,
         order: OrderId,
         restriction: CancelRestriction,
-        output: &mut BookOutput,
+        mut output: impl Output,
     ) -> Result<Quantity, Reason> {
         let Some(found) = self.orders.find(order) else {
             // Cancels often come too late.
             if self.are_all_displayed() {
                 return Err(Reason::OrderAlreadyFinal);
             }
-            return self.cancel_special(order, restriction, output);
+            return self.cancel_elsewhere(order, restriction, output);
         };
         let node = &self.orders[found.slot];
         if node.is_special() {
-            return self.cancel_special(order, restriction, output);
+            return self.cancel_elsewhere(order, restriction, output);
         }
         let Node { quantity, remaining, .. } = *node;
         let untouched = remaining == quantity;
@@ -515,7 +473,20 @@ impl Book {
             _ => {}
         }
         // From here on the cancel cannot fail.
-        self.take_out(found, output);
+        output.level(self.take_out(found));
+        Ok(remaining)
+    }
+
+    #[cold]
+    #[inline(always)]
+    fn cancel_elsewhere(
+        &mut self,
+        order: OrderId,
+        restriction: CancelRestriction,
+        output: impl Output,
+    ) -> Result<Quantity, Reason> {
+        // Taken apart, so that a plain order's result does not go through memory.
+        let remaining = output.in_full(move |output| self.cancel_special(order, restriction, output))?;
         Ok(remaining)
     }
 
@@ -524,14 +495,16 @@ impl Book {
     /// # Errors
     /// [`Reason::OrderAlreadyFinal`] if it is not there, [`Reason::QuantityNotReduced`] if the new
     /// total is not between what is filled and what it was.
-    pub fn reduce(&mut self, order: OrderId, quantity: Quantity, output: &mut BookOutput) -> Result<(), Reason> {
+    pub fn reduce(&mut self, order: OrderId, quantity: Quantity, mut output: impl Output) -> Result<(), Reason> {
         if matches!(self.state.phase, Phase::CancelOnly | Phase::Closed) {
             return Err(Reason::MarketClosed);
         }
-        let Some(slot) = self.find(order) else { return self.reduce_special(order, quantity, output) };
+        let Some(slot) = self.find(order) else {
+            return output.in_full(move |output| self.reduce_special(order, quantity, output));
+        };
         let node = self.orders[slot];
         if node.is_special() {
-            return self.reduce_special(order, quantity, output);
+            return output.in_full(move |output| self.reduce_special(order, quantity, output));
         }
         let filled = node.quantity - node.remaining;
         if quantity <= filled || quantity >= node.quantity {
@@ -540,7 +513,7 @@ impl Book {
         // From here on the reduction cannot fail.
         let less = node.quantity - quantity;
         let change = self.ladder_of(&node).shrink(node.level_slot(), less);
-        output.levels.push(change);
+        output.level(change);
         let node = &mut self.orders[slot];
         node.quantity = quantity;
         node.remaining -= less;
@@ -553,7 +526,7 @@ impl Book {
     /// The side is data, not a branch: orders of either side come at random, so that a branch would
     /// be guessed wrongly half of the time.
     #[inline(never)]
-    fn sweep(&mut self, taker_side: Side, mut sweep: Sweep, output: &mut BookOutput) -> Sweep {
+    fn sweep<O: Output>(&mut self, taker_side: Side, mut sweep: Sweep, mut output: O) -> (Quantity, O) {
         let makers = match taker_side {
             Side::Buy => &mut self.asks,
             Side::Sell => &mut self.bids,
@@ -599,39 +572,39 @@ impl Book {
                     fill.quantity = wanted;
                     fill.maker_remaining = maker.remaining;
                     fill.taker_remaining = sweep.remaining;
-                    output.fills.push(fill);
+                    output.fill(fill);
                     break;
                 }
                 fill.quantity = maker.remaining;
                 wanted -= maker.remaining;
                 fill.taker_remaining -= maker.remaining;
-                output.fills.push(fill);
+                output.fill(fill);
                 last = head;
-                head = self.orders.forget(head);
+                head = self.orders.forget(fill.maker, head);
                 count += 1;
             }
             self.trades = fill.trade.0;
             if last != NONE {
                 self.orders.remove_front(level.head, last, count, head);
             }
-            output.levels.push(makers.take(slot, taken, head));
+            output.level(makers.take(slot, taken, head));
             self.changes += 1;
         }
-        sweep
+        (sweep.remaining, output)
     }
 
-    /// Puts an order behind all others of its price.
+    /// Puts an order behind all others of its price, which has this key.
     #[inline(always)]
-    fn append(&mut self, order: RestingOrder, special: bool) -> LevelChange {
+    fn append(&mut self, order: RestingOrder, key: u64, special: bool) -> LevelChange {
         let ladder = match order.side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
         let slot = self.orders.vacant();
-        let (level, previous, total) = ladder.append(order.price, slot, order.remaining);
+        let (level, previous, total) = ladder.append(key, slot, order.remaining);
         let RestingOrder { id, quantity, remaining, account, .. } = order;
         let level = level << 2 | u32::from(special) << 1 | u32::from(order.side == Side::Sell);
-        self.orders.insert(Node { id, quantity, remaining, account, level }, previous);
+        self.orders.insert(slot, Node { id, quantity, remaining, account, level }, previous);
         LevelChange { side: order.side, price: order.price, quantity: total }
     }
 
@@ -641,12 +614,11 @@ impl Book {
 
     /// Takes an order off the book, wherever it stands at its price.
     #[inline(always)]
-    fn take_out(&mut self, found: Found, output: &mut BookOutput) {
+    fn take_out(&mut self, found: Found) -> LevelChange {
         let node = self.orders[found.slot];
         let (previous, next) = self.orders.remove(found);
-        let change = self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next);
-        output.levels.push(change);
         self.changes = self.changes.wrapping_add(1);
+        self.ladder_of(&node).leave(node.level_slot(), node.remaining, previous, next)
     }
 
     fn ladder(&self, side: Side) -> &Ladder {

@@ -11,17 +11,19 @@ pub const NONE: u32 = u32::MAX;
 pub struct Slab<T> {
     records: Vec<T>,
     free: Vec<u32>,
+    used: usize,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { records: Vec::new(), free: Vec::new() }
+        Self { records: Vec::new(), free: Vec::new(), used: 0 }
     }
 }
 
 impl<T> Slab<T> {
     /// Puts a record into a slot.
     pub fn insert(&mut self, record: T) -> u32 {
+        self.used += 1;
         if let Some(slot) = self.free.pop() {
             self.records[slot as usize] = record;
             return slot;
@@ -33,6 +35,7 @@ impl<T> Slab<T> {
     /// Frees a slot. The record stays until the slot is reused and must not be read.
     pub fn remove(&mut self, slot: u32) {
         self.free.push(slot);
+        self.used -= 1;
     }
 
     fn slot_at(position: usize) -> u32 {
@@ -41,7 +44,13 @@ impl<T> Slab<T> {
 
     /// How many slots are in use.
     pub fn len(&self) -> usize {
-        self.records.len() - self.free.len()
+        self.used
+    }
+
+    /// Whether no slot is in use.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
     }
 }
 

@@ -17,6 +17,7 @@ macro_rules! unit {
 
             /// Whether there is none of it.
             #[must_use]
+            #[inline]
             pub const fn is_zero(self) -> bool {
                 self.0 == 0
             }
@@ -30,6 +31,7 @@ macro_rules! unit {
 
         impl std::ops::Add for $name {
             type Output = Self;
+            #[inline]
             fn add(self, other: Self) -> Self {
                 Self(self.0 + other.0)
             }
@@ -37,18 +39,21 @@ macro_rules! unit {
 
         impl std::ops::Sub for $name {
             type Output = Self;
+            #[inline]
             fn sub(self, other: Self) -> Self {
                 Self(self.0 - other.0)
             }
         }
 
         impl std::ops::AddAssign for $name {
+            #[inline]
             fn add_assign(&mut self, other: Self) {
                 self.0 += other.0;
             }
         }
 
         impl std::ops::SubAssign for $name {
+            #[inline]
             fn sub_assign(&mut self, other: Self) {
                 self.0 -= other.0;
             }
@@ -97,6 +102,7 @@ impl Nanos {
 impl Price {
     /// The exact notional of `quantity` at this price. In range by the proof of the market.
     #[must_use]
+    #[inline]
     pub const fn times(self, quantity: Quantity) -> Notional {
         Notional(self.0 * quantity.0)
     }
@@ -105,6 +111,7 @@ impl Price {
 impl Quantity {
     /// The smaller of two quantities.
     #[must_use]
+    #[inline]
     pub fn min(self, other: Self) -> Self {
         Self(self.0.min(other.0))
     }

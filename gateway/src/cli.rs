@@ -41,6 +41,9 @@ pub enum CliCommand {
     /// Looks into the journal. No server may be running.
     #[command(subcommand)]
     Journal(JournalCommand),
+    /// Looks into the ledger. No server may be running.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Writes a table of a tenant into a file. No server may be running.
     Export(ExportArgs),
     /// Proves that what was there in the morning and what moved make what is there in the evening. No server
@@ -156,6 +159,13 @@ pub enum JournalCommand {
     Dump(DataArgs),
 }
 
+/// What can be done with a ledger.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Holds every stored entry against the journal, and the chain over them against the stored heads.
+    Verify(DataArgs),
+}
+
 /// Does what the command line says.
 #[must_use]
 pub fn run(cli: &Cli) -> ExitCode {
@@ -163,6 +173,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         CliCommand::Serve(args) => serve_exchanges(args).map(|()| true),
         CliCommand::Demo(args) => run_demo(args).map(|()| true),
         CliCommand::Check(DataArgs { data }) => tools::check(data),
+        CliCommand::Ledger(LedgerCommand::Verify(DataArgs { data })) => tools::ledger_verify(data),
         CliCommand::Journal(JournalCommand::Verify(DataArgs { data })) => tools::journal_verify(data).map(|()| true),
         CliCommand::Journal(JournalCommand::Stats(DataArgs { data })) => tools::journal_stats(data).map(|()| true),
         CliCommand::Journal(JournalCommand::Dump(DataArgs { data })) => tools::journal_dump(data).map(|()| true),

@@ -33,6 +33,7 @@ pub mod rate_limits;
 pub mod reconcile;
 pub mod rest;
 pub mod server;
+pub mod shedding;
 pub mod streams;
 pub mod tenancy;
 pub mod tools;

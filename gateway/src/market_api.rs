@@ -16,12 +16,12 @@ use rialto_engine::ids::{MarketId, TenantId, TradeId};
 use rialto_engine::units::Nanos;
 use rialto_persistence::kline::{Interval, Kline};
 use rialto_persistence::read_store::{ReadStore, ReadStoreError, Window};
-use tokio::sync::Semaphore;
 
 use self::format::MarketFormat;
 use crate::error::ApiError;
 use crate::json::{self, TimeUnit};
 use crate::params::Params;
+use crate::shedding;
 
 /// The most levels of a side that are told.
 const DEPTH_MAX: usize = 5_000;
@@ -29,8 +29,6 @@ const DEPTH_MAX: usize = 5_000;
 const ROWS_MAX: usize = 1_000;
 /// How long a query waits for the read store.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Queries of the read store under way at once, over all workers. Each takes a thread.
-static READERS: Semaphore = Semaphore::const_new(64);
 
 /// What can be asked about markets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -435,7 +433,7 @@ pub(crate) async fn read_if_kept<Rows: Default + Send + 'static>(
 ) -> Result<Rows, ApiError> {
     match exchange.read_store() {
         Some(store) => read(exchange, store, query).await,
-        None => Ok(Rows::default()),
+        None => shedding::admit(exchange).await.map(|_| Rows::default()),
     }
 }
 
@@ -445,7 +443,7 @@ async fn read<Rows: Send + 'static>(
     store: &ReadStore,
     query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
 ) -> Result<Rows, ApiError> {
-    let permit = READERS.acquire().await.map_err(|_| ApiError::unavailable())?;
+    let permit = shedding::admit(exchange).await?;
     let (store, position) = (store.clone(), exchange.durable_position());
     let rows = tokio::task::spawn_blocking(move || {
         if !store.wait_for(position, PATIENCE) {

@@ -1,16 +1,19 @@
-//! The operator's offline tools: `rialto check` and `rialto journal`. They read a data directory
-//! that no server is using.
+//! The operator's offline tools: `rialto check`, `rialto journal` and `rialto ledger`. They read a
+//! data directory that no server is using.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use rialto_actors::partition::snapshots_in;
 use rialto_persistence::audit::audit;
+use rialto_persistence::chain::Chain;
 use rialto_persistence::codec::decode_record;
 use rialto_persistence::frame::Position;
 use rialto_persistence::journal::sled::{SledJournal, SledOptions};
 use rialto_persistence::journal::{Journal, JournalError};
+use rialto_persistence::read_store::{CACHE_BYTES_DEFAULT, ReadStore};
 use rialto_persistence::snapshot;
+use rialto_persistence::verify::{Flaw, FlawKind, TenantVerification, verify};
 use serde_json::json;
 
 /// Opens the journal of a data directory, which must be there.
@@ -46,6 +49,10 @@ pub fn check(data: &Path) -> Result<bool, String> {
                 "open_orders": tenant.open_orders,
                 "fills_matched": tenant.fills_matched,
                 "fills_settled": tenant.fills_settled,
+                "transactions": tenant.transactions,
+                "live_transactions": tenant.live_transactions,
+                "open_cases": tenant.open_cases,
+                "chain": tenant.chain.map(|chain| chain_of(&chain)),
             })
         })
         .collect();
@@ -59,6 +66,55 @@ pub fn check(data: &Path) -> Result<bool, String> {
         "undelivered": found.undelivered,
         "snapshots": snapshots,
         "tenants": tenants,
+        "findings": found.findings,
+    });
+    let text = serde_json::to_string_pretty(&summary).map_err(|error| error.to_string())?;
+    writeln!(io::stdout(), "{text}").map_err(|error| error.to_string())?;
+    Ok(ok)
+}
+
+/// A chain in JSON: the number of its last entry and the head behind it.
+fn chain_of(chain: &Chain) -> serde_json::Value {
+    json!({ "entry": chain.number, "head": chain.text() })
+}
+
+/// Holds every entry of the read store against the journal, and the chain over both against the heads
+/// that were stored; a JSON summary on standard output. Gives whether all is as it was written.
+///
+/// # Errors
+/// If the journal cannot be read or replayed, the read store cannot be read, or the summary cannot be
+/// written.
+pub fn ledger_verify(data: &Path) -> Result<bool, String> {
+    let journal = open(data)?;
+    let path = data.join("read_store.redb");
+    let store = ReadStore::open_existing(&path, CACHE_BYTES_DEFAULT)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let found = verify(&store, &journal, &snapshots_in(data)).map_err(|failure| failure.to_string())?;
+    let flaw = |flaw: &Flaw| match flaw.what {
+        FlawKind::Changed => json!({ "entry": flaw.number, "flaw": "changed" }),
+        FlawKind::Moved { from } => json!({ "entry": flaw.number, "flaw": "moved", "from": from }),
+        FlawKind::Missing => json!({ "entry": flaw.number, "flaw": "missing" }),
+        FlawKind::Unknown => json!({ "entry": flaw.number, "flaw": "unknown" }),
+        FlawKind::Head => json!({ "entry": flaw.number, "flaw": "head" }),
+    };
+    let tenant = |tenant: &TenantVerification| {
+        json!({
+            "name": tenant.name,
+            "same": tenant.same,
+            "before": tenant.before,
+            "stored": chain_of(&tenant.stored),
+            "replayed": chain_of(&tenant.replayed),
+            "heads": tenant.heads,
+            "flawed": tenant.flawed,
+            "flaws": tenant.flaws.iter().map(flaw).collect::<Vec<_>>(),
+        })
+    };
+    let ok = found.is_ok();
+    let summary = json!({
+        "ok": ok,
+        "position": found.position,
+        "stored_position": found.stored_position,
+        "tenants": found.tenants.iter().map(tenant).collect::<Vec<_>>(),
         "findings": found.findings,
     });
     let text = serde_json::to_string_pretty(&summary).map_err(|error| error.to_string())?;

@@ -62,7 +62,11 @@ fn answers(feed: &rialto_actors::feed::Feed<WorkerEvent>) -> u64 {
 }
 
 fn check(data: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_rialto")).arg("check").arg("--data").arg(data).output().expect("rialto runs")
+    rialto(&["check"], data)
+}
+
+fn rialto(what: &[&str], data: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rialto")).args(what).arg("--data").arg(data).output().expect("rialto runs")
 }
 
 /// A copy, to be damaged.
@@ -156,6 +160,34 @@ fn a_damaged_data_directory_fails_the_check() {
         fs::copy(path, other.path().join(name(path))).expect("copied");
     }
     fails(other.path(), "the journal of another run", &["\"ok\": false", "is ahead of the journal"]);
+}
+
+/// The ledger's proof needs both the journal and the read store, of one run.
+#[test]
+fn the_ledger_is_proven_from_journal_and_read_store() {
+    let whole = run(300);
+    let output = rialto(&["ledger", "verify"], whole.path());
+    let proof: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(output.status.success() && proof["ok"] == true, "{output:?}");
+    let summary: Value = serde_json::from_slice(&check(whole.path()).stdout).expect("JSON");
+    let tenant = &proof["tenants"][0];
+    assert!(tenant["same"].as_u64().is_some_and(|same| same > 600), "{proof}");
+    assert_eq!(tenant["stored"], tenant["replayed"]);
+    assert_eq!(tenant["stored"], summary["tenants"][0]["chain"]);
+
+    // The read store of another run: its entries are numbered alike, and are others.
+    let other = run(320);
+    fs::copy(other.path().join("read_store.redb"), whole.path().join("read_store.redb")).expect("copied");
+    let output = rialto(&["ledger", "verify"], whole.path());
+    let proof: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(output.status.code() == Some(1) && proof["ok"] == false, "{output:?}");
+    assert!(proof["tenants"][0]["flaws"].as_array().is_some_and(|flaws| !flaws.is_empty()), "{proof}");
+
+    fs::remove_file(whole.path().join("read_store.redb")).expect("removed");
+    let output = rialto(&["ledger", "verify"], whole.path());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be read"), "{output:?}");
+    assert!(!whole.path().join("read_store.redb").exists(), "a proof makes nothing");
 }
 
 /// Where frames begin.

@@ -96,3 +96,52 @@ fn orders_are_refused_at_once_when_the_journal_hangs() {
     assert_eq!(server.get(DEPTH).body["asks"], Value::Array(Vec::new()));
     valve.open();
 }
+
+#[test]
+fn history_is_given_up_first_then_orders_and_cancels_never() {
+    let valve = Valve::default();
+    let mut options = Options::new(valve.storage(&MemoryLog::new()));
+    options.permits = 8;
+    let server = Server::start_with(options);
+    let alice = server.user("alice");
+    let resting = alice.signed("POST", "/api/v3/order", BUY).body["orderId"].clone();
+    let history = || alice.signed("GET", "/api/v3/allOrders", "symbol=USDCNY");
+    assert_eq!(history().status, 200);
+    let mut session = Socket::open(&server, "/t/acme/ws-api/v3");
+    let ask = |session: &mut Socket, id: &str, method: &str, params: Value| {
+        let params = alice.socket_params(params);
+        session.send(&json!({"id": id, "method": method, "params": params}).to_string());
+    };
+    let order = || {
+        json!({"symbol": "USDCNY", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "price": "7.1",
+               "quantity": "10"})
+    };
+    // From here on nothing becomes durable, and whatever is taken stays under way.
+    valve.close();
+    for number in 0..3 {
+        ask(&mut session, &format!("order-{number}"), "order.place", order());
+    }
+    session.call("ping", json!({}));
+    assert_eq!(history().status, 200, "three of eight are under way");
+    for number in 3..8 {
+        ask(&mut session, &format!("order-{number}"), "order.place", order());
+    }
+    session.call("ping", json!({}));
+    let shed = history();
+    assert_eq!((shed.status, &shed.body["code"]), (503, &json!(-1008)));
+    assert_eq!(shed.body["data"], json!({"shed": "history"}));
+    let refused = alice.signed("POST", "/api/v3/order", BUY);
+    assert_eq!((refused.status, &refused.body["code"]), (503, &json!(-1008)));
+    ask(&mut session, "cancel", "order.cancel", json!({"symbol": "USDCNY", "orderId": resting}));
+    session.call("ping", json!({}));
+    valve.open();
+    let mut answered = std::collections::HashSet::new();
+    while answered.len() < 9 {
+        let reply = session.receive();
+        assert_eq!(reply["status"], 200, "{reply}");
+        answered.insert(reply["id"].to_string());
+    }
+    assert!(answered.contains("\"cancel\""), "{answered:?}");
+    assert_eq!(history().status, 200);
+    assert_eq!(alice.signed("POST", "/api/v3/order", BUY).body["status"], "NEW");
+}

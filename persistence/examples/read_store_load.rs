@@ -1,6 +1,9 @@
 //! Fills a read store with made-up batches and prints what it cost.
 //!
-//! `cargo run --release --example read_store_load -- FILE [batches] [accounts] [cache MiB] [batch size]`
+//! `cargo run --release --example read_store_load -- FILE [batches] [accounts] [cache MiB] [batch size] [transfers]`
+//!
+//! With a last argument above zero a batch holds that many transfers instead, each done at once: one
+//! entry, one event.
 //!
 //! A batch of size N holds N new orders, a quarter as many trades, each with an update of a new
 //! taker and of an older maker, and two and a half times as many entries. Every tenth commit is
@@ -10,14 +13,19 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
+use rialto_engine::ids::{
+    AccountId, AssetId, ClientOrderId, MarketId, OrderId, RailId, TenantId, TradeId, TransactionId,
+};
+use rialto_engine::label::Label;
 use rialto_engine::message::Fill;
 use rialto_engine::order::{Instructions, OrderKind, Side};
+use rialto_engine::transaction::{Body, Happening, Stage, Transaction, TransactionEvent, TransactionState};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
-use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount};
+use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount, WalletOutput};
+use rialto_persistence::chain::Chain;
 use rialto_persistence::kline::Interval;
-use rialto_persistence::read_store::{Batch, ReadStore, Window};
+use rialto_persistence::read_store::{Batch, Owner, ReadStore, Window};
 
 const TENANT: TenantId = TenantId(1);
 const MARKETS: u16 = 4;
@@ -33,6 +41,7 @@ struct Load {
     orders: u64,
     trades: [u64; MARKETS as usize],
     entries: u64,
+    transfers: u64,
     time: u64,
     /// Time between two orders.
     step: u64,
@@ -84,6 +93,48 @@ impl Load {
             if index % 4 == 3 {
                 self.trade(batch, order);
             }
+        }
+    }
+
+    /// Transfers that are done at once.
+    fn add_transfers(&mut self, batch: &mut Batch, size: u64) {
+        let mut output = WalletOutput::default();
+        for _ in 0..size {
+            self.transfers += 1;
+            self.time = 1_700_000_000_000_000_000 + self.transfers * self.step;
+            let (number, time) = (TransactionId(self.transfers), Nanos(self.time));
+            let [from, to] = [0; 2].map(|_| AccountId(self.random(self.accounts) as u32));
+            let amount = Amount(1_000_000 + i128::from(self.random(1 << 20)));
+            output.clear();
+            let body = Body::Transfer { from, to, asset: AssetId(1), amount, held: false };
+            let transaction = Transaction {
+                number,
+                id: Label::new(&format!("pay-{:012x}", self.transfers)).expect("a valid text"),
+                body: Some(body),
+                state: TransactionState::Confirmed,
+                rail: RailId::DIRECT,
+                stage: Stage::Unsent,
+                fee: Amount(0),
+                moved: Amount(0),
+                posted: amount,
+                reversed: Amount(0),
+                fee_back: Amount(0),
+                opened: time,
+                changed: time,
+                until: Nanos::ZERO,
+                due: Nanos::ZERO,
+                attempts: 0,
+                is_stuck: false,
+                events: 1,
+                acknowledged: 1,
+                approvals: Vec::new(),
+            };
+            let what = Happening::Confirmed;
+            output.events.push(TransactionEvent { number: self.transfers, sequence: 1, time, what, transaction });
+            let (from, to) = (LedgerAccount::Available(from), LedgerAccount::Available(to));
+            output.entries.push(self.made(from, to, Cause::Transaction(number)));
+            batch.entry(TENANT, &output.entries[0]);
+            batch.transacted(TENANT, &output);
         }
     }
 
@@ -155,20 +206,25 @@ impl Load {
     }
 
     fn entry(&mut self, batch: &mut Batch, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) {
+        let entry = self.made(debit, credit, cause);
+        batch.entry(TENANT, &entry);
+    }
+
+    /// The next entry. The balances are made up, of a usual length.
+    fn made(&mut self, debit: LedgerAccount, credit: LedgerAccount, cause: Cause) -> Entry {
         self.entries += 1;
         let amount = Amount(1_000_000 + i128::from(self.random(1 << 36)));
-        let entry = Entry {
+        Entry {
             number: self.entries,
             time: Nanos(self.time),
             asset: AssetId(1),
             debit,
             credit,
             amount,
-            debit_after: Amount(0),
-            credit_after: amount,
+            debit_after: Amount(i128::from(self.random(1 << 40))),
+            credit_after: Amount(i128::from(self.random(1 << 40))),
             cause,
-        };
-        batch.entry(TENANT, &entry);
+        }
     }
 }
 
@@ -209,18 +265,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("which file?")?;
     let mut number = |default: u64| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
     let (batches, accounts, cache, size) = (number(50)?, number(1_000)?, number(16)?, number(20_000)?);
+    let transfers = number(0)?;
 
     let path = Path::new(&path);
     let store = ReadStore::open(path, (cache as usize) << 20)?;
     let step = 10_000;
-    let mut load =
-        Load { random: 88_172_645_463_325_252, accounts, orders: 0, trades: [0; 4], entries: 0, time: 0, step };
+    let mut load = Load {
+        random: 88_172_645_463_325_252,
+        accounts,
+        orders: 0,
+        trades: [0; 4],
+        entries: 0,
+        transfers: 0,
+        time: 0,
+        step,
+    };
     let mut batch = store.begin();
     let (mut collecting, mut commits, mut durable_commits) = (Vec::new(), Vec::new(), Vec::new());
     let mut commits_computed = Vec::new();
     for index in 1..=batches {
         let begin = Instant::now();
-        load.add(&mut batch, size);
+        if transfers > 0 {
+            load.add_transfers(&mut batch, transfers)
+        } else {
+            load.add(&mut batch, size)
+        }
         collecting.push(begin.elapsed());
         let durable = index % 10 == 0 || index == batches;
         let (begin, computed_before) = (Instant::now(), computed());
@@ -238,7 +307,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let trades: u64 = load.trades.iter().sum();
     let bytes = path.metadata()?.len();
     println!("{} orders, {trades} trades, {} entries: {} MiB", load.orders, load.entries, bytes >> 20);
-    println!("{:.1} bytes of file per order with all that follows", bytes as f64 / load.orders as f64);
+    let things = (load.orders + load.transfers) as f64;
+    println!("{:.1} bytes of file per order or transfer with all that follows", bytes as f64 / things);
+    chain_cost(&mut load);
     println!("resident {} MiB with the batch", resident_mib());
     for size in store.sizes()? {
         let bytes = size.stored_bytes + size.metadata_bytes + size.unused_bytes;
@@ -255,10 +326,66 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     drop(batch);
-    queries(&store, &mut load)?;
+    if load.orders > 0 {
+        queries(&store, &mut load)?;
+    }
+    money_queries(&store, &mut load)?;
     println!("resident {} MiB without the batch", resident_mib());
     drop(store);
     println!("closed: {} MiB", path.metadata()?.len() >> 20);
+    Ok(())
+}
+
+/// What the chain costs alone.
+fn chain_cost(load: &mut Load) {
+    let (debit, credit) = (LedgerAccount::Available(AccountId(1)), LedgerAccount::Held(AccountId(1)));
+    let entries: Vec<Entry> = (0..100_000).map(|_| load.made(debit, credit, Cause::Hold(OrderId(1)))).collect();
+    load.entries -= entries.len() as u64;
+    let (mut chain, before) = (Chain::default(), computed());
+    entries.iter().for_each(|entry| chain.add(entry));
+    let nanos = (computed() - before).as_nanos() / entries.len() as u128;
+    println!("the chain takes {nanos} ns of an entry (head {}...)", &chain.text()[..8]);
+}
+
+fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
+    let has_transfers = load.transfers > 0;
+    let mut time = |name: &str, query: &mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>| {
+        let (mut times, mut found) = (Vec::new(), 0);
+        for _ in 0..200 {
+            let begin = Instant::now();
+            found += query(load)?;
+            times.push(begin.elapsed());
+        }
+        report(&format!("{name} ({} rows on average)", found / 200), &mut times);
+        Ok::<_, Box<dyn Error>>(())
+    };
+    let asset = AssetId(1);
+    time("latest 100 movements of an account in an asset", &mut |load| {
+        let owner = Owner::User(AccountId(load.random(load.accounts) as u32));
+        Ok(store.movements(TENANT, owner, Some(asset), &Window::default(), 100)?.len())
+    })?;
+    time("four balances of an account at a time", &mut |load| {
+        let things = load.orders.max(load.transfers);
+        let at = Nanos(1_700_000_000_000_000_000 + load.random(things) * load.step);
+        store.balances_at(TENANT, AccountId(load.random(load.accounts) as u32), asset, Some(at))?;
+        Ok(1)
+    })?;
+    if has_transfers {
+        time("a transaction by its business id", &mut |load| {
+            let id = Label::new(&format!("pay-{:012x}", 1 + load.random(load.transfers))).ok_or("valid")?;
+            Ok(store.transaction_by_id(TENANT, &id)?.map_or(0, |_| 1))
+        })?;
+        time("latest 100 transactions of an account", &mut |load| {
+            let account = AccountId(load.random(load.accounts) as u32);
+            Ok(store.account_transactions(TENANT, account, &Window::default(), 100)?.len())
+        })?;
+        time("100 events from an offset", &mut |load| {
+            Ok(store.transaction_events(TENANT, 1 + load.random(load.transfers), 100)?.len())
+        })?;
+    }
+    let begin = Instant::now();
+    let totals = store.day_totals(TENANT, Nanos::ZERO, Nanos(u64::MAX))?;
+    println!("totals of all days: {:.0} ms ({} rows)", begin.elapsed().as_secs_f64() * 1e3, totals.len());
     Ok(())
 }
 

@@ -29,6 +29,7 @@ use rialto_engine::wallet::LedgerAccount;
 
 use self::batch::Growing;
 pub use self::batch::{Batch, HEADS_APART};
+pub use self::queries::{AccountKind, DayTotal};
 
 /// The cache a store gets unless its configuration says otherwise.
 pub const CACHE_BYTES_DEFAULT: usize = 16 << 20;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Breaks the book in small ways, one at a time, and sees that the naive twin notices each.
+"""Breaks the book and the money half in small ways, one at a time, and sees that the naive twin of each
+notices.
 
     python3 tests/mutations/run.py [NUMBER ...]
 
@@ -52,8 +53,8 @@ MUTATIONS = [
      "if let Some(last) = self.last {\n                    self.triggers.print(last);",
      "if let Some(last) = self.last.filter(|_| false) {\n                    self.triggers.print(last);"),
     ("the second order of a price trades first where the first was filled in part", "book.rs",
-     "last = head;\n                head = self.orders.forget(head);\n                count += 1;",
-     "last = head;\n                head = self.orders.forget(head);\n                count += 1;\n"
+     "last = head;\n                head = self.orders.forget(fill.maker, head);\n                count += 1;",
+     "last = head;\n                head = self.orders.forget(fill.maker, head);\n                count += 1;\n"
      "                if count == 1 && head != NONE && wanted.0 > 1 { wanted -= Quantity(1); }"),
     ("day orders survive the close", "phase.rs",
      "while let Some(order) = self.ends.pop_of_day() {",
@@ -64,6 +65,72 @@ MUTATIONS = [
     ("what waits for another order is fired when that one is filled in part", "careful.rs",
      "Placement::Expired { .. } => self.taker_ended(&order, false, output),",
      "Placement::Expired { .. } => self.taker_ended(&order, true, output),"),
+]
+
+# The same of the money half.
+PAYMENT_MUTATIONS = [
+    ("what a withdrawal holds goes back without its fee", "decisions.rs",
+     "let all = amount + live.transaction.fee;", "let all = amount;"),
+    ("a payment that was held credits the payer", "decisions.rs",
+     "let through = Move(asset, hold, LedgerAccount::Available(merchant), amount - fee);",
+     "let through = Move(asset, hold, LedgerAccount::Available(payer), amount - fee);"),
+    ("a part of a payment costs the fee of the whole", "decisions.rs",
+     "fee = fee.min(anew).min(amount);", "fee = fee.min(anew.max(fee)).min(amount);"),
+    ("the fee of a withdrawal is forgotten when it is paid", "reports.rs",
+     "Move(asset, hold, LedgerAccount::House(House::Fee), live.transaction.fee),",
+     "Move(asset, hold, SUSPENSE, live.transaction.fee),"),
+    ("a movement that is told again is booked again", "reports.rs",
+     "self.transactions.movements.push(told.key);", ""),
+    ("rails share their references", "reports.rs",
+     "high.add(u64::from(rail.0));\n    low.add(u64::from(rail.0));",
+     "high.add(u64::from(rail.0.min(1)));\n    low.add(u64::from(rail.0.min(1)));"),
+    ("refunds may exceed their payment by one", "tries.rs",
+     "if amount > paid.posted - paid.reversed {", "if amount > paid.posted - paid.reversed + Amount(1) {"),
+    ("claw-backs may exceed their commission by one", "tries.rs",
+     "if amount > of - earned.reversed {", "if amount > of - earned.reversed + Amount(1) {"),
+    ("a deposit is whole while some of it may be taken back", "reports.rs",
+     "&& live.pending == 0\n", "\n"),
+    ("a movement that is settled counts as pending all the same", "reports.rs",
+     "live.pending -= u32::from(!movement.counted.is_zero());", ""),
+    ("what was taken back goes on counting", "reports.rs", "live.transaction.moved -= counted;\n            live.pending",
+     "live.pending"),
+    ("an excess has no case", "reports.rs",
+     "if !excess.is_zero() {", "if !excess.is_zero() && !is_right {"),
+    ("a timer is lost when the next is set", "timers.rs",
+     "transaction.due = until_end(transaction, after(interval(&policy, transaction.attempts)));",
+     "transaction.due = after(policy.longest);"),
+    ("a timer outlasts the end of its transaction", "timers.rs",
+     "if ends { due.min(transaction.until) } else { due.max(Nanos(1)) }", "due.max(Nanos(1))"),
+    ("a transaction ends a nanosecond late", "timers.rs",
+     "!until.is_zero() && until <= time;", "!until.is_zero() && until < time;"),
+    ("a transaction is stuck one attempt too soon", "timers.rs",
+     "let gets_stuck = transaction.attempts > policy.attempts", "let gets_stuck = transaction.attempts >= policy.attempts"),
+    ("events may be acknowledged in any order", "timers.rs",
+     "if event > transaction.acknowledged + 1 || event > transaction.events {", "if event > transaction.events {"),
+    ("the same operator may approve twice", "decisions.rs",
+     "if approvals.contains(operator) {", "if approvals.len() > 1 {"),
+    ("a confirmation that comes again with another amount passes", "decisions.rs",
+     "TransactionState::Confirmed if amount.is_zero() || self.decided(number) == Some(amount) => {",
+     "TransactionState::Confirmed => {"),
+    ("a refund that was held and canceled counts for ever", "decisions.rs",
+     "paid.transaction.reversed -= amount;", ""),
+    ("the fee given back with a refund that was canceled is not given back again", "decisions.rs",
+     "paid.transaction.fee_back -= fee;", ""),
+    ("a withdrawal that was handed over is canceled without its rail", "decisions.rs",
+     "(live.transaction.stage != Stage::Unsent || live.pending > 0)", "live.pending > 0"),
+    ("frozen accounts may pay", "tries.rs", "        self.check_leave(from)?;\n        self.check_enter(to)",
+     "        self.check_enter(to)"),
+    ("an account is closed with a transaction under way", "settings.rs",
+     "&& !self.live_transactions().any(|transaction| self.names(transaction, account))", ""),
+    ("the platform's share does not pay for what goes back", "tries.rs",
+     "let kept = Amount(fee.0.min(self.ledger.house(asset, House::Fee).0));", "let kept = fee;"),
+    ("the rail of a transaction is forgotten with it", "life.rs",
+     "transaction.rail = terms.rail;", "transaction.rail = RailId::DIRECT;"),
+    ("a wallet that starts again forgets what may be taken back", "snapshot.rs",
+     "live.pending += u32::from(!movement.counted.is_zero());", ""),
+    ("money of another asset counts for a deposit", "reports.rs",
+     "if told.asset != asset {\n            self.book_in_suspense(live, Way::In",
+     "if told.asset != asset && false {\n            self.book_in_suspense(live, Way::In"),
 ]
 
 
@@ -85,27 +152,30 @@ def prepare():
     shutil.copy(ROOT / "Cargo.lock", COPY / "Cargo.lock")
 
 
-def twin():
-    command = ["cargo", "test", "--release", "--quiet", "--package", "rialto-engine", "--test", "book_twin"]
+def twin(name):
+    command = ["cargo", "test", "--release", "--quiet", "--package", "rialto-engine", "--test", name]
     return subprocess.run(command, cwd=COPY, capture_output=True, text=True)
 
 
 def main():
-    wanted = [int(number) for number in sys.argv[1:]] or range(1, len(MUTATIONS) + 1)
+    suites = [("book_twin", "book", mutation) for mutation in MUTATIONS]
+    suites += [("payment_twin", "wallet/transactions", mutation) for mutation in PAYMENT_MUTATIONS]
+    wanted = [int(number) for number in sys.argv[1:]] or range(1, len(suites) + 1)
     prepare()
-    if twin().returncode != 0:
-        sys.exit("the twin disagrees with the book as it is")
+    for name in sorted({suites[number - 1][0] for number in wanted}):
+        if twin(name).returncode != 0:
+            sys.exit(f"{name} disagrees with the engine as it is")
     caught, survived = 0, 0
     for number in wanted:
-        what, name, old, new = MUTATIONS[number - 1]
-        path = COPY / "engine" / "src" / ("book.rs" if name == "book.rs" else f"book/{name}")
+        suite, place, (what, name, old, new) = suites[number - 1]
+        path = COPY / "engine" / "src" / ("book.rs" if name == "book.rs" else f"{place}/{name}")
         text = path.read_text()
         if text.count(old) != 1:
             print(f"{number:2}. does not apply: {what}", flush=True)
             survived += 1
             continue
         path.write_text(text.replace(old, new))
-        run = twin()
+        run = twin(suite)
         path.write_text(text)
         if "could not compile" in run.stderr:
             print(f"{number:2}. does not compile: {what}", flush=True)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ::metrics::{Counter, counter};
 use actix::{Actor, AsyncContext, Context, StreamHandler};
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::units::Nanos;
@@ -20,6 +21,7 @@ use crate::api::WorkerEvent;
 use crate::clock;
 use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::metrics;
+use crate::shedding::Sheddable;
 use crate::wallet_actor::panic_text;
 
 /// The most releases taken in one turn when nobody waits for an answer.
@@ -30,6 +32,8 @@ const TURN_QUERIES: usize = 64;
 const WAITING_QUERIES: usize = 256;
 /// How long one waits.
 const WAIT: Duration = Duration::from_secs(3);
+/// Fast depth is told every so many tenths of a second when much is under way.
+const SLOWED: u64 = 10;
 
 type Key = (TenantId, MarketId);
 
@@ -57,6 +61,10 @@ pub struct MarketDataActor {
     unread: Vec<Key>,
     waiting: Vec<(TickersOrKline, Instant)>,
     minute: u64,
+    /// Tenths of a second so far.
+    ticks: u64,
+    /// Depth messages that were put off because much was under way.
+    slowed: Counter,
 }
 
 /// A query that needs the past of markets.
@@ -145,6 +153,8 @@ impl MarketDataActor {
             unread: Vec::new(),
             waiting: Vec::new(),
             minute: 0,
+            ticks: 0,
+            slowed: counter!("rialto_shed_total", "what" => Sheddable::DepthFeeds.name()),
         }
     }
 
@@ -407,7 +417,7 @@ impl MarketDataActor {
     /// Every tenth of a second.
     fn tick(&mut self) {
         let now = clock::wall();
-        for key in std::mem::take(&mut self.fast) {
+        for key in self.fast_now() {
             let wanted = self.publisher.wanted(key);
             let Some(market) = market(&mut self.markets, key) else { continue };
             market.noted.fast = false;
@@ -426,6 +436,17 @@ impl MarketDataActor {
         }
         self.answer_waiting(now);
         self.ask_for_books();
+    }
+
+    /// The markets whose fast depth is told now. When much is under way, that is once a second: what is not
+    /// told now is told then, as one difference.
+    fn fast_now(&mut self) -> Vec<Key> {
+        self.ticks = self.ticks.wrapping_add(1);
+        if !self.ticks.is_multiple_of(SLOWED) && self.sources.permits.sheds(Sheddable::DepthFeeds) {
+            self.slowed.increment(self.fast.len() as u64);
+            return Vec::new();
+        }
+        std::mem::take(&mut self.fast)
     }
 
     /// Finds out what is listened to, if that changed, and tells new listeners how things stand.

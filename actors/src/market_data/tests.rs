@@ -11,6 +11,7 @@ use rialto_persistence::read_store::CACHE_BYTES_DEFAULT;
 use super::interest::Topics;
 use super::*;
 use crate::feed::Feed;
+use crate::permits::Priority;
 
 const TENANT: TenantId = TenantId(0);
 const MARKET: MarketId = MarketId(0);
@@ -341,7 +342,7 @@ fn the_past_is_joined_exactly_however_far_the_store_has_come() {
 /// Nothing is kept; the books are asked for at the receiver.
 fn sources() -> (MarketSources, crossbeam_channel::Receiver<()>) {
     let (lost, wanted) = crossbeam_channel::bounded(1);
-    (MarketSources { read_store: None, durable: Arc::default(), lost }, wanted)
+    (MarketSources { read_store: None, durable: Arc::default(), lost, permits: Permits::new(4, 1) }, wanted)
 }
 
 /// What a worker hears within a second and a half.
@@ -521,4 +522,49 @@ fn a_past_that_was_read_before_a_panic_is_not_taken_for_the_one_behind_it() {
     market.learn(&read(&venue), 2);
     let trades = market.ticker(Some(DAY_MINUTES), Nanos(venue.time)).statistics.map(|statistics| statistics.trades);
     assert_eq!(trades, Some(venue.book.trades()));
+}
+
+#[test]
+fn fast_depth_slows_down_under_load_and_misses_nothing() {
+    let (worker, worker_feed) = feed(100_000);
+    let mut venue = Venue::new(57);
+    let sources = sources().0;
+    let permits = Arc::clone(&sources.permits);
+    let (market_data, sender) = MarketData::start(vec![venue.seed(MARKET)], sources, vec![worker], 1_024);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let watch = market_data.watch(TENANT, Some(MARKET), Topic::Diff(Cadence::Fast));
+    let snapshot = runtime.block_on(market_data.depth(TENANT, MARKET, 5_000)).expect("an answer");
+    let mut client = Client::default();
+    client.begin(&snapshot);
+    // How many messages tell of two seconds in which something happens all the time.
+    let mut messages = |venue: &mut Venue| {
+        let mut told = 0;
+        for _ in 0..40 {
+            (0..5).for_each(|_| sender.send(MarketNews::Release(venue.release())));
+            std::thread::sleep(Duration::from_millis(50));
+            while let Some(event) = worker_feed.next_message() {
+                let WorkerEvent::Market(event) = event else { continue };
+                if let MarketEvent::Market { content: Content::Diff(diff), .. } = &*event {
+                    client.hear(diff);
+                    told += 1;
+                }
+            }
+        }
+        told
+    };
+    let fast = messages(&mut venue);
+    let held: Vec<_> = (0..3).map(|_| permits.acquire(Priority::Ordinary).expect("there is one")).collect();
+    let slow = messages(&mut venue);
+    assert!(fast >= 12, "{fast} messages at low load");
+    assert!((1..=4).contains(&slow), "{slow} messages under load");
+    drop(held);
+    assert!(messages(&mut venue) >= 12);
+    for event in hear(&worker_feed) {
+        if let MarketEvent::Market { content: Content::Diff(diff), .. } = event {
+            client.hear(&diff);
+        }
+    }
+    assert_eq!(client.levels(), venue.levels());
+    drop(watch);
+    market_data.stop();
 }

@@ -17,7 +17,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use metrics::{Counter, Gauge, counter, gauge};
 use rialto_engine::ids::{RailId, TenantId, TransactionId};
-use rialto_engine::transaction::{Ask, Body, RailCall, Report, Transaction, TransactionCommand, TransactionState};
+use rialto_engine::transaction::{
+    Ask, Body, RailCall, Report, Stage, Transaction, TransactionCommand, TransactionState,
+};
 use rialto_engine::units::Nanos;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -229,7 +231,9 @@ impl Channel {
     /// Hands what the rail said to the wallet.
     fn tell(&self, work: &Work, reports: Vec<Report>, next_does: bool) {
         let transaction = &work.call.transaction;
-        if reports == [Report::Rejected] && self.reroute(transaction) {
+        // The wallet keeps one that was accepted where it is.
+        let may_move = transaction.stage != Stage::Accepted && !work.is_second_look;
+        if reports == [Report::Rejected] && may_move && self.reroute(transaction) {
             return;
         }
         for report in reports {

@@ -79,7 +79,7 @@ impl Bank {
         let said = {
             let mut books = self.books();
             books.calls += 1;
-            let is_lost = books.calls % 3 == 0;
+            let is_lost = books.calls.is_multiple_of(3);
             if is_lost {
                 return;
             }

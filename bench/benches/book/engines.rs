@@ -1,12 +1,12 @@
 //! The engines behind one door, each through the fastest call that its public interface has.
 
-use rialto_engine::book::{Book, BookOutput};
+use rialto_engine::book::{Book, BookOutput, EachFill, Output};
 use rialto_engine::ids::{AccountId, OrderId};
-use rialto_engine::message::{BookCommand, BookOutcome, CancelRestriction};
+use rialto_engine::message::{BookCommand, BookOutcome, CancelRestriction, Fill};
 use rialto_engine::order::{NewOrder, OrderKind};
 use rialto_engine::units::{Nanos, Notional, Price, Quantity};
 
-use crate::workload::{Command, Side, Workload};
+use crate::workload::{Change, Command, Side, Workload};
 
 /// A matching engine under test.
 pub trait Engine {
@@ -47,7 +47,8 @@ impl Outcome {
     }
 }
 
-/// Rialto's book, called directly: no wallet, no journal, no thread.
+/// Rialto's book, called directly: no wallet, no journal, no thread. It is asked for trades alone, as they
+/// happen, which is what the others here tell.
 ///
 /// An order is moved by a cancel and a new order, which is a little quicker than one `Replace`, or with
 /// `REPLACE` by that. Either way it comes back with a number of its own, as its wallet would have
@@ -56,76 +57,121 @@ impl Outcome {
 /// numbers, an order's account is the number that it had first.
 pub struct Rialto<const REPLACE: bool = false> {
     book: Book,
-    output: BookOutput,
+    rest: BookOutput,
 }
 
 impl<const REPLACE: bool> Engine for Rialto<REPLACE> {
     fn new(_: &Workload) -> Self {
-        Self { book: Book::new(), output: BookOutput::default() }
+        Self { book: Book::new(), rest: BookOutput::default() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
-        self.output.clear();
-        match *command {
-            Command::Add { side, price, quantity } => {
-                let order = new_order(id, id, side, OrderKind::Limit, price, quantity);
-                self.book.place(&order, &mut self.output);
-            }
-            Command::Take { side, price, quantity } => {
-                let order = new_order(id, id, side, OrderKind::ImmediateOrCancel, price, quantity);
-                self.book.place(&order, &mut self.output);
+        let carried_out = match *command {
+            Command::Place { side, immediate, price, quantity } => {
+                let kind = if immediate { OrderKind::ImmediateOrCancel } else { OrderKind::Limit };
+                self.book.place(&new_order(id, id, side, kind, price, quantity), fills_to(outcome, &mut self.rest));
+                true
             }
             Command::Cancel { latest, .. } => {
-                let order = OrderId(latest.into());
-                if self.book.cancel(order, CancelRestriction::None, &mut self.output).is_err() {
-                    outcome.refuse(id);
-                }
-                return;
+                let output = fills_to(outcome, &mut self.rest);
+                self.book.cancel(OrderId(latest.into()), CancelRestriction::None, output).is_ok()
             }
-            Command::Reduce { latest, total, .. } => {
-                let order = OrderId(latest.into());
-                if self.book.reduce(order, Quantity(total.into()), &mut self.output).is_err() {
-                    outcome.refuse(id);
-                }
-                return;
+            Command::Change { change: Change::Reduce, latest, price_or_total: total, .. } => {
+                let output = fills_to(outcome, &mut self.rest);
+                self.book.reduce(OrderId(latest.into()), Quantity(total.into()), output).is_ok()
             }
-            Command::Move { order, latest, side, price, quantity } => {
+            Command::Change { change: Change::Move, order, latest, side, price_or_total: price, quantity } => {
                 let old = OrderId(latest.into());
                 let new = new_order(id, order, side, OrderKind::Limit, price, quantity);
-                if !self.replace(old, new) {
-                    outcome.refuse(id);
-                    return;
+                if REPLACE {
+                    self.rest.clear();
+                    let replaced = replace(&mut self.book, old, new, &mut self.rest);
+                    tell(&self.rest.fills, outcome);
+                    replaced
+                } else {
+                    let output = fills_to(outcome, &mut self.rest);
+                    let canceled = self.book.cancel(old, CancelRestriction::None, output);
+                    if canceled.is_ok() {
+                        self.book.place(&new, fills_to(outcome, &mut self.rest));
+                    }
+                    canceled.is_ok()
                 }
             }
-        }
-        for fill in &self.output.fills {
-            outcome.fill(fill.maker_account.0.into(), fill.taker_account.0.into(), fill.price.0, fill.quantity.0);
+        };
+        if !carried_out {
+            outcome.refuse(id);
         }
     }
 }
 
-impl<const REPLACE: bool> Rialto<REPLACE> {
-    /// Moves an order and says whether it was there.
-    #[inline]
-    fn replace(&mut self, old: OrderId, new: NewOrder) -> bool {
-        if !REPLACE {
-            let canceled = self.book.cancel(old, CancelRestriction::None, &mut self.output);
-            return canceled.is_ok() && {
-                self.book.place(&new, &mut self.output);
-                true
-            };
-        }
-        let replace = BookCommand::Replace {
-            old,
-            restriction: CancelRestriction::None,
-            allow_failure: false,
-            old_remaining_needed: Quantity::ZERO,
-            new,
-        };
-        let outcome = self.book.execute(&replace, &mut self.output);
-        matches!(outcome, BookOutcome::Replaced { placement: Some(_), .. })
+/// Rialto's book called as the exchange itself calls it: trades, changes of levels and events are collected
+/// in buffers, from which the trades are then read.
+pub struct RialtoCollecting {
+    book: Book,
+    output: BookOutput,
+}
+
+impl Engine for RialtoCollecting {
+    fn new(_: &Workload) -> Self {
+        Self { book: Book::new(), output: BookOutput::default() }
     }
+
+    #[inline(always)]
+    fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
+        let Self { book, output } = self;
+        output.clear();
+        let carried_out = match *command {
+            Command::Place { side, immediate, price, quantity } => {
+                let kind = if immediate { OrderKind::ImmediateOrCancel } else { OrderKind::Limit };
+                book.place(&new_order(id, id, side, kind, price, quantity), &mut *output);
+                true
+            }
+            Command::Cancel { latest, .. } => {
+                book.cancel(OrderId(latest.into()), CancelRestriction::None, &mut *output).is_ok()
+            }
+            Command::Change { change: Change::Reduce, latest, price_or_total: total, .. } => {
+                book.reduce(OrderId(latest.into()), Quantity(total.into()), &mut *output).is_ok()
+            }
+            Command::Change { change: Change::Move, order, latest, side, price_or_total: price, quantity } => {
+                let canceled = book.cancel(OrderId(latest.into()), CancelRestriction::None, &mut *output);
+                if canceled.is_ok() {
+                    book.place(&new_order(id, order, side, OrderKind::Limit, price, quantity), &mut *output);
+                }
+                canceled.is_ok()
+            }
+        };
+        tell(&output.fills, outcome);
+        if !carried_out {
+            outcome.refuse(id);
+        }
+    }
+}
+
+/// Where the book tells its trades.
+#[inline(always)]
+fn fills_to<'a>(outcome: &'a mut Outcome, rest: &'a mut BookOutput) -> impl Output {
+    EachFill { each: |fill: &Fill| tell(std::slice::from_ref(fill), outcome), rest }
+}
+
+#[inline(always)]
+fn tell(fills: &[Fill], outcome: &mut Outcome) {
+    for fill in fills {
+        outcome.fill(fill.maker_account.0.into(), fill.taker_account.0.into(), fill.price.0, fill.quantity.0);
+    }
+}
+
+/// Moves an order by a command and says whether it was there.
+fn replace(book: &mut Book, old: OrderId, new: NewOrder, output: &mut BookOutput) -> bool {
+    let replace = BookCommand::Replace {
+        old,
+        restriction: CancelRestriction::None,
+        allow_failure: false,
+        old_remaining_needed: Quantity::ZERO,
+        new,
+    };
+    let outcome = book.execute(&replace, output);
+    matches!(outcome, BookOutcome::Replaced { placement: Some(_), .. })
 }
 
 /// The only place here that makes an order for Rialto's book.
@@ -155,7 +201,7 @@ impl Engine for Matchcore {
         Self(matchcore::OrderBook::new("book"))
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
         use matchcore as peer;
         let submit = |side, price: u32, quantity: u32, time_in_force| {
@@ -180,14 +226,18 @@ impl Engine for Matchcore {
         };
         let mut taker = id;
         let kind = match *command {
-            Command::Add { side, price, quantity } => submit(side, price, quantity, peer::TimeInForce::Gtc),
-            Command::Take { side, price, quantity } => submit(side, price, quantity, peer::TimeInForce::Ioc),
+            Command::Place { side, immediate, price, quantity } => {
+                let lifetime = if immediate { peer::TimeInForce::Ioc } else { peer::TimeInForce::Gtc };
+                submit(side, price, quantity, lifetime)
+            }
             Command::Cancel { order, .. } => peer::CommandKind::Cancel(peer::CancelCmd {
                 order_id: peer::OrderId(order.into()),
                 order_kind: peer::OrderKind::Limit,
             }),
-            Command::Reduce { order, open, .. } => amend(order, peer::LimitOrderPatch::new(), open),
-            Command::Move { order, price, quantity, .. } => {
+            Command::Change { change: Change::Reduce, order, quantity: open, .. } => {
+                amend(order, peer::LimitOrderPatch::new(), open)
+            }
+            Command::Change { change: Change::Move, order, price_or_total: price, quantity, .. } => {
                 taker = order;
                 amend(order, peer::LimitOrderPatch::new().with_price(peer::Price(price.into())), quantity)
             }
@@ -218,10 +268,10 @@ impl Engine for Lobster {
         Self(lobster::OrderBook::default())
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
         let order = match *command {
-            Command::Add { side, price, quantity } | Command::Take { side, price, quantity } => {
+            Command::Place { side, price, quantity, .. } => {
                 let side = match side {
                     Side::Buy => lobster::Side::Bid,
                     Side::Sell => lobster::Side::Ask,
@@ -229,7 +279,7 @@ impl Engine for Lobster {
                 lobster::OrderType::Limit { id: id.into(), side, qty: quantity.into(), price: price.into() }
             }
             Command::Cancel { order, .. } => lobster::OrderType::Cancel { id: order.into() },
-            Command::Reduce { .. } | Command::Move { .. } => {
+            Command::Change { .. } => {
                 unreachable!("it has neither, and is given no stream that does")
             }
         };

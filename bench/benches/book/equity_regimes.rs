@@ -169,12 +169,10 @@ fn stream(orders: &[NewOrder], messages: &[Message]) -> Vec<Command> {
         match message.kind {
             Kind::Add => {
                 placed[number] = place;
-                Command::Add { side, price, quantity }
+                Command::Place { side, immediate: false, price, quantity }
             }
-            Kind::Take => Command::Take { side, price, quantity },
-            Kind::Modify { price, quantity } => {
-                Command::Move { order: placed[number], latest: 0, side, price, quantity }
-            }
+            Kind::Take => Command::Place { side, immediate: true, price, quantity },
+            Kind::Modify { price, quantity } => Command::move_to(placed[number], side, price, quantity),
             Kind::Cancel => Command::Cancel { order: placed[number], latest: 0 },
         }
     };

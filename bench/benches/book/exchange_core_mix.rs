@@ -67,7 +67,7 @@ pub fn exchange_core_mix(resting: usize, commands: usize) -> Workload {
             market.last_trade = price.clamp(market.lowest, market.highest);
         }
         let emptied = match command {
-            Command::Take { side, .. } => market.model.len_of(side.opposite()) == 0,
+            Command::Place { side, immediate: true, .. } => market.model.len_of(side.opposite()) == 0,
             _ => false,
         };
         if emptied || setup.is_none() || stream.len() % LOOK_EVERY == 0 {
@@ -104,7 +104,7 @@ impl Market {
             return self.order(side);
         }
         let price = if side == Side::Buy { self.highest } else { self.lowest };
-        Command::Take { side, price, quantity: self.quantity() }
+        Command::Place { side, immediate: true, price, quantity: self.quantity() }
     }
 
     fn order(&mut self, side: Side) -> Command {
@@ -114,7 +114,7 @@ impl Market {
         let sum: u64 = (0..4).map(|_| self.draw.below(reach.into())).sum();
         let distance = (u32::try_from(sum / 4).expect("an average") * 2).abs_diff(reach);
         let price = if side == Side::Buy { self.last_trade - distance } else { self.last_trade + distance };
-        Command::Add { side, price, quantity: self.quantity() }
+        Command::Place { side, immediate: false, price, quantity: self.quantity() }
     }
 
     fn change(&mut self, kind: u64) -> Command {
@@ -132,7 +132,8 @@ impl Market {
         }
         if kind == 3 {
             let less = self.draw.up_to(order.open - 1);
-            return Command::Reduce { order: id, latest: 0, open: order.open - less, total: order.total - less };
+            let (open, total) = (order.open - less, order.total - less);
+            return Command::reduce(id, open, total);
         }
         let step = order.price.abs_diff(self.last_trade).div_ceil(100);
         let price = match order.price.cmp(&self.last_trade) {
@@ -141,7 +142,7 @@ impl Market {
             std::cmp::Ordering::Equal if self.draw.below(2) == 0 => order.price - 1,
             std::cmp::Ordering::Equal => order.price + 1,
         };
-        Command::Move { order: id, latest: 0, side: order.side, price, quantity: order.open }
+        Command::move_to(id, order.side, price, order.open)
     }
 
     fn any(&mut self) -> (u32, Order) {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::engines::Outcome;
-use crate::workload::{Command, Side};
+use crate::workload::{Change, Command, Side};
 
 /// What a correct book makes of a stream.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +70,11 @@ impl Oracle {
         let id = self.next_id();
         self.orders.push(None);
         match *command {
-            Command::Add { side, price, quantity } => {
+            Command::Place { side, immediate, price, quantity } => {
                 let rest = self.take(id, side, price, quantity, outcome);
-                self.rest(id, side, price, rest, quantity);
-            }
-            Command::Take { side, price, quantity } => {
-                self.take(id, side, price, quantity, outcome);
+                if !immediate {
+                    self.rest(id, side, price, rest, quantity);
+                }
             }
             Command::Cancel { order, .. } => {
                 if self.order(order).is_some() {
@@ -84,11 +83,13 @@ impl Oracle {
                     outcome.refuse(id);
                 }
             }
-            Command::Reduce { order, open, total, .. } => match &mut self.orders[order as usize] {
-                Some(order) => (order.open, order.total) = (open, total),
-                None => outcome.refuse(id),
-            },
-            Command::Move { order, side, price, quantity, .. } => {
+            Command::Change { change: Change::Reduce, order, quantity: open, price_or_total: total, .. } => {
+                match &mut self.orders[order as usize] {
+                    Some(order) => (order.open, order.total) = (open, total),
+                    None => outcome.refuse(id),
+                }
+            }
+            Command::Change { change: Change::Move, order, side, price_or_total: price, quantity, .. } => {
                 if self.order(order).is_some() {
                     self.remove(order);
                     let rest = self.take(order, side, price, quantity, outcome);

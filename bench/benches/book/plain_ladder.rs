@@ -9,7 +9,7 @@
 use std::ops::RangeInclusive;
 
 use crate::engines::{Engine, Outcome};
-use crate::workload::{Command, Side, Workload};
+use crate::workload::{Change, Command, Side, Workload};
 
 const NONE: u32 = u32::MAX;
 
@@ -179,31 +179,28 @@ impl Engine for PlainLadder {
         Self::with_prices(&workload.prices)
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
         match *command {
-            Command::Add { side, price, quantity } => {
+            Command::Place { side, immediate, price, quantity } => {
                 let rest = self.take(id, side, price, quantity, outcome);
-                if rest > 0 {
+                if rest > 0 && !immediate {
                     self.rest(id.into(), side, price, rest);
                 }
-            }
-            Command::Take { side, price, quantity } => {
-                self.take(id, side, price, quantity, outcome);
             }
             Command::Cancel { order, .. } => {
                 if self.cancel(order.into()).is_none() {
                     outcome.refuse(id);
                 }
             }
-            Command::Reduce { order, open, .. } => {
+            Command::Change { change: Change::Reduce, order, quantity: open, .. } => {
                 let key = u64::from(order);
                 match self.by_id.find(key, |slot| self.orders[slot as usize].id == key) {
                     Some(slot) => self.orders[slot as usize].open = open.into(),
                     None => outcome.refuse(id),
                 }
             }
-            Command::Move { order, side, price, quantity, .. } => {
+            Command::Change { change: Change::Move, order, side, price_or_total: price, quantity, .. } => {
                 if self.cancel(order.into()).is_none() {
                     outcome.refuse(id);
                     return;

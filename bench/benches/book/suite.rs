@@ -1,6 +1,6 @@
 //! The workloads by name, who is compared on them, and what is asked for on the command line.
 
-use crate::engines::{Lobster, Matchcore, Rialto};
+use crate::engines::{Lobster, Matchcore, Rialto, RialtoCollecting};
 use crate::equity_regimes::REGIMES;
 use crate::exchange_core_mix::exchange_core_mix;
 use crate::measure::{Comparison, Contender, Lacks, compare};
@@ -73,6 +73,7 @@ pub fn items(divisor: usize) -> Vec<Item> {
 pub fn contenders(workload: &Workload) -> Vec<Contender> {
     let mut contenders = vec![
         Contender::new::<Rialto>(RIALTO),
+        Contender::new::<RialtoCollecting>("Rialto, everything collected"),
         Contender::new::<PlainLadder>(LADDER),
         Contender::new::<Matchcore>(MATCHCORE),
         Contender::new::<Lobster>("lobster 0.7.0").lacking(Lacks::Changes),

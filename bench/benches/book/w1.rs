@@ -47,12 +47,12 @@ fn add(model: &Oracle, draw: &mut Draw) -> Command {
         Side::Buy => model.best(Side::Sell).unwrap_or(START_PRICE + 1) - 1 - distance,
         Side::Sell => model.best(Side::Buy).unwrap_or(START_PRICE) + 1 + distance,
     };
-    Command::Add { side, price, quantity }
+    Command::Place { side, immediate: false, price, quantity }
 }
 
 fn take(model: &Oracle, orders: usize, draw: &mut Draw) -> Command {
     let side = draw.side();
     let quantity = (0..orders).map(|_| draw.up_to(QUANTITY_MAX)).sum();
     let price = model.limit_for(side.opposite(), quantity).expect("a book far larger than a taker");
-    Command::Take { side, price, quantity }
+    Command::Place { side, immediate: true, price, quantity }
 }

@@ -12,7 +12,7 @@ use rialto_engine::wallet::{
 };
 
 use crate::engines::{Engine, Outcome};
-use crate::workload::{Command, Side, Workload};
+use crate::workload::{Change, Command, Side, Workload};
 
 const USERS: u32 = 1_000;
 
@@ -56,14 +56,14 @@ impl<const NAMED: bool> Engine for BookAndWallet<NAMED> {
             let numbers = u32::try_from(first_of.len()).expect("fewer orders than commands");
             let mut step = *command;
             match &mut step {
-                Command::Add { .. } | Command::Take { .. } => {
+                Command::Place { .. } => {
                     number_of[id as usize] = numbers;
                     first_of.push(id);
                 }
-                Command::Cancel { latest, .. } | Command::Reduce { latest, .. } => {
+                Command::Cancel { latest, .. } | Command::Change { change: Change::Reduce, latest, .. } => {
                     *latest = number_of[*latest as usize]
                 }
-                Command::Move { order, latest, .. } => {
+                Command::Change { change: Change::Move, order, latest, .. } => {
                     *latest = number_of[*latest as usize];
                     number_of[id as usize] = numbers;
                     first_of.push(*order);
@@ -113,25 +113,27 @@ impl<const NAMED: bool> BookAndWallet<NAMED> {
             time,
         };
         match self.steps[id as usize] {
-            Command::Add { side, price, quantity } => {
-                WalletCommand::Place(self.place(id, id, side, OrderKind::Limit, price, quantity))
-            }
-            Command::Take { side, price, quantity } => {
-                WalletCommand::Place(self.place(id, id, side, OrderKind::ImmediateOrCancel, price, quantity))
+            Command::Place { side, immediate, price, quantity } => {
+                let kind = if immediate { OrderKind::ImmediateOrCancel } else { OrderKind::Limit };
+                WalletCommand::Place(self.place(id, id, side, kind, price, quantity))
             }
             Command::Cancel { order, latest } => WalletCommand::Cancel(cancel(latest, owner(order))),
-            Command::Reduce { order, latest, total, .. } => WalletCommand::Reduce {
-                account: owner(order),
-                market: MarketId(0),
-                target: target(latest),
-                quantity: Quantity(total.into()),
-                time,
-            },
-            Command::Move { order, latest, side, price, quantity } => WalletCommand::Replace {
-                cancel: cancel(latest, owner(order)),
-                allow_failure: false,
-                place: self.place(id, order, side, OrderKind::Limit, price, quantity),
-            },
+            Command::Change { change: Change::Reduce, order, latest, price_or_total: total, .. } => {
+                WalletCommand::Reduce {
+                    account: owner(order),
+                    market: MarketId(0),
+                    target: target(latest),
+                    quantity: Quantity(total.into()),
+                    time,
+                }
+            }
+            Command::Change { change: Change::Move, order, latest, side, price_or_total: price, quantity } => {
+                WalletCommand::Replace {
+                    cancel: cancel(latest, owner(order)),
+                    allow_failure: false,
+                    place: self.place(id, order, side, OrderKind::Limit, price, quantity),
+                }
+            }
         }
     }
 

@@ -25,24 +25,46 @@ impl Side {
 }
 
 /// What an engine is told, in no engine's own terms. Small, so that reading the stream does not
-/// push the book out of the cache.
+/// push the book out of the cache; and of three kinds, so that they are told apart by comparisons: where
+/// kinds come at random, a jump table costs everybody another 1.5 ns a command.
 ///
 /// `latest` is the number of the command that last placed or moved the order: the number that the
 /// order has where a replacement is a new order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A limit order, good till cancelled.
-    Add { side: Side, price: u32, quantity: u32 },
-    /// A limit order, immediate or cancel.
-    Take { side: Side, price: u32, quantity: u32 },
+    /// A limit order: immediate or cancel, or good till cancelled.
+    Place { side: Side, immediate: bool, price: u32, quantity: u32 },
     /// Takes an order out. Refused if it is gone.
     Cancel { order: u32, latest: u32 },
-    /// Lowers what is open of an order to `open`, and so its total since it was last placed or moved
-    /// to `total`. It keeps its place. Refused if it is gone.
-    Reduce { order: u32, latest: u32, open: u32, total: u32 },
-    /// Takes an order out and brings it back at this price with so much open, behind all others;
-    /// there it may trade. Refused if it is gone.
-    Move { order: u32, latest: u32, side: Side, price: u32, quantity: u32 },
+    /// Changes an order. Refused if it is gone.
+    ///
+    /// A reduction lowers what is open of it to `quantity`, and so its total since it was last placed or
+    /// moved to `price_or_total`. It keeps its place.
+    ///
+    /// A move takes it out and brings it back at this price with so much open, behind all others; there
+    /// it may trade.
+    Change { change: Change, side: Side, order: u32, latest: u32, price_or_total: u32, quantity: u32 },
+}
+
+/// What changes about an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Reduce,
+    Move,
+}
+
+impl Command {
+    /// A reduction; its `latest` is filled in later.
+    pub fn reduce(order: u32, open: u32, total: u32) -> Self {
+        // Of no side: it is not asked for.
+        let (change, side) = (Change::Reduce, Side::Buy);
+        Self::Change { change, side, order, latest: 0, price_or_total: total, quantity: open }
+    }
+
+    /// A move; its `latest` is filled in later.
+    pub fn move_to(order: u32, side: Side, price: u32, quantity: u32) -> Self {
+        Self::Change { change: Change::Move, side, order, latest: 0, price_or_total: price, quantity }
+    }
 }
 
 const _: () = assert!(size_of::<Command>() == 20);
@@ -78,13 +100,13 @@ impl Workload {
         let (mut lowest, mut highest) = (u32::MAX, 0);
         for (id, command) in (0..).zip(&mut commands) {
             match command {
-                Command::Add { price, .. } | Command::Take { price, .. } => {
+                Command::Place { price, .. } => {
                     (lowest, highest) = (lowest.min(*price), highest.max(*price));
                 }
-                Command::Cancel { order, latest } | Command::Reduce { order, latest, .. } => {
+                Command::Cancel { order, latest } | Command::Change { change: Change::Reduce, order, latest, .. } => {
                     *latest = latest_of[*order as usize];
                 }
-                Command::Move { order, latest, price, .. } => {
+                Command::Change { change: Change::Move, order, latest, price_or_total: price, .. } => {
                     *latest = std::mem::replace(&mut latest_of[*order as usize], id);
                     (lowest, highest) = (lowest.min(*price), highest.max(*price));
                 }
@@ -103,11 +125,11 @@ impl Workload {
         let mut mix = Mix::default();
         for command in self.timed() {
             *match command {
-                Command::Add { .. } => &mut mix.adds,
-                Command::Take { .. } => &mut mix.takers,
+                Command::Place { immediate: false, .. } => &mut mix.adds,
+                Command::Place { immediate: true, .. } => &mut mix.takers,
                 Command::Cancel { .. } => &mut mix.cancels,
-                Command::Reduce { .. } => &mut mix.reductions,
-                Command::Move { .. } => &mut mix.moves,
+                Command::Change { change: Change::Reduce, .. } => &mut mix.reductions,
+                Command::Change { change: Change::Move, .. } => &mut mix.moves,
             } += 1;
         }
         mix

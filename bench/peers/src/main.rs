@@ -28,7 +28,7 @@ use pricelevel::{Id, MatchResult, OrderUpdate, TimeInForce};
 use engines::{Engine, Outcome};
 use measure::Contender;
 use suite::{Asked, LADDER, RIALTO, Scale, contenders, print_tables};
-use workload::{Command, Side, Workload};
+use workload::{Change, Command, Side, Workload};
 
 /// orderbook-rs: results are returned with the call, which spares it a listener. Its own way to move an
 /// order tells trades only to a listener, so it moves by a cancel and a new order of the same id.
@@ -39,10 +39,13 @@ impl Engine for OrderbookRs {
         Self(OrderBook::new("book"))
     }
 
+    #[inline(always)]
     fn execute(&mut self, id: u32, command: &Command, outcome: &mut Outcome) {
         match *command {
-            Command::Add { side, price, quantity } => self.add(id, side, price, quantity, outcome),
-            Command::Take { side, price, quantity } => {
+            Command::Place { side, immediate: false, price, quantity } => {
+                self.add(id, side, price, quantity, outcome);
+            }
+            Command::Place { side, immediate: true, price, quantity } => {
                 let taken =
                     self.0.match_limit_order(Id::Sequential(id.into()), quantity.into(), side_of(side), price.into());
                 if let Ok(result) = taken {
@@ -54,7 +57,7 @@ impl Engine for OrderbookRs {
                     outcome.refuse(id);
                 }
             }
-            Command::Reduce { order, open, .. } => {
+            Command::Change { change: Change::Reduce, order, quantity: open, .. } => {
                 let update = OrderUpdate::UpdateQuantity {
                     order_id: Id::Sequential(order.into()),
                     new_quantity: pricelevel::Quantity::new(open.into()),
@@ -63,7 +66,7 @@ impl Engine for OrderbookRs {
                     outcome.refuse(id);
                 }
             }
-            Command::Move { order, side, price, quantity, .. } => {
+            Command::Change { change: Change::Move, order, side, price_or_total: price, quantity, .. } => {
                 if self.cancel(order) {
                     self.add(order, side, price, quantity, outcome);
                 } else {

@@ -324,7 +324,7 @@ fn carry_out(book: &mut Book, verb: char, numbers: &[u64], output: &mut BookOutp
                 let total = order.quantity - order.remaining + Quantity(*open);
                 book.reduce(id, total, output).expect("less");
             } else {
-                book.cancel(id, CancelRestriction::None, output).expect("rests");
+                book.cancel(id, CancelRestriction::None, &mut *output).expect("rests");
                 let order = new_order(id, order.account, order.side, OrderKind::Limit, *price, *open, u64::MAX);
                 book.place(&order, output);
             }

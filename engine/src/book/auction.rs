@@ -244,7 +244,7 @@ impl Book {
         let Some(entry) = self.orders.find(order) else { return };
         let node = self.orders[entry.slot];
         if open.is_zero() {
-            self.take_out(entry, output);
+            output.levels.push(self.take_out(entry));
             if let Some(special) = self.specials.remove(order) {
                 self.resting_ended(order, &special.instructions, true, output);
             }

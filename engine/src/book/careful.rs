@@ -402,7 +402,7 @@ impl Book {
             Place::Displayed { slot, special, .. } => {
                 let node = self.orders[slot];
                 if let Some(found) = self.orders.find(node.id) {
-                    self.take_out(found, output);
+                    output.levels.push(self.take_out(found));
                 }
                 if special {
                     self.show_next_part(&node, met.price, traded, output);

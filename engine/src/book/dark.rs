@@ -53,7 +53,7 @@ impl Dark {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.records.len() == 0
+        self.records.is_empty()
     }
 
     pub fn len(&self) -> usize {

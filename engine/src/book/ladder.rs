@@ -97,11 +97,19 @@ pub struct Ladder {
     cache: Vec<Cached>,
 }
 
+/// Turns prices of a side into keys such that the best price has the lowest.
+#[inline(always)]
+pub fn key_of(side: Side, price: Price) -> u64 {
+    price.0 ^ (side as u64).wrapping_sub(1)
+}
+
+const _: () = assert!(Side::Buy as u64 == 0 && Side::Sell as u64 == 1);
+
 impl Ladder {
     pub fn new(side: Side) -> Self {
         Self {
             side,
-            mask: if side == Side::Buy { u64::MAX } else { 0 },
+            mask: key_of(side, Price::ZERO),
             best_key: u64::MAX,
             best: NONE,
             levels: Vec::new(),
@@ -128,10 +136,10 @@ impl Ladder {
         (self.best_key <= limit.0 ^ self.mask && self.best != NONE).then(|| (self.best, self.level(self.best)))
     }
 
-    /// Whether an order of the other side with this limit trades here.
-    #[inline]
-    pub fn is_within(&self, limit: Price) -> bool {
-        self.best_key <= limit.0 ^ self.mask && self.best != NONE
+    /// Whether an order of the other side trades here whose limit has this key there.
+    #[inline(always)]
+    pub fn is_within(&self, key: u64) -> bool {
+        self.best_key <= !key && self.best != NONE
     }
 
     /// The level of a price, if anything rests there.
@@ -156,11 +164,10 @@ impl Ladder {
         })
     }
 
-    /// Puts an order behind the others of its price. Gives its level, the order before it, and what
+    /// Puts an order behind the others of the price with this key. Gives its level, the order before it, and what
     /// rests there now.
     #[inline(always)]
-    pub fn append(&mut self, price: Price, order: u32, quantity: Quantity) -> (u32, u32, Quantity) {
-        let key = price.0 ^ self.mask;
+    pub fn append(&mut self, key: u64, order: u32, quantity: Quantity) -> (u32, u32, Quantity) {
         let number = key >> PAGE_BITS;
         let page = match self.cache.get(self.cached_at(number)) {
             Some(cached) if cached.number == number => cached.page,
@@ -173,7 +180,7 @@ impl Ladder {
         let previous = std::mem::replace(&mut stored.tail, order);
         if previous == NONE {
             stored.head = order;
-            stored.price = price;
+            stored.price = Price(key ^ self.mask);
             self.open(level, key);
         }
         (level, previous, total)
@@ -558,7 +565,7 @@ mod tests {
                         twin.remove(&price);
                     }
                     None => {
-                        let (level, previous, total) = ladder.append(price, 7, Quantity(step + 1));
+                        let (level, previous, total) = ladder.append(key_of(side, price), 7, Quantity(step + 1));
                         assert_eq!((previous, total), (NONE, Quantity(step + 1)));
                         twin.insert(price, (level, total));
                     }

@@ -1,6 +1,6 @@
 //! Orders that hang together, and how an order leaves the book other than by its owner's wish or a trade.
 
-use super::{Book, BookOutput, SpecialOrder, Specials, special};
+use super::{Book, BookOutput, SpecialOrder, Specials, key_of, special};
 use crate::ids::OrderId;
 use crate::message::{BookEvent, CancelRestriction, Expiry, Phase, Placement};
 use crate::order::{Instructions, Link, NewOrder};
@@ -72,7 +72,8 @@ impl Book {
         if Specials::needed(&asks) {
             self.specials.insert(SpecialOrder { id: order.id, instructions: asks, reserve });
         }
-        self.show(order, shown, Specials::needed(&asks), output);
+        let key = key_of(order.side, order.limit);
+        output.levels.push(self.show(order, key, shown, Specials::needed(&asks)));
     }
 
     /// Displays the next part of an iceberg, behind the others of its price; without one, the order has
@@ -171,7 +172,7 @@ impl Book {
     fn take_away(&mut self, order: OrderId, output: &mut BookOutput) -> Option<(Quantity, Instructions)> {
         let (remaining, asks) = if let Some(entry) = self.orders.find(order) {
             let node = self.orders[entry.slot];
-            self.take_out(entry, output);
+            output.levels.push(self.take_out(entry));
             let special = if node.is_special() { self.specials.remove(order) } else { None };
             let reserve = special.map_or(Quantity::ZERO, |special| special.reserve);
             (node.remaining + reserve, special.map(|special| special.instructions).unwrap_or_default())

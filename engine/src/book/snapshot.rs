@@ -1,6 +1,6 @@
 //! A book as plain data, and back.
 
-use super::{Book, Node, WaitingOrder};
+use super::{Book, Node, WaitingOrder, key_of};
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId};
 use crate::message::{Phase, Protection};
@@ -156,7 +156,8 @@ impl Book {
             book.ends.add(special.id, special.instructions.lifetime);
         }
         for order in &snapshot.orders {
-            book.append(*order, book.specials.get(order.id).is_some());
+            let key = key_of(order.side, order.price);
+            book.append(*order, key, book.specials.get(order.id).is_some());
         }
         book.state.phase = snapshot.phase;
         book.state.until = snapshot.until;

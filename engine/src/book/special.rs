@@ -29,7 +29,7 @@ impl Specials {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.records.len() == 0
+        self.records.is_empty()
     }
 
     /// All of them, by number.

@@ -65,7 +65,7 @@ impl Triggers {
     /// Whether no order waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.orders.len() == 0
+        self.orders.is_empty()
     }
 
     /// How many orders wait, fired ones included.

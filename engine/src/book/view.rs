@@ -136,6 +136,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::book::BookOutput;
     use crate::book::BookSnapshot;
     use crate::ids::AccountId;
 
@@ -166,7 +167,7 @@ mod tests {
             }
         }
         let removed = orders[10];
-        book.cancel(removed.id, Default::default(), &mut Default::default()).expect("rests");
+        book.cancel(removed.id, Default::default(), &mut BookOutput::default()).expect("rests");
         assert_eq!(book.order(removed.id), None);
         assert_eq!(book.quantity_at(removed.side, removed.price), Quantity::ZERO);
         assert_eq!(book.quantity_at(Side::Buy, Price(u64::MAX)), Quantity::ZERO);

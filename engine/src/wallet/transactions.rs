@@ -4,8 +4,10 @@
 //! A transaction is live as long as it has a timer. Then it is forgotten but for a row of 32 bytes
 //! ([`known::Known`]) and, where a later command may need them, its [`Terms`].
 
+mod beginnings;
 mod cases;
 mod decisions;
+mod fees;
 mod known;
 mod life;
 mod reports;
@@ -22,7 +24,6 @@ use super::ledger::{Cause, House, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput};
 use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
 use crate::label::Label;
-use crate::market::BASIS_POINTS;
 use crate::reason::Reason;
 use crate::transaction::{
     Body, Case, FeePlan, Policy, Standing, Topic, Transacted, Transaction, TransactionCommand, TransactionEvent,
@@ -273,15 +274,6 @@ impl Wallet {
     /// Whether money may enter an account.
     pub(super) fn check_enter(&self, account: AccountId) -> Result<(), Reason> {
         if self.standing(account) == Standing::Closed { Err(Reason::AccountClosed) } else { Ok(()) }
-    }
-
-    /// What a transaction costs: never a fraction less than its rate says.
-    fn fee(&self, kind: TransactionKind, asset: AssetId, amount: Amount) -> Amount {
-        let FeePlan { fixed, rate } = self.fee_plan(kind, asset);
-        // An amount at which this saturates is more than anybody has, and so is refused.
-        let share = amount.0.saturating_mul(i128::from(rate.0));
-        let share = share / i128::from(BASIS_POINTS) + i128::from(share % i128::from(BASIS_POINTS) != 0);
-        Amount(fixed.0.saturating_add(share))
     }
 
     /// Moves money on behalf of a transaction or a case.

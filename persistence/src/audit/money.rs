@@ -107,3 +107,78 @@ fn is_suspense_explained(command: &TransactionCommand, output: &WalletOutput) ->
         _ => moved.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rialto_engine::ids::{CaseId, RailId};
+    use rialto_engine::transaction::{Case, CaseKind, NewCase};
+    use rialto_engine::units::{Amount, Nanos};
+    use rialto_engine::wallet::{Cause, Entry};
+
+    use super::*;
+
+    fn label(text: &str) -> Label {
+        Label::new(text).expect("it is one")
+    }
+
+    /// What came in over a rail, and the amounts of the cases that this opened.
+    fn output(amount: i128, cases: &[i128]) -> WalletOutput {
+        let mut output = WalletOutput::default();
+        let (asset, suspense) = (AssetId(0), LedgerAccount::House(House::Suspense));
+        let rail = LedgerAccount::External(RailId(1));
+        let (debit, credit) = if amount > 0 { (rail, suspense) } else { (suspense, rail) };
+        if amount != 0 {
+            output.entries.push(Entry {
+                number: 1,
+                time: Nanos(1),
+                asset,
+                debit,
+                credit,
+                amount: Amount(amount.abs()),
+                debit_after: Amount(0),
+                credit_after: Amount(0),
+                cause: Cause::Case(CaseId(1)),
+            });
+        }
+        for amount in cases {
+            let (rail, transaction) = (RailId(1), TransactionId(0));
+            let kind = CaseKind::Unsolicited;
+            let case = NewCase { kind, rail, asset, amount: Amount(*amount), reference: None, transaction };
+            let (id, closed) = (CaseId(1), Nanos::ZERO);
+            output.cases.push(Case { id, case, opened: Nanos(1), closed, closed_by: None, adjustment: transaction });
+        }
+        output
+    }
+
+    #[test]
+    fn money_in_suspense_needs_cases_of_the_same_amount() {
+        let (reference, asset, time) = (label("in-1"), AssetId(0), Nanos(1));
+        let amount = Amount(9);
+        let said = |report| TransactionCommand::Report { rail: RailId(1), id: None, report, time };
+        let received = said(Report::Received { reference, asset, amount, is_final: true });
+        let returned = said(Report::Returned { reference });
+        let canceled = TransactionCommand::Cancel { id: label("t-1"), time };
+        let approved = TransactionCommand::Approve { id: label("a-1"), operator: label("ann"), time };
+        for (command, moved, cases, explained) in [
+            (&received, 9, &[9][..], true),
+            (&received, 9, &[4, 5], true),
+            (&received, -9, &[-9], true),
+            (&received, 0, &[], true),
+            (&received, 9, &[], false),
+            (&received, 9, &[8], false),
+            (&received, 0, &[9], false),
+            (&returned, -9, &[], true),
+            (&returned, 9, &[], false),
+            (&returned, -9, &[9], false),
+            (&canceled, 0, &[], true),
+            (&canceled, 9, &[], false),
+            (&approved, -9, &[], true),
+        ] {
+            assert_eq!(
+                is_suspense_explained(command, &output(moved, cases)),
+                explained,
+                "{command:?} {moved} {cases:?}"
+            );
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! What the read store is asked.
 
+mod days;
 mod ledger;
 mod transactions;
+
+pub use self::days::{AccountKind, DayTotal};
 
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};

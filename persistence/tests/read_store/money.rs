@@ -11,7 +11,7 @@ use rialto_engine::transaction::{
 };
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::{Balance, Cause, Entry, House, LedgerAccount, WalletOutput};
-use rialto_persistence::read_store::{Owner, ReadStore, Window};
+use rialto_persistence::read_store::{AccountKind, DayTotal, Owner, ReadStore, Window};
 
 use crate::script::Script;
 use crate::twin::Twin;
@@ -289,16 +289,16 @@ pub fn check_transactions(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId) 
     }
     let ids: Vec<u64> = all.iter().map(|it| it.number.0).collect();
     let times: Vec<Nanos> = all.iter().map(|it| it.opened).collect();
-    for window in windows(&ids, &times) {
+    for window in windows(&ids, &times).iter().step_by(3) {
         for limit in [0, 1, 9, usize::MAX] {
-            let expected = within(&all, &window, limit, |it| it.number.0, |it| it.opened);
-            let found = store.transactions(tenant, &cast(&window, TransactionId), limit).expect("reads");
+            let expected = within(&all, window, limit, |it| it.number.0, |it| it.opened);
+            let found = store.transactions(tenant, &cast(window, TransactionId), limit).expect("reads");
             assert_eq!(found, expected, "{window:?}");
         }
     }
     for account in [ACCOUNTS[0], ACCOUNTS[1], AccountId(7)] {
         let of = twin.transactions_of(tenant, account);
-        for window in windows(&ids, &times).iter().step_by(3) {
+        for window in windows(&ids, &times).iter().step_by(7) {
             for limit in [0, 1, 9, usize::MAX] {
                 let expected = within(&of, window, limit, |it| it.number.0, |it| it.opened);
                 let window = cast(window, TransactionId);
@@ -370,11 +370,42 @@ pub fn check_ledger(store: &ReadStore, twin: &Twin<'_>, tenant: TenantId) {
             check_movements(store, &posted, tenant, owner, asset);
         }
     }
+    check_days(store, &posted, tenant);
     let one = LedgerAccount::House(House::Fee);
     let touches = |entry: &Entry| entry.asset == AssetId(0) && (entry.debit == one || entry.credit == one);
     let expected: Vec<Entry> = posted.iter().map(|(_, entry)| *entry).filter(touches).collect();
     let all = Window { from_id: Some(0), ..Window::default() };
     assert_eq!(store.account_movements(tenant, one, AssetId(0), &all, usize::MAX).expect("reads"), expected);
+}
+
+/// Asks for the totals of stretches that begin and end anywhere.
+fn check_days(store: &ReadStore, posted: &[(Nanos, Entry)], tenant: TenantId) {
+    let times: Vec<Nanos> = posted.iter().map(|(posted, _)| *posted).collect();
+    for window in windows(&[], &times).iter().step_by(11) {
+        let (from, to) = (window.from_time.unwrap_or_default(), window.to_time.unwrap_or_default());
+        let mut expected: BTreeMap<(AssetId, AccountKind), [i128; 5]> = BTreeMap::new();
+        let mut accounts = BTreeSet::new();
+        for (posted, entry) in posted {
+            for (account, sign) in [(entry.debit, -1), (entry.credit, 1)] {
+                let key = (entry.asset, AccountKind::of(account));
+                let [count, opening, debits, credits, closing] = expected.entry(key).or_default();
+                *count += i128::from(accounts.insert((account, entry.asset)));
+                let amount = sign * entry.amount.0;
+                *opening += if *posted < from { amount } else { 0 };
+                *closing += if *posted <= to || *posted < from { amount } else { 0 };
+                let moved = if (from..=to).contains(posted) { entry.amount.0 } else { 0 };
+                *(if sign < 0 { debits } else { credits }) += moved;
+            }
+        }
+        let found = store.day_totals(tenant, from, to).expect("reads");
+        assert!(found.iter().all(DayTotal::is_balanced));
+        let found: BTreeMap<_, _> = found.iter().map(|it| ((it.asset, it.kind), numbers(it))).collect();
+        assert_eq!(found, expected, "{window:?}");
+    }
+}
+
+fn numbers(it: &DayTotal) -> [i128; 5] {
+    [i128::from(it.accounts), it.opening.0, it.debits.0, it.credits.0, it.closing.0]
 }
 
 fn check_movements(
@@ -389,7 +420,7 @@ fn check_movements(
     of.retain(|(_, entry)| touches(entry) && asset.is_none_or(|asset| entry.asset == asset));
     let ids: Vec<u64> = of.iter().map(|(_, entry)| entry.number).collect();
     let times: Vec<Nanos> = posted.iter().map(|(posted, _)| *posted).collect();
-    for window in windows(&ids, &times).iter().step_by(2) {
+    for window in windows(&ids, &times).iter().step_by(5) {
         for limit in [0, 1, 20, usize::MAX] {
             let expected = within(&of, window, limit, |(_, entry)| entry.number, |(posted, _)| *posted);
             let expected: Vec<Entry> = expected.into_iter().map(|(_, entry)| entry).collect();

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -18,15 +19,22 @@ use rialto_bank::server::Running;
 use rialto_engine::ids::{AccountId, AssetId, RailId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::{
-    Ask, Body, RailCall, Stage, Transaction, TransactionCommand, TransactionKind, TransactionState,
+    Ask, Body, Case, RailCall, Stage, Transaction, TransactionCommand, TransactionKind, TransactionState,
 };
 use rialto_engine::units::{Amount, Nanos};
+use rialto_engine::wallet::House;
 use rialto_gateway::keys::Secret;
 use rialto_gateway::rails::adapter::HttpRail;
 use rialto_gateway::rails::http::{Endpoint, Trust};
 use rialto_gateway::rails::sign::Credentials;
 use rialto_gateway::rails::wire::Names;
+use rialto_persistence::codec::decode_record;
+use rialto_persistence::frame::{FrameKind, Position};
+use rialto_persistence::journal::Journal;
+use rialto_persistence::world::{Scratch, Unobserved, World};
 
+/// How many rails the exchange has in the suites that book.
+pub const RAILS: u16 = 2;
 pub const TENANT: TenantId = TenantId(0);
 pub const USD: AssetId = AssetId(0);
 pub const EUR: AssetId = AssetId(1);
@@ -231,4 +239,78 @@ fn serve(stream: TcpStream, answer: &dyn Fn(Received) -> u16) -> Option<()> {
         let status = answer(Received { target, headers, body });
         write!(writer, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").ok()?;
     }
+}
+
+/// Both books, to the unit; and what is in suspense is what the open cases say.
+pub fn compare(world: &World, bank: &str) {
+    let (totals, returned) = (get(bank, "control/totals"), returned(bank));
+    let wallet = &world.tenants[0].wallet;
+    for (name, asset) in [("USD", AssetId(0)), ("EUR", AssetId(1))] {
+        for number in 1..=RAILS {
+            let net = totals[format!("rail-{number}")][name]["net"].as_str().unwrap_or("0.00").replace('.', "");
+            let net: i128 = net.parse().expect("a number");
+            assert_eq!(-wallet.external(asset, RailId(number)).0, net, "{name} on rail {number}");
+        }
+        // A case about what was taken back again stays open until somebody has looked at it.
+        let explains = |case: &Case| {
+            let is_back = case.case.reference.is_some_and(|reference| returned.contains(reference.as_str()));
+            case.case.asset == asset && !is_back
+        };
+        let cases = wallet.open_cases().filter(|case| explains(case));
+        let explained: i128 = cases.map(|case| case.case.amount.0).sum();
+        assert_eq!(wallet.house(asset, House::Suspense).0, explained, "{name} in suspense");
+    }
+    let stands = |state| wallet.live_transactions().filter(|transaction| transaction.state == state).count();
+    assert_eq!(stands(TransactionState::Open) + stands(TransactionState::Closing), 0);
+}
+
+pub fn replay(log: &impl Journal) -> World {
+    let (mut world, mut scratch) = (World::default(), Scratch::default());
+    let mut reader = log.reader();
+    let mut after = Position(0);
+    loop {
+        let next = reader.read(after, 1 << 20, &mut |frame| {
+            for (_, bytes) in frame.records_after(after) {
+                let position = world.position + 1;
+                if frame.kind == FrameKind::Fence {
+                    world.pass(position).expect("it follows");
+                } else {
+                    let record = decode_record(bytes).expect("a record");
+                    world.apply(position, &record, &mut scratch, &mut Unobserved).expect("it follows");
+                }
+            }
+        });
+        let next = next.expect("the log is read");
+        if next == after {
+            return world;
+        }
+        after = next;
+    }
+}
+
+/// The movements that the bank has taken back.
+fn returned(url: &str) -> HashSet<String> {
+    let mut all = HashSet::new();
+    for number in 1..=RAILS {
+        let url = format!("{url}/statement?client=rail-{number}");
+        let text = ureq::get(&url).call().expect("a statement").body_mut().read_to_string().expect("a text");
+        let rows = text.lines().filter(|row| row.ends_with(",returned"));
+        all.extend(rows.filter_map(|row| row.split(',').nth(1)).map(str::to_owned));
+    }
+    all
+}
+
+pub fn get(url: &str, what: &str) -> serde_json::Value {
+    rialto_tests::client::call("GET", &format!("{url}/{what}"), None).1
+}
+
+/// How many payments the bank's clients do not know all of.
+pub fn redeliver(url: &str) -> u64 {
+    rialto_tests::client::call("POST", &format!("{url}/control/redeliver"), None).1["untold"].as_u64().expect("a count")
+}
+
+pub fn control(url: &str, what: &str, body: &str) {
+    let url = format!("{url}/control/{what}");
+    let response = ureq::post(&url).header("content-type", "application/json").send(body).expect("the bank obeys");
+    assert_eq!(response.status(), 204);
 }

@@ -1,7 +1,7 @@
 //! The second step: a transaction is confirmed, canceled or approved, once.
 
+use super::fees::part;
 use super::life::ask;
-use super::tries::part;
 use super::{Live, Move, changed, unchanged};
 use crate::ids::{RailId, TransactionId};
 use crate::label::Label;

@@ -16,18 +16,8 @@ impl Wallet {
     /// Says that something happened to a transaction, which has changed already. Its timer is set
     /// before, so that the event shows it.
     pub(super) fn announce(&mut self, live: &mut Live, what: Happening, time: Nanos, output: &mut WalletOutput) {
-        let transactions = &mut self.transactions;
-        transactions.last_event += 1;
-        let number = transactions.last_event;
-        let transaction = &mut live.transaction;
-        transaction.events += 1;
-        transaction.changed = time;
-        if !transactions.notifies {
-            transaction.acknowledged = transaction.events;
-        }
-        self.ledger.note(transaction.number.0);
-        self.ledger.note(number << 16 | u64::from(what.number()) << 8 | transaction.state as u64);
-        let (sequence, transaction) = (transaction.events, transaction.clone());
+        let number = self.count_event(&mut live.transaction, what, time);
+        let (sequence, transaction) = (live.transaction.events, live.transaction.clone());
         let event = TransactionEvent { number, sequence, time, what, transaction };
         if self.transactions.notifies {
             if live.untold.is_empty() {
@@ -36,6 +26,38 @@ impl Wallet {
             live.untold.push_back(event.clone());
         }
         output.events.push(event);
+    }
+
+    /// Gives an event its number, and takes it into the digest.
+    fn count_event(&mut self, transaction: &mut Transaction, what: Happening, time: Nanos) -> u64 {
+        self.transactions.last_event += 1;
+        let number = self.transactions.last_event;
+        transaction.events += 1;
+        transaction.changed = time;
+        if !self.transactions.notifies {
+            transaction.acknowledged = transaction.events;
+        }
+        self.ledger.note(transaction.number.0);
+        self.ledger.note(number << 16 | u64::from(what.number()) << 8 | transaction.state as u64);
+        number
+    }
+
+    /// A transaction is done in its first moment, with one event. If nobody must be told, it is never
+    /// live: what there is of it goes with the event.
+    pub(super) fn be_done(&mut self, mut live: Live, posted: Amount, time: Nanos, output: &mut WalletOutput) {
+        if self.transactions.notifies {
+            self.decide(&mut live, TransactionState::Confirmed, posted, time, output);
+            return self.transactions.keep(live);
+        }
+        let Live { mut transaction, .. } = live;
+        transaction.state = TransactionState::Confirmed;
+        transaction.posted = posted;
+        let what = Happening::Confirmed;
+        let number = self.count_event(&mut transaction, what, time);
+        self.transactions.known.get_mut(transaction.number).set_state(transaction.state);
+        self.transactions.forget(&transaction);
+        let sequence = transaction.events;
+        output.events.push(TransactionEvent { number, sequence, time, what, transaction });
     }
 
     /// Sets the timer of a transaction that got further, of which an event will be told.

@@ -1,33 +1,18 @@
 //! The first step: a transaction is checked whole, and then begun.
 
-use std::collections::VecDeque;
-
-use super::known::Known;
-use super::{Live, Move, changed, unchanged};
-use crate::digest::Digest;
+use super::beginnings::{Trial, fingerprint};
+use super::fees::fee_back;
+use super::{Move, unchanged};
 use crate::ids::{AccountId, AssetId, RailId};
 use crate::label::Label;
 use crate::market::{BASIS_POINTS, SUPPLY_MAX};
 use crate::reason::Reason;
 use crate::transaction::{
-    Body, DESTINATION_MAX, Happening, Stage, Topic, Transacted, Transaction, TransactionKind, TransactionState,
+    Body, DESTINATION_MAX, Happening, Transacted, Transaction, TransactionKind, TransactionState,
 };
 use crate::units::{Amount, BasisPoints, Nanos};
-use crate::wallet::ledger::{Cause, House, LedgerAccount};
+use crate::wallet::ledger::{House, LedgerAccount};
 use crate::wallet::{Wallet, WalletOutput};
-
-/// A transaction that is tried.
-#[derive(Clone, Copy)]
-struct Trial<'a> {
-    id: &'a Label,
-    /// Fingerprints of the id and of the body.
-    key: u128,
-    print: u64,
-    body: &'a Body,
-    rail: RailId,
-    until: Nanos,
-    time: Nanos,
-}
 
 /// From whom to whom a body moves how much of what.
 #[derive(Clone, Copy)]
@@ -49,6 +34,11 @@ impl Wallet {
         time: Nanos,
         output: &mut WalletOutput,
     ) -> Result<Transacted, Reason> {
+        if let Body::Transfer { from, to, asset, .. } | Body::Payment { payer: from, merchant: to, asset, .. } = body {
+            // Asked for before the id is looked up, so that memory answers all three at once.
+            std::hint::black_box(self.ledger.balance(*from, *asset).available);
+            std::hint::black_box(self.ledger.balance(*to, *asset).available);
+        }
         let (key, print) = (id.fingerprint(), fingerprint(body));
         if let Some(number) = self.transactions.known.find(key) {
             return match self.transactions.known.get(number).body {
@@ -354,6 +344,10 @@ impl Wallet {
     /// Whether there may be as much of an asset as there is after an adjustment.
     pub(super) fn check_adjusted_supply(&self, body: &Body) -> Result<(), Reason> {
         let Body::Adjustment { asset, from, to, amount, .. } = *body else { return Ok(()) };
+        // Between accounts of the house nothing else bounds it.
+        if amount > SUPPLY_MAX {
+            return Err(Reason::SupplyExceeded);
+        }
         let is_external = |account: LedgerAccount| matches!(account, LedgerAccount::External(_));
         if is_external(from) && !is_external(to) && amount > SUPPLY_MAX - self.ledger.supply(asset) {
             return Err(Reason::SupplyExceeded);
@@ -436,148 +430,6 @@ impl Wallet {
             Some(_) => Ok((number, self.transactions.view(number, id))),
         }
     }
-
-    /// A transaction begins: it is known from now on.
-    fn begin(&mut self, trial: Trial<'_>, fee: Amount) -> Live {
-        let kind = trial.body.kind();
-        let known = Known::new(trial.key, trial.print, Some(kind), TransactionState::Open);
-        let is_over_at_once = match trial.body {
-            Body::Transfer { held, .. } | Body::Payment { held, .. } | Body::Refund { held, .. } => !held,
-            Body::ClawBack { .. } | Body::FeeShare { .. } => true,
-            Body::Deposit { .. } | Body::Withdrawal { .. } | Body::Commission { .. } | Body::Adjustment { .. } => false,
-        };
-        let until = if is_over_at_once {
-            Nanos::ZERO
-        } else if trial.until.0 != 0 && kind != TransactionKind::Adjustment {
-            trial.until
-        } else {
-            match self.policy(Topic::Kind(kind)).lifetime {
-                Nanos::ZERO => Nanos::ZERO,
-                lifetime => Nanos(trial.time.0.saturating_add(lifetime.0)),
-            }
-        };
-        let transaction = Transaction {
-            number: self.transactions.known.push(known),
-            id: *trial.id,
-            body: Some(trial.body.clone()),
-            state: TransactionState::Open,
-            rail: if kind.has_rail() { trial.rail } else { RailId::DIRECT },
-            stage: Stage::Unsent,
-            fee,
-            moved: Amount::ZERO,
-            posted: Amount::ZERO,
-            reversed: Amount::ZERO,
-            fee_back: Amount::ZERO,
-            opened: trial.time,
-            changed: trial.time,
-            until,
-            due: Nanos::ZERO,
-            attempts: 0,
-            is_stuck: false,
-            events: 0,
-            acknowledged: 0,
-            approvals: Vec::new(),
-        };
-        Live { transaction, pending: 0, untold: VecDeque::new() }
-    }
-
-    /// The first moment of a transaction over a rail.
-    fn set_out(&mut self, mut live: Live, time: Nanos, output: &mut WalletOutput) -> Transacted {
-        let number = live.number();
-        self.restart(&mut live, time);
-        self.announce(&mut live, Happening::Opened, time, output);
-        self.send_out(&mut live, time, output);
-        self.transactions.keep(live);
-        changed(number)
-    }
-
-    /// The first moment of any other transaction: it waits for a decision, or it is done.
-    fn set_in(
-        &mut self,
-        mut live: Live,
-        waits: bool,
-        amount: Amount,
-        time: Nanos,
-        output: &mut WalletOutput,
-    ) -> Transacted {
-        let number = live.number();
-        if waits {
-            self.restart(&mut live, time);
-            self.announce(&mut live, Happening::Opened, time, output);
-        } else {
-            self.decide(&mut live, TransactionState::Confirmed, amount, time, output);
-        }
-        self.transactions.keep(live);
-        changed(number)
-    }
-
-    /// An id that nobody has used is used up.
-    pub(super) fn use_up(&mut self, id: &Label, time: Nanos, output: &mut WalletOutput) -> Transacted {
-        let known = Known::new(id.fingerprint(), 0, None, TransactionState::Canceled);
-        let number = self.transactions.known.push(known);
-        let transaction =
-            Transaction { opened: time, events: 0, acknowledged: 0, ..self.transactions.view(number, id) };
-        let mut live = Live { transaction, pending: 0, untold: VecDeque::new() };
-        self.decide(&mut live, TransactionState::Canceled, Amount::ZERO, time, output);
-        self.transactions.keep(live);
-        changed(number)
-    }
-
-    /// What the house gives back of a payment's fee: of what it has kept, and else of what the platform
-    /// has taken.
-    pub(super) fn post_fee_back(
-        &mut self,
-        cause: Cause,
-        payer: AccountId,
-        asset: AssetId,
-        fee: Amount,
-        time: Nanos,
-        output: &mut WalletOutput,
-    ) {
-        let kept = Amount(fee.0.min(self.ledger.house(asset, House::Fee).0));
-        let credit = LedgerAccount::Available(payer);
-        let own = Move(asset, LedgerAccount::House(House::Fee), credit, kept);
-        let shared = Move(asset, LedgerAccount::House(House::PlatformFee), credit, fee - kept);
-        self.post(cause, time, output, &[own, shared]);
-    }
-}
-
-impl Trial<'_> {
-    fn check_end(&self) -> Result<(), Reason> {
-        let is_over = !self.until.is_zero() && self.until <= self.time;
-        if is_over { Err(Reason::MalformedTransaction) } else { Ok(()) }
-    }
-
-    fn check_no_rail(&self) -> Result<(), Reason> {
-        if self.rail == RailId::DIRECT { Ok(()) } else { Err(Reason::MalformedTransaction) }
-    }
-}
-
-/// What goes back of a payment's fee when so much more of it is refunded: with all refunds so far in
-/// proportion, rounded down. What became too little by refunds that ended otherwise is made up for.
-fn fee_back(paid: &Transaction, amount: Amount) -> Amount {
-    let target = part(paid.fee, paid.reversed + amount, paid.posted);
-    Amount((target - paid.fee_back).0.clamp(0, amount.0))
-}
-
-/// `whole · share / of`, rounded down. Both factors may be as large as money gets, so that their
-/// product needs 256 bits.
-pub(super) fn part(whole: Amount, share: Amount, of: Amount) -> Amount {
-    if let Some(product) = whole.0.checked_mul(share.0) {
-        return Amount(product / of.0);
-    }
-    // Division by hand, bit by bit: whole = quotient · of + rest, doubled as share is read.
-    let (whole, share, of) = (whole.0.unsigned_abs(), share.0.unsigned_abs(), of.0.unsigned_abs());
-    let (mut quotient, mut rest) = (0u128, 0u128);
-    let (whole_quotient, whole_rest) = (whole / of, whole % of);
-    for bit in (0..128 - share.leading_zeros()).rev() {
-        (quotient, rest) = (quotient * 2 + rest * 2 / of, rest * 2 % of);
-        if share >> bit & 1 == 1 {
-            quotient += whole_quotient + (rest + whole_rest) / of;
-            rest = (rest + whole_rest) % of;
-        }
-    }
-    Amount(i128::try_from(quotient).expect("a part is no more than the whole"))
 }
 
 /// Which accounts a correction by hand may touch.
@@ -588,55 +440,5 @@ const fn may_adjust(account: LedgerAccount) -> bool {
             matches!(house, House::Suspense | House::RebateExpense | House::CommissionExpense | House::Adjustment)
         }
         LedgerAccount::Held(_) | LedgerAccount::Outgoing(_) | LedgerAccount::Incoming(_) => false,
-    }
-}
-
-/// The fingerprint of a body; never zero.
-fn fingerprint(body: &Body) -> u64 {
-    let mut digest = Digest(0x7ab1e);
-    digest.add(body.kind() as u64 | u64::from(body.is_held()) << 8);
-    if let Some(amount) = body.amount() {
-        digest.add_amount(amount.0);
-    }
-    let pair = |left: AccountId, right: AccountId| u64::from(left.0) << 32 | u64::from(right.0);
-    match body {
-        Body::Deposit { account, asset, .. } | Body::Commission { agent: account, asset, .. } => {
-            digest.add(pair(*account, *account));
-            digest.add(u64::from(asset.0));
-        }
-        Body::Withdrawal { account, asset, destination, .. } => {
-            digest.add(pair(*account, *account));
-            digest.add(u64::from(asset.0));
-            digest.add_bytes(destination.as_bytes());
-        }
-        Body::Transfer { from, to, asset, .. } | Body::Payment { payer: from, merchant: to, asset, .. } => {
-            digest.add(pair(*from, *to));
-            digest.add(u64::from(asset.0));
-        }
-        Body::Refund { payment: named, .. } | Body::ClawBack { commission: named, .. } => {
-            digest.add_bytes(named.as_str().as_bytes());
-        }
-        Body::FeeShare { asset, rate } => digest.add(u64::from(asset.0) << 32 | u64::from(rate.0)),
-        Body::Adjustment { asset, from, to, corrects, case, proposer, .. } => {
-            digest.add(u64::from(asset.0));
-            digest.add(number_of(*from));
-            digest.add(number_of(*to));
-            digest.add(*corrects);
-            digest.add(case.0);
-            digest.add_bytes(proposer.as_str().as_bytes());
-        }
-    }
-    digest.0.max(1)
-}
-
-/// A number for every account.
-fn number_of(account: LedgerAccount) -> u64 {
-    match account {
-        LedgerAccount::Available(user) => 1 << 32 | u64::from(user.0),
-        LedgerAccount::Held(user) => 2 << 32 | u64::from(user.0),
-        LedgerAccount::Outgoing(user) => 3 << 32 | u64::from(user.0),
-        LedgerAccount::Incoming(user) => 4 << 32 | u64::from(user.0),
-        LedgerAccount::External(rail) => 5 << 32 | u64::from(rail.0),
-        LedgerAccount::House(house) => 6 << 32 | house as u64,
     }
 }
