@@ -128,9 +128,10 @@ fn live_many(first: u64, steps: u64, length: u64, full_check: u64) -> Seen {
     let failure = failures.into_inner().expect("no worker panics").into_iter().min_by_key(|(_, acts, _)| acts.len());
     if let Some((seed, acts, what)) = failure {
         std::panic::set_hook(Box::new(|_| {}));
-        let text = report(seed, acts, what);
+        // Told here, because whatever runs beside may have silenced panics.
+        eprintln!("{}", report(seed, acts, what));
         let _ = std::panic::take_hook();
-        panic!("{text}");
+        panic!("the wallet and its twin differ, with seed {seed}");
     }
     seen.into_inner().expect("no worker panics")
 }
