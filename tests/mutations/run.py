@@ -122,7 +122,7 @@ PAYMENT_MUTATIONS = [
      "        self.check_enter(to)"),
     ("an account is closed with a transaction under way", "settings.rs",
      "&& !self.live_transactions().any(|transaction| self.names(transaction, account))", ""),
-    ("the platform's share does not pay for what goes back", "tries.rs",
+    ("the platform's share does not pay for what goes back", "fees.rs",
      "let kept = Amount(fee.0.min(self.ledger.house(asset, House::Fee).0));", "let kept = fee;"),
     ("the rail of a transaction is forgotten with it", "life.rs",
      "transaction.rail = terms.rail;", "transaction.rail = RailId::DIRECT;"),
