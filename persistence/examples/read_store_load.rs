@@ -35,6 +35,9 @@ const OPEN_ORDERS: u64 = 200_000;
 /// Asks something about an order and tells how many rows came.
 type Query<'a> = &'a mut dyn FnMut(&OrderView) -> Result<usize, Box<dyn Error>>;
 
+/// The same about money, picking what it asks about.
+type MoneyQuery<'a> = &'a mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>;
+
 struct Load {
     random: u64,
     accounts: u64,
@@ -354,7 +357,7 @@ fn chain_cost(load: &mut Load) {
 
 fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
     let has_transfers = load.transfers > 0;
-    let mut time = |name: &str, query: &mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>| {
+    let mut time = |name: &str, query: MoneyQuery<'_>| {
         let (mut times, mut found) = (Vec::new(), 0);
         for _ in 0..200 {
             let begin = Instant::now();
