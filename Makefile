@@ -4,7 +4,7 @@
 #   make test    install what the tests need, and run all of them
 #   make check   formatting, lints, dependency rules
 #   make c       the order book as a C library: see engine/c/README.md
-#   make mutations  break the book in many small ways and see that its twin notices each
+#   make mutations  break the book and the money half in many small ways and see that their twins notice each
 #   make bench   the figures: book against its peers, the whole path, the wire
 
 CARGO ?= cargo
@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 .PHONY: run test check c mutations bench
 
 run:
-	$(CARGO) build --release --package rialto-gateway
+	$(CARGO) build --release --package rialto-gateway --package rialto-bank
 	target/release/rialto demo
 
 test: $(VENV)/.installed

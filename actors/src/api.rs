@@ -9,7 +9,7 @@ use rialto_engine::transaction::{
     Case, FeePlan, Policy, Standing, Topic, Transacted, Transaction, TransactionCommand, TransactionEvent,
     TransactionKind,
 };
-use rialto_engine::units::Nanos;
+use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
 
@@ -249,10 +249,23 @@ pub struct Release {
     pub lists: Vec<ListNews>,
     /// What happened to transactions, in order.
     pub events: Vec<TransactionEvent>,
+    /// What transactions changed of users' money.
+    pub balances: Vec<BalanceNews>,
     /// When it passed its stages.
     pub stamps: Stamps,
     /// The permit of the command, given back when the worker is done with this.
     pub permit: Option<Permit>,
+}
+
+/// What transactions changed of a user's money of one asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceNews {
+    /// Whose.
+    pub account: AccountId,
+    /// What he has behind it.
+    pub balance: BalanceView,
+    /// How much more that is, free and held together, than before; below zero for less.
+    pub change: Amount,
 }
 
 /// A list one of whose orders was told of.

@@ -546,6 +546,7 @@ impl Observer for Leftovers<'_> {
                 updates,
                 lists: Vec::new(),
                 events: Vec::new(),
+                balances: Vec::new(),
                 stamps: Stamps::default(),
                 permit: None,
             };

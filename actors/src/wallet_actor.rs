@@ -243,7 +243,8 @@ impl WalletActor {
     fn release(&self, reply: Option<Reply>, envelope: Envelope, updates: Vec<OrderUpdate>) -> Release {
         let Envelope { token, permit, stamps } = envelope;
         let (lists, events) = (Vec::new(), Vec::new());
-        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists, events, stamps, permit }
+        let balances = Vec::new();
+        Release { tenant: self.tenant, answer: token.zip(reply), updates, lists, events, balances, stamps, permit }
     }
 
     /// The lists of the orders that owners are told of.

@@ -36,7 +36,7 @@ use rialto_engine::transaction::{CaseKind, Meaning};
 const STEPS: u64 = 300_000;
 /// Of one life. A wallet's whole state is compared now and then, so that lives must stay short.
 const LIFE: u64 = 2_500;
-const SHRINKING: Duration = Duration::from_secs(30);
+const SHRINKING: Duration = Duration::from_secs(10);
 
 /// Carries a step out; what panics has failed.
 fn act(life: &mut Life, act: &Act) -> Result<(), String> {

@@ -12,8 +12,10 @@ use rialto_actors::feed::Feed;
 use rialto_persistence::journal::sled::SledOptions;
 
 use crate::config::{Config, ServerConfig};
+use crate::demo::bank::{self, Bank};
 use crate::export::Format;
 use crate::gateway::Gateway;
+use crate::payments::running::{self, LetOut, Running};
 use crate::query::tables::Table;
 use crate::reconcile::day::Day;
 use crate::reconcile::tools as accounts;
@@ -225,9 +227,11 @@ pub fn start_log() {
 
 fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
     let config = Config::read(&args.config).map_err(|error| error.to_string())?;
-    let options = options(&config.server, &args.data);
+    let mut options = options(&config.server, &args.data);
+    let (outlets, let_out) = running::outlets();
+    options.outlets = Some(outlets);
     let (exchange, feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
-    serve_until_told(&config, &exchange, feeds, args.addresses)
+    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 fn run_demo(args: &DemoArgs) -> Result<(), String> {
@@ -236,6 +240,8 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     // The simulated traders are a worker of their own, behind those that serve.
     let traders = options.workers;
     options.workers += 1;
+    let (outlets, let_out) = running::outlets();
+    options.outlets = Some(outlets);
     let (exchange, mut feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
     let feed = feeds.pop().ok_or("the exchange gave no feeds")?;
     let traded = exchange.clone();
@@ -243,7 +249,10 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let thread = thread.spawn(move || demo::trade(&traded, &feed, traders));
     thread.map_err(|error| format!("the simulated traders cannot be started: {error}"))?;
     print_demo(&config, args.addresses);
-    serve_until_told(&config, &exchange, feeds, args.addresses)
+    // It lives as long as the exchange.
+    let bank = Bank::start(&config, args.addresses.listen, &args.data)?;
+    print_bank(bank.is_some(), args.addresses);
+    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 /// Where to connect, and with which keys. The secrets of the demo are no secrets.
@@ -266,14 +275,30 @@ fn print_demo(config: &Config, addresses: Addresses) {
     println!("metrics at http://{metrics}/metrics");
 }
 
+/// How to move money, if there is a bank to move it.
+#[expect(clippy::print_stdout, reason = "that is what the demo is for")]
+fn print_bank(is_there: bool, addresses: Addresses) {
+    if is_there {
+        println!("rails bank and card at the bank simulator; try, in a shell of bash:");
+        println!("{}", bank::try_it(addresses.listen, "acme"));
+    } else {
+        println!(
+            "the bank simulator is not built: deposits and withdrawals stay open until somebody reports about them"
+        );
+    }
+}
+
 fn serve_until_told(
     config: &Config,
     exchange: &Exchange,
     feeds: Vec<Feed<WorkerEvent>>,
+    let_out: LetOut,
+    data: &Path,
     addresses: Addresses,
 ) -> Result<(), String> {
     let Addresses { listen, metrics } = addresses;
-    let gateway = Arc::new(Gateway::new(exchange.clone(), config));
+    let gateway = Arc::new(Gateway::new(exchange.clone(), config).keep_in(data)?);
+    let rails = Running::start(&gateway, config, let_out)?;
     let served = actix_web::rt::System::new().block_on(async {
         let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");
         let api = serve(Arc::clone(&gateway), feeds, listen).map_err(cannot(listen))?;
@@ -281,6 +306,7 @@ fn serve_until_told(
         tracing::info!(%listen, %metrics, "serving");
         run_until_told(gateway, api, metrics_server).await
     });
+    rails.stop();
     exchange.shutdown();
     served
 }

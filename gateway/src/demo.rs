@@ -1,6 +1,8 @@
 //! The demo exchange: two companies with the same pair, funded users, and simulated traders with
 //! fixed seeds, so that books move and candles form.
 
+pub mod bank;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 

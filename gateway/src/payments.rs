@@ -14,6 +14,7 @@ pub mod history;
 pub mod names;
 pub mod rails;
 pub mod read;
+pub mod running;
 pub mod view;
 
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use rialto_actors::api::{Query, Release, Reply, Request};
 use rialto_engine::ids::{AssetId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
-use rialto_engine::transaction::{Body, Transaction, TransactionCommand, TransactionKind};
+use rialto_engine::transaction::{Body, Transaction, TransactionCommand, TransactionKind, TransactionState};
 use rialto_engine::units::{Amount, Nanos};
 
 use crate::auth::time_of;
@@ -174,7 +175,9 @@ impl PaymentCall<'_> {
         let read = read::Reader { gateway: self.gateway(), tenant: self.tenant(), params: self.params };
         let found = self.known(read.label(parameter)?).await?.ok_or_else(|| refused(Reason::UnknownTransaction))?;
         match found.body {
-            None => Err(refused(Reason::TransactionFinal)),
+            // What can be taken back is known for as long as it can be.
+            None if found.state == TransactionState::Canceled => Err(refused(Reason::TransactionFinal)),
+            None => Err(refused(Reason::WrongTransactionKind)),
             Some(body) if body.kind() != kind => Err(refused(Reason::WrongTransactionKind)),
             Some(body) => view::own_asset(&body).ok_or_else(ApiError::unknown),
         }
@@ -185,7 +188,7 @@ impl PaymentCall<'_> {
     }
 
     async fn known(&self, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
-        history::find(self.worker, self.tenant(), id).await
+        history::known(self.worker, self.tenant(), id).await
     }
 
     fn tenant(&self) -> TenantId {

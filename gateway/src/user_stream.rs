@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rialto_actors::api::Release;
+use rialto_actors::api::{BalanceNews, Release};
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
 use rialto_engine::message::Expiry;
 use rialto_engine::order::{Display, Distance, OrderKind};
 use rialto_engine::reason::Reason;
-use rialto_engine::units::{Nanos, Notional, Price, Quantity};
+use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
 
 use crate::connection::Connection;
@@ -49,6 +49,7 @@ pub fn tell(
     cancel_id: Option<&ClientOrderId>,
     now: Nanos,
 ) {
+    tell_money(worker, subscribers, release, now);
     let mut told: Vec<AccountId> = Vec::new();
     for update in &release.updates {
         let account = update.order.account;
@@ -75,6 +76,32 @@ pub fn tell(
             listener.send(worker, |out| {
                 write_position(out, &worker.gateway, release.tenant, own(), listener.unit, now);
             });
+        }
+    }
+}
+
+/// Tells every listener what transactions did to his money: how much came or went, and then what is there.
+fn tell_money(
+    worker: &Worker,
+    subscribers: &HashMap<(TenantId, AccountId), Vec<Subscription>>,
+    release: &Release,
+    now: Nanos,
+) {
+    let time = release.events.last().map_or(now, |event| event.time);
+    let mut told: Vec<AccountId> = Vec::new();
+    for news in &release.balances {
+        let Some(listeners) = subscribers.get(&(release.tenant, news.account)) else { continue };
+        if told.contains(&news.account) {
+            continue;
+        }
+        told.push(news.account);
+        let own = || release.balances.iter().filter(|other| other.account == news.account);
+        let position = Position { gateway: &worker.gateway, tenant: release.tenant, updated: time, now };
+        for listener in listeners {
+            for news in own().filter(|news| news.change != Amount::ZERO) {
+                listener.send(worker, |out| position.write_update(out, news, listener.unit));
+            }
+            listener.send(worker, |out| position.write(out, own().map(|news| news.balance), listener.unit));
         }
     }
 }
@@ -364,21 +391,50 @@ fn write_position<'a>(
             }
         }
     }
-    out.extend_from_slice(b"{\"e\":\"outboundAccountPosition\",\"E\":");
-    json::time(out, now, unit);
-    out.extend_from_slice(b",\"u\":");
-    json::time(out, updated, unit);
-    out.extend_from_slice(b",\"B\":");
-    json::array(out, balances, |out, balance| {
-        out.extend_from_slice(b"{\"a\":");
-        gateway.asset_name(out, tenant, balance.asset);
-        out.extend_from_slice(b",\"f\":");
-        gateway.amount(out, tenant, balance.asset, balance.available);
-        out.extend_from_slice(b",\"l\":");
-        gateway.amount(out, tenant, balance.asset, balance.held);
+    Position { gateway, tenant, updated, now }.write(out, balances, unit);
+}
+
+/// Balances of an account, as they are told.
+struct Position<'a> {
+    gateway: &'a Gateway,
+    tenant: TenantId,
+    /// When they changed.
+    updated: Nanos,
+    now: Nanos,
+}
+
+impl Position<'_> {
+    /// Appends `outboundAccountPosition`.
+    fn write(&self, out: &mut Vec<u8>, balances: impl IntoIterator<Item = BalanceView>, unit: TimeUnit) {
+        out.extend_from_slice(b"{\"e\":\"outboundAccountPosition\",\"E\":");
+        json::time(out, self.now, unit);
+        out.extend_from_slice(b",\"u\":");
+        json::time(out, self.updated, unit);
+        out.extend_from_slice(b",\"B\":");
+        json::array(out, balances, |out, balance| {
+            out.extend_from_slice(b"{\"a\":");
+            self.gateway.asset_name(out, self.tenant, balance.asset);
+            out.extend_from_slice(b",\"f\":");
+            self.gateway.amount(out, self.tenant, balance.asset, balance.available);
+            out.extend_from_slice(b",\"l\":");
+            self.gateway.amount(out, self.tenant, balance.asset, balance.held);
+            out.push(b'}');
+        });
         out.push(b'}');
-    });
-    out.push(b'}');
+    }
+
+    /// Appends `balanceUpdate`: how much came, or went.
+    fn write_update(&self, out: &mut Vec<u8>, news: &BalanceNews, unit: TimeUnit) {
+        out.extend_from_slice(b"{\"e\":\"balanceUpdate\",\"E\":");
+        json::time(out, self.now, unit);
+        out.extend_from_slice(b",\"a\":");
+        self.gateway.asset_name(out, self.tenant, news.balance.asset);
+        out.extend_from_slice(b",\"d\":");
+        self.gateway.amount(out, self.tenant, news.balance.asset, news.change);
+        out.extend_from_slice(b",\"T\":");
+        json::time(out, self.updated, unit);
+        out.push(b'}');
+    }
 }
 
 /// How long a listen key lives without being kept alive.

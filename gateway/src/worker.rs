@@ -213,7 +213,7 @@ impl Worker {
             }
             actor_metrics::answered(&release.stamps, clock::monotonic());
         }
-        if !release.updates.is_empty() {
+        if !release.updates.is_empty() || !release.balances.is_empty() {
             let subscribers = self.subscribers.borrow();
             if !subscribers.is_empty() {
                 user_stream::tell(self, &subscribers, release, cancel_id.as_ref(), now);

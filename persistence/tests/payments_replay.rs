@@ -93,7 +93,7 @@ impl Run {
             let Some(change) = life.change.take() else { continue };
             let record = match (change, &act) {
                 (Change::Transacted(command), _) => {
-                    world.transact(TENANT, command, &mut scratch, &mut Unobserved).expect("the twin has taken it")
+                    world.transact(TENANT, *command, &mut scratch, &mut Unobserved).expect("the twin has taken it")
                 }
                 (change, act) => {
                     let record = record(&change, act);

@@ -14,7 +14,11 @@ fn python() -> PathBuf {
 }
 
 fn run(script: &str) {
-    let server = Server::start(&two_tenants());
+    run_on(&two_tenants(), script);
+}
+
+fn run_on(configuration: &str, script: &str) {
+    let server = Server::start(configuration);
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
     let status = Command::new(python()).arg(script).arg(server.url()).status().expect("python runs");
     assert!(status.success(), "{status}");
@@ -43,4 +47,41 @@ fn ccxt_hides_dates_and_lists_its_orders() {
 #[test]
 fn python_binance_lists_its_orders() {
     run("python_binance.py");
+}
+
+/// What `globex` has beside what both tenants have: a rail that nobody answers for, and whoever needs it.
+const MONEY: &str = r#"
+[[tenants.users]]
+name = "carol"
+api_key = "globex-carol"
+secret = "secret-of-carol-globex"
+balances = { USD = "1000" }
+withdrawals = true
+[[tenants.users]]
+name = "dave"
+api_key = "globex-dave"
+secret = "secret-of-dave-globex"
+balances = { USD = "1000" }
+[[tenants.operators]]
+name = "backend"
+api_key = "globex-backend"
+secret = "secret-of-backend"
+role = "backend"
+[[tenants.rails]]
+name = "bank"
+url = "http://127.0.0.1:1/bank"
+key = "to-bank"
+secret = "secret-of-requests-to-bank"
+callback_key = "bank-calls"
+callback_secret = "secret-of-bank-calls"
+assets = [{ asset = "USD", min = "1", max = "5000" }]
+[[tenants.fee_plans]]
+kind = "withdrawal"
+asset = "USD"
+fixed = "0.5"
+"#;
+
+#[test]
+fn ccxt_and_python_binance_deposit_and_withdraw() {
+    run_on(&(two_tenants() + MONEY), "money.py");
 }

@@ -12,6 +12,7 @@ use actix::{AsyncContext, Context, Handler, Message, SpawnHandle};
 use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::Nanos;
 
+use super::money::add_news;
 use super::{Envelope, WalletActor};
 use crate::clock;
 use crate::turn::Turn;
@@ -95,7 +96,7 @@ impl WalletActor {
             return;
         }
         let mut turn = Turn::default();
-        let mut events = Vec::new();
+        let (mut events, mut balances) = (Vec::new(), Vec::new());
         for transaction in due {
             self.money.driven(self.wallet.live_transaction(transaction));
             let driven = self.carry_out(TransactionCommand::Drive { transaction, time }, &mut turn);
@@ -106,10 +107,11 @@ impl WalletActor {
                 transaction.0
             );
             events.append(&mut self.output.events);
+            add_news(&mut balances, &self.wallet, &self.output.entries);
         }
         if !events.is_empty() {
             let release = self.release(None, Envelope::default(), Vec::new());
-            turn.releases.push(Arc::new(crate::api::Release { events, ..release }));
+            turn.releases.push(Arc::new(crate::api::Release { events, balances, ..release }));
         }
         self.money.stands(&self.wallet, &self.pending);
         if self.journal.send(turn).is_err() {

@@ -7,14 +7,14 @@ use rialto_engine::ids::{AccountId, AssetId, RailId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{FeePlan, Standing, Topic, Transacted, TransactionCommand, TransactionKind};
-use rialto_engine::units::Nanos;
+use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::BalanceView;
 use rialto_engine::wallet::{Entry, LedgerAccount, Wallet};
 use rialto_persistence::record::Record;
 
 use super::pending::Pending;
 use super::{Envelope, WalletActor};
-use crate::api::{MoneySettings, RailView, Release, Reply};
+use crate::api::{BalanceNews, MoneySettings, RailView, Release, Reply};
 use crate::turn::Turn;
 
 impl WalletActor {
@@ -41,8 +41,10 @@ impl WalletActor {
                     balances: touched(&self.wallet, &self.output.entries),
                 });
                 if reply.is_some() || !events.is_empty() || envelope.permit.is_some() {
+                    let mut balances = Vec::new();
+                    add_news(&mut balances, &self.wallet, &self.output.entries);
                     let release = self.release(reply, envelope, Vec::new());
-                    turn.releases.push(Arc::new(Release { events, ..release }));
+                    turn.releases.push(Arc::new(Release { events, balances, ..release }));
                 }
             }
         }
@@ -133,6 +135,32 @@ fn touched(wallet: &Wallet, entries: &[Entry]) -> Vec<(AccountId, BalanceView)> 
         }
     }
     balances
+}
+
+/// Adds the same with how much it changed what each can see: money that has come in and is not yet free is
+/// not part of that.
+pub(super) fn add_news(news: &mut Vec<BalanceNews>, wallet: &Wallet, entries: &[Entry]) {
+    for entry in entries {
+        for (account, change) in [(entry.debit, -entry.amount.0), (entry.credit, entry.amount.0)] {
+            let account = match account {
+                LedgerAccount::Available(account) | LedgerAccount::Held(account) | LedgerAccount::Outgoing(account) => {
+                    account
+                }
+                _ => continue,
+            };
+            let told = news.iter_mut().find(|news| (news.account, news.balance.asset) == (account, entry.asset));
+            let balance = wallet.balance(account, entry.asset);
+            match told {
+                Some(news) => {
+                    news.change.0 += change;
+                    news.balance = balance;
+                }
+                None => {
+                    news.push(BalanceNews { account, balance, change: Amount(change) });
+                }
+            }
+        }
+    }
 }
 
 fn user_of(account: LedgerAccount) -> Option<AccountId> {

@@ -2,6 +2,7 @@
 
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::Protection;
+use rialto_engine::transaction::{Topic, TransactionKind};
 use rialto_engine::units::{BasisPoints, FeeRate, Nanos, Price, Quantity};
 
 use super::market::{MAX_PRICE_DEFAULT, MAX_QUANTITY_DEFAULT};
@@ -268,4 +269,105 @@ fn operators_clocks_and_groups_are_read() {
         reference: None,
     };
     assert_eq!(market.protection, expected);
+}
+
+/// The example with a rail, and whatever else.
+fn money(tables: &str) -> String {
+    let rail = r#"
+[[tenants.rails]]
+name = "bank"
+url = "https://bank.example/rialto"
+key = "acme"
+secret = "request-secret"
+assets = [{ asset = "USD", min = "0.01", max = 5000, fixed_cost = "0.3", cost_bps = 10, withdrawals = false }]
+deadline_ms = 2000
+breaker = { failed_bps = 2500 }
+"#;
+    format!("{EXAMPLE}{rail}{tables}")
+}
+
+#[test]
+fn rails_policies_and_fees_are_read() {
+    let tables = r#"
+[[tenants.policies]]
+topic = "withdrawal"
+first_ms = 1000
+interval_ms = 500
+doubling = true
+longest_ms = 60000
+attempts = 3
+[[tenants.fee_plans]]
+kind = "payment"
+asset = "USD"
+fixed = "0.5"
+rate_bps = 20
+[tenants.notifications]
+url = "http://127.0.0.1:9999/events"
+key = "events"
+secret = "event-secret"
+"#;
+    let config = Config::parse(&money(tables)).expect("reads");
+    let read = config.money("acme").expect("there is some");
+    let rail = &read.rails[0];
+    assert_eq!((rail.name.as_str(), rail.priority, rail.options.in_flight), ("bank", 0, 32));
+    assert_eq!(rail.options.deadline, std::time::Duration::from_secs(2));
+    assert_eq!(rail.options.breaker.failed, 2_500);
+    assert_eq!(rail.callback_key.0, "acme", "that of requests, unless there is one");
+    let line = &rail.assets[0];
+    assert_eq!((line.least, line.most, line.fixed), (Amount(1_000_000), Amount(500_000_000_000), Amount(30_000_000)));
+    assert_eq!(line.kinds, [TransactionKind::Deposit]);
+    let (topic, policy) = read.policies[0];
+    assert_eq!(topic, Topic::Kind(TransactionKind::Withdrawal));
+    assert_eq!((policy.interval, policy.lifetime, policy.is_doubling), (Nanos(500_000_000), Nanos::ZERO, true));
+    assert_eq!((read.fees[0].1.as_str(), read.fees[0].2.fixed), ("USD", Amount(50_000_000)));
+    let setup = &config.setup.tenants[0].money;
+    assert_eq!((setup.rails.len(), setup.policies.len(), setup.fees.len(), setup.notifies), (1, 1, 1, Some(true)));
+    let shown = format!("{config:?}");
+    for secret in ["request-secret", "event-secret", "a-secret"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn what_is_wrong_about_money_is_said_with_its_place() {
+    let changed = |from: &str, to: &str| {
+        let text = money("");
+        assert!(text.contains(from), "{from}");
+        problem(&text.replacen(from, to, 1))
+    };
+    for (from, to, said) in [
+        ("name = \"bank\"", "name = \"direct\"", "not \"direct\""),
+        ("https://bank.example", "http://bank.example", "loopback"),
+        ("request-secret", "", "the secret is empty"),
+        ("asset = \"USD\"", "asset = \"XXX\"", "the tenant has no asset \"XXX\""),
+        ("min = \"0.01\"", "min = \"0.000000001\"", "min = \"0.000000001\" is no decimal"),
+        ("max = 5000", "max = 0", "not above max"),
+        ("cost_bps = 10", "cost_bps = 10001", "cost_bps is at most 10000"),
+        ("withdrawals = false", "withdrawals = false, deposits = false", "neither deposits nor withdrawals"),
+        ("deadline_ms = 2000", "deadline_ms = 0", "deadline_ms must be above zero"),
+        ("failed_bps = 2500", "failed_bps = 0", "failed_bps is 1 to 10000"),
+        ("deadline_ms", "dead_line_ms", "unknown field"),
+        ("key = \"acme\"", "key = \"acme\"\ncallback_key = \"x\"", "go together"),
+    ] {
+        let problem = changed(from, to);
+        assert!(problem.contains(said), "{to}: {problem}");
+    }
+    for (table, said) in [
+        (
+            "[[tenants.policies]]\ntopic = \"loans\"\nfirst_ms = 1\ninterval_ms = 1\nlongest_ms = 1\nattempts = 1",
+            "no such topic",
+        ),
+        (
+            "[[tenants.policies]]\ntopic = \"deposit\"\nfirst_ms = 1\ninterval_ms = 0\nlongest_ms = 1\nattempts = 1",
+            "above zero",
+        ),
+        ("[[tenants.fee_plans]]\nkind = \"transfer\"\nasset = \"USD\"", "only \"withdrawal\" and \"payment\""),
+        (
+            "[[tenants.operators]]\nname = \"ann\"\napi_key = \"k\"\nsecret = \"s\"\nrole = \"root\"",
+            "the role is none of viewer, backend",
+        ),
+    ] {
+        let problem = problem(&money(&format!("\n{table}\n")));
+        assert!(problem.contains(said), "{table}: {problem}");
+    }
 }

@@ -22,7 +22,8 @@ impl OperatorCall<'_> {
     pub(super) async fn transactions(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["id", "stuck", "limit"])?;
         let found: Vec<Transaction> = if self.params.get("id").is_some() {
-            vec![self.transaction().await?]
+            let found = history::find(self.worker, self.tenant(), self.read().label("id")?).await?;
+            vec![*found.ok_or_else(|| refused(Reason::UnknownTransaction))?]
         } else {
             let stuck_only = self.params.boolean("stuck")?.unwrap_or(false);
             let query = Query::Transactions { stuck_only, limit: self.params.limit(100, ROWS_MAX)? };
@@ -212,7 +213,7 @@ impl OperatorCall<'_> {
 
     /// The transaction that `id` names.
     async fn transaction(&self) -> Result<Transaction, ApiError> {
-        let found = history::find(self.worker, self.tenant(), self.read().label("id")?).await?;
+        let found = history::known(self.worker, self.tenant(), self.read().label("id")?).await?;
         found.map(|found| *found).ok_or_else(|| refused(Reason::UnknownTransaction))
     }
 }

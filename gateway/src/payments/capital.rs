@@ -97,7 +97,7 @@ impl CapitalCall<'_> {
         let rail = match rails::choose(self.worker, self.tenant(), &body, network).await {
             Ok(rail) => rail,
             // What is repeated keeps its rail.
-            Err(error) => match history::find(self.worker, self.tenant(), id).await? {
+            Err(error) => match history::known(self.worker, self.tenant(), id).await? {
                 Some(transaction) => transaction.rail,
                 None => return Err(in_dialect(error)),
             },

@@ -6,15 +6,17 @@
 use rialto_actors::api::{Query, Reply};
 use rialto_engine::ids::{AccountId, AssetId, TenantId};
 use rialto_engine::label::Label;
-use rialto_engine::transaction::{Body, Transaction, TransactionKind};
+use rialto_engine::transaction::{Body, Happening, Transaction, TransactionKind};
 use rialto_engine::units::Nanos;
+use rialto_persistence::read_store::{ReadStore, ReadStoreError, Window};
 
 use super::view::own_asset;
 use crate::error::ApiError;
+use crate::market_api::read_if_kept;
 use crate::worker::Worker;
 
-/// Transactions under way that are looked through for those of one account.
-const LIVE_MAX: usize = 100_000;
+/// Transactions of an account that are looked through for its deposits or withdrawals.
+const LOOKED_AT: usize = 10_000;
 
 /// A deposit or withdrawal, with what its rail calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +68,12 @@ impl Wanted {
     }
 }
 
-/// A transaction by its business id.
+/// A transaction by its business id, as the wallet has it: of one that was forgotten, what decisions about it
+/// need.
 ///
 /// # Errors
 /// If the exchange does not run, or has no room.
-pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
+pub async fn known(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
     let release = super::query(worker, tenant, Query::Transaction { id }).await?;
     match &release.answer {
         Some((_, Reply::Transaction(found))) => Ok(found.clone()),
@@ -78,10 +81,26 @@ pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option
     }
 }
 
+/// The same whole, for whoever wants to see it: of one that was forgotten, as it ended.
+///
+/// # Errors
+/// As [`known`], and if queries of the past are given up.
+pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option<Box<Transaction>>, ApiError> {
+    let exchange = &worker.gateway.exchange;
+    match known(worker, tenant, id).await? {
+        // What is forgotten has no times.
+        Some(found) if found.opened == Nanos::ZERO && exchange.read_store().is_some() => {
+            let stored = read_if_kept(exchange, move |store| store.transaction_by_id(tenant, &id)).await?;
+            Ok(Some(stored.map_or(found, Box::new)))
+        }
+        found => Ok(found),
+    }
+}
+
 /// The asset that a transaction's amounts are in: its own, or that of the one it takes back.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`known`].
 pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction) -> Result<Option<AssetId>, ApiError> {
     let Some(body) = &transaction.body else { return Ok(None) };
     let other = match body {
@@ -89,18 +108,38 @@ pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction)
         Body::ClawBack { commission, .. } => *commission,
         own => return Ok(own_asset(own)),
     };
-    let found = find(worker, tenant, other).await?;
+    let found = known(worker, tenant, other).await?;
     Ok(found.and_then(|found| own_asset(found.body.as_ref()?)))
 }
 
 /// Deposits or withdrawals of an account, the newest first.
 ///
 /// # Errors
-/// As [`find`].
+/// As [`known`].
 pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Result<Vec<Past>, ApiError> {
-    let query = Query::Transactions { stuck_only: false, limit: LIVE_MAX };
+    if worker.gateway.exchange.read_store().is_some() {
+        return read_if_kept(&worker.gateway.exchange, move |store| stored(store, tenant, &wanted)).await;
+    }
+    // Where nothing is kept, which is in tests: those that are under way.
+    let query = Query::Transactions { stuck_only: false, limit: LOOKED_AT };
     let release = super::query(worker, tenant, query).await?;
     let Some((_, Reply::Transactions(live))) = &release.answer else { return Err(ApiError::unknown()) };
     let fitting = live.iter().rev().filter(|transaction| wanted.fits(transaction)).take(wanted.most);
     Ok(fitting.map(|transaction| Past { transaction: transaction.clone(), reference: None }).collect())
+}
+
+fn stored(store: &ReadStore, tenant: TenantId, wanted: &Wanted) -> Result<Vec<Past>, ReadStoreError> {
+    let window = Window { from_id: None, from_time: wanted.from, to_time: wanted.to };
+    let found = store.account_transactions(tenant, wanted.account, &window, LOOKED_AT)?;
+    let fitting = found.into_iter().rev().filter(|transaction| wanted.fits(transaction)).take(wanted.most);
+    let mut past = Vec::new();
+    for transaction in fitting {
+        let events = store.events_of_transaction(tenant, transaction.number)?;
+        let reference = events.iter().rev().find_map(|event| match event.what {
+            Happening::Moved { reference, .. } => Some(reference),
+            _ => None,
+        });
+        past.push(Past { transaction, reference });
+    }
+    Ok(past)
 }

@@ -55,7 +55,7 @@ impl Running {
         let sink: Sink = Arc::new(move |tenant, command| exchange.transact(tenant, command));
         let mut setups = Vec::new();
         let mut messengers: Vec<(TenantId, Arc<dyn Messenger>)> = Vec::new();
-        for tenant in gateway.directory().tenants() {
+        for tenant in gateway.directory.tenants() {
             let Some(money) = config.money(&tenant.name) else { continue };
             let names = Names::of(tenant);
             for rail in &money.rails {
