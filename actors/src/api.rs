@@ -159,6 +159,7 @@ pub enum Query {
 
 /// An answer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "made where it stays, one for a request")]
 pub enum Reply {
     /// The command was carried out; the states of the orders stand in the release's updates.
     Settled(Settled),
