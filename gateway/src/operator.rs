@@ -14,7 +14,6 @@ mod settings;
 use std::rc::Rc;
 
 use actix_web::http::Method;
-use rialto_actors::api::Reply;
 use rialto_engine::ids::{AccountId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::TransactionCommand;
@@ -27,9 +26,9 @@ use crate::keys::Operator;
 use crate::keys::role::Right;
 use crate::operator::audit::Wish;
 use crate::params::Params;
+use crate::payments;
 use crate::payments::read::Reader;
 use crate::payments::view::View;
-use crate::payments::{self, history, rails};
 use crate::worker::Worker;
 
 /// Where the paths of operators begin, behind the tenant's prefix.
@@ -164,34 +163,10 @@ impl OperatorCall<'_> {
         done
     }
 
-    /// Carries a command about money out.
-    async fn transact(
-        &self,
-        command: TransactionCommand,
-    ) -> Result<std::sync::Arc<rialto_actors::api::Release>, ApiError> {
-        payments::transact(self.worker, self.tenant(), command, self.deadline, Asked::Money).await
-    }
-
-    /// The same, told as backends are told.
+    /// Carries a command about money out, and tells what backends are told.
     async fn transacted(&self, command: TransactionCommand) -> Result<Vec<u8>, ApiError> {
-        let release = self.transact(command).await?;
-        let Some((_, Reply::Transacted { transacted, transaction, balances })) = &release.answer else {
-            return Err(ApiError::unknown());
-        };
-        let mut out = Vec::with_capacity(1_024);
-        match transaction.as_deref() {
-            Some(transaction) => {
-                let asset = history::asset(self.worker, self.tenant(), transaction).await?;
-                rails::learn(self.worker, self.tenant(), transaction.rail).await?;
-                self.view().outcome(&mut out, !transacted.is_changed, transaction, asset, balances);
-            }
-            None => {
-                out.extend_from_slice(b"{\"repeated\":");
-                crate::json::boolean(&mut out, !transacted.is_changed);
-                out.push(b'}');
-            }
-        }
-        Ok(out)
+        let release = payments::transact(self.worker, self.tenant(), command, self.deadline, Asked::Money).await?;
+        payments::tell(self.worker, self.view(), release).await
     }
 
     /// Why an operator does something: a text for the audit trail, and for nothing else.

@@ -31,7 +31,7 @@ use rialto_engine::units::{Amount, Nanos};
 use crate::auth::time_of;
 use crate::error::{ApiError, Asked};
 use crate::gateway::Gateway;
-use crate::json::TimeUnit;
+use crate::json::{self, TimeUnit};
 use crate::keys::Operator;
 use crate::keys::role::Right;
 use crate::params::Params;
@@ -158,16 +158,8 @@ impl PaymentCall<'_> {
 
     async fn transact(&self, command: TransactionCommand) -> Result<Vec<u8>, ApiError> {
         let release = transact(self.worker, self.tenant(), command, self.deadline, Asked::Money).await?;
-        let Some((_, Reply::Transacted { transacted, transaction, balances })) = &release.answer else {
-            return Err(ApiError::unknown());
-        };
-        let transaction = transaction.as_deref().ok_or_else(ApiError::unknown)?;
-        let asset = self.asset(transaction).await?;
-        rails::learn(self.worker, self.tenant(), transaction.rail).await?;
         let view = view::View { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit };
-        let mut out = Vec::with_capacity(1_024);
-        view.outcome(&mut out, !transacted.is_changed, transaction, asset, balances);
-        Ok(out)
+        tell(self.worker, view, release).await
     }
 
     /// The asset of the transaction that a refund or claw-back names, whose amount cannot be read without.
@@ -216,6 +208,41 @@ pub async fn transact(
         Some(Reply::Rejected(reason)) => Err(ApiError::of_reason(*reason, asked)),
         _ => Ok(release),
     }
+}
+
+/// Writes what became of a command about money.
+///
+/// # Errors
+/// If the exchange does not run.
+pub async fn tell(worker: &Worker, view: view::View<'_>, release: Arc<Release>) -> Result<Vec<u8>, ApiError> {
+    let Some((_, Reply::Transacted { transacted, transaction, balances })) = &release.answer else {
+        return Err(ApiError::unknown());
+    };
+    let is_repeated = !transacted.is_changed;
+    let mut out = Vec::with_capacity(1_024);
+    let Some(transaction) = transaction.as_deref() else {
+        out.extend_from_slice(b"{\"repeated\":");
+        json::boolean(&mut out, is_repeated);
+        out.push(b'}');
+        return Ok(out);
+    };
+    // The wallet forgets at once what has ended; the event of its end has it whole.
+    let event = release.events.iter().rev().find(|event| event.transaction.number == transaction.number);
+    let told = event.map_or(transaction, |event| &event.transaction).clone();
+    let balances = balances.clone();
+    // The permit goes back before anything else is looked up.
+    drop(release);
+    let told = if told.opened == Nanos::ZERO {
+        // Where nothing is kept, what the answer brought along is more.
+        let found = history::find(worker, view.tenant, told.id).await.ok().flatten();
+        found.filter(|found| found.body.is_some()).map_or(told, |found| *found)
+    } else {
+        told
+    };
+    let asset = history::asset(worker, view.tenant, &told).await?;
+    rails::learn(worker, view.tenant, told.rail).await?;
+    view.outcome(&mut out, is_repeated, &told, asset, &balances);
+    Ok(out)
 }
 
 /// Looks something up in live state.
