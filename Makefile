@@ -4,7 +4,7 @@
 #   make test    install what the tests need, and run all of them
 #   make check   formatting, lints, dependency rules
 #   make c       the order book as a C library: see engine/c/README.md
-#   make mutations  break the book in many small ways and see that its twin notices each
+#   make mutations  break the book and the money half in many small ways and see that their twins notice each
 #   make bench   the figures: book against its peers, the whole path, the wire
 
 CARGO ?= cargo

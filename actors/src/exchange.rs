@@ -1,4 +1,6 @@
-//! The running exchange as the edge sees it, and the supervisor that keeps it running.
+//! The running exchange as the edge sees it.
+
+mod supervisor;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -6,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix::Addr;
-use crossbeam_channel::{Receiver, Sender, select};
+use crossbeam_channel::Sender;
 use metrics::{Counter, counter, gauge};
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_engine::transaction::TransactionCommand;
@@ -24,11 +26,13 @@ use crate::feed::{Feed, FeedSender, feed};
 use crate::market_data::{MarketData, MarketSeed, MarketSources};
 use crate::metrics as own_metrics;
 use crate::outlets::Outlets;
-use crate::partition::{Running, Stalled, Surroundings, recover};
+use crate::partition::{Running, Surroundings, recover};
 use crate::permits::Permits;
 use crate::schedule::{self, Scheduler};
+use crate::setup;
 use crate::shedding::Sheddable;
 use crate::wallet_actor::{Drill, Envelope, WalletActor, WalletMessage};
+use supervisor::{Supervisor, Wish};
 
 /// How the exchange runs.
 #[derive(Clone, Debug)]
@@ -117,18 +121,36 @@ pub struct Exchange {
 
 struct Inner {
     directory: RwLock<Arc<Directory>>,
-    gates: RwLock<Option<Gates>>,
+    gate: RwLock<Gate>,
     permits: Arc<Permits>,
     status: Mutex<Status>,
     durable: Arc<AtomicU64>,
     read_store: Option<ReadStore>,
     market_data: MarketData,
     failures: Sender<Failure>,
+    wishes: Sender<Wish>,
     supervisor: Mutex<Option<JoinHandle<()>>>,
     scheduler: Mutex<Option<schedule::Running>>,
     /// How often the partition was rebuilt.
     rebuilds: AtomicU64,
     busy: Counter,
+}
+
+/// Whether requests come in.
+enum Gate {
+    /// They do.
+    Open(Gates),
+    /// They will again in a moment.
+    Paused,
+    /// The partition does not run.
+    Closed,
+}
+
+/// What was changed while the exchange ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconfigured {
+    /// How long requests were refused as if all were busy.
+    pub pause: Duration,
 }
 
 /// The way in, open while the partition runs.
@@ -137,10 +159,6 @@ struct Gates {
     mailboxes: Vec<Addr<WalletActor>>,
 }
 
-/// Rebuilds within this time count as one trouble.
-const TROUBLE: Duration = Duration::from_secs(60);
-/// So many rebuilds in one trouble, and the partition stays down: the bug is in the journal.
-const REBUILDS_MAX: usize = 3;
 /// Market data that may wait to be taken in.
 const MARKET_FEED: usize = 16_384;
 /// What a worker may have waiting beyond the answers.
@@ -162,6 +180,7 @@ impl Exchange {
         let mut owned = recovered.take_over(&options.node, setup)?;
         let directory = Arc::new(Directory::after(&Directory::default(), &owned.world, setup));
         let (failures, failure_queue) = crossbeam_channel::bounded(16);
+        let (wishes, wish_queue) = crossbeam_channel::bounded(1);
         let durable = Arc::new(AtomicU64::new(owned.world.position));
         // One wish stands for all.
         let (lost, books_wanted) = crossbeam_channel::bounded(1);
@@ -189,13 +208,14 @@ impl Exchange {
         let running = owned.run(&surroundings, &directory)?;
         let inner = Arc::new(Inner {
             directory: RwLock::new(directory),
-            gates: RwLock::new(Some(Gates::of(&running))),
+            gate: RwLock::new(Gate::Open(Gates::of(&running))),
             permits,
             status: Mutex::new(Status::Ready),
             durable,
             read_store,
             market_data,
             failures,
+            wishes,
             supervisor: Mutex::new(None),
             scheduler: Mutex::new(None),
             rebuilds: AtomicU64::new(0),
@@ -208,6 +228,7 @@ impl Exchange {
             setup: setup.clone(),
             surroundings,
             failures: failure_queue,
+            wishes: wish_queue,
             books_wanted: (lost, books_wanted),
         };
         let thread = std::thread::Builder::new().name("rialto-supervisor".to_owned());
@@ -215,12 +236,39 @@ impl Exchange {
         let thread = thread.map_err(|error| StartError(format!("the supervisor cannot be started: {error}")))?;
         *lock(&inner.supervisor) = Some(thread);
         let exchange = Self { inner };
-        if let Some(scheduler) = Scheduler::of(&exchange, setup) {
+        exchange.start_scheduler(setup)?;
+        Ok((exchange, worker_feeds))
+    }
+
+    fn start_scheduler(&self, setup: &Setup) -> Result<(), StartError> {
+        if let Some(scheduler) = Scheduler::of(self, setup) {
             let started = scheduler.start();
             let started = started.map_err(|error| StartError(format!("the scheduler cannot be started: {error}")))?;
-            *lock(&exchange.inner.scheduler) = Some(started);
+            *lock(&self.inner.scheduler) = Some(started);
         }
-        Ok((exchange, worker_feeds))
+        Ok(())
+    }
+
+    /// Brings about what is to be open from now on: new tenants, assets, markets, users and settings. What
+    /// is under way comes to its end first; requests that come meanwhile are refused as if all were busy,
+    /// and nobody hears of an unknown outcome. It blocks until that is done, and one comes after the other.
+    ///
+    /// # Errors
+    /// If the setup cannot be, or what is under way does not come to its end; then nothing was changed. If
+    /// the partition does not run.
+    pub fn reconfigure(&self, setup: &Setup) -> Result<Reconfigured, StartError> {
+        // Nobody is kept waiting for what is known not to be.
+        setup::check(&self.directory(), setup).map_err(StartError)?;
+        let (answer, waits) = crossbeam_channel::bounded(1);
+        let gone = || StartError("the partition does not run".to_owned());
+        self.inner.wishes.send(Wish { setup: setup.clone(), answer }).map_err(|_| gone())?;
+        let reconfigured = waits.recv().map_err(|_| gone())??;
+        let scheduler = lock(&self.inner.scheduler).take();
+        if let Some(scheduler) = scheduler {
+            scheduler.stop();
+        }
+        self.start_scheduler(setup)?;
+        Ok(reconfigured)
     }
 
     /// Who is who now. It stays as it is, but for the accounts: whoever wants to see tenants, assets and
@@ -264,8 +312,8 @@ impl Exchange {
         token: Option<ReplyToken>,
         received: u64,
     ) -> Result<(), Refused> {
-        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
-        let gates = gates.as_ref().ok_or(Refused::Unavailable)?;
+        let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let gates = gate.gates()?;
         let wallet = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
         let Some(permit) = self.inner.permits.acquire(request.priority()) else {
             self.inner.busy.increment(1);
@@ -316,8 +364,8 @@ impl Exchange {
     /// Publishes what is only worth knowing when somebody looks.
     pub fn sample_metrics(&self) {
         gauge!("rialto_permits_in_use").set(own_metrics::lossy(self.inner.permits.in_use() as u64));
-        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(gates) = gates.as_ref() else {
+        let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let Ok(gates) = gate.gates() else {
             return;
         };
         for (tenant, wallet) in self.directory().tenants().iter().zip(&gates.wallets) {
@@ -329,8 +377,8 @@ impl Exchange {
 
     /// Makes a tenant's wallet fail as a bug would, to practise the recovery.
     pub fn drill(&self, tenant: TenantId) {
-        let gates = self.inner.gates.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = gates.as_ref().and_then(|gates| gates.mailboxes.get(tenant.0 as usize)) {
+        let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mailbox) = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize)) {
             mailbox.try_send(Drill).ok();
         }
     }
@@ -354,7 +402,21 @@ impl Exchange {
     }
 }
 
+impl Gate {
+    fn gates(&self) -> Result<&Gates, Refused> {
+        match self {
+            Self::Open(gates) => Ok(gates),
+            Self::Paused => Err(Refused::Busy),
+            Self::Closed => Err(Refused::Unavailable),
+        }
+    }
+}
+
 impl Inner {
+    fn set_gate(&self, gate: Gate) {
+        *self.gate.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+
     /// Makes the directory of a recovered partition the one of now.
     fn renew_directory(&self, world: &World, setup: &Setup) -> Arc<Directory> {
         let mut directory = self.directory.write().unwrap_or_else(PoisonError::into_inner);
@@ -366,135 +428,6 @@ impl Inner {
 impl Gates {
     fn of(running: &Running) -> Self {
         Self { wallets: running.wallets.clone(), mailboxes: running.mailboxes.clone() }
-    }
-}
-
-/// Owns the running partition and decides what becomes of it when something fails.
-struct Supervisor {
-    inner: Arc<Inner>,
-    options: Options,
-    setup: Setup,
-    surroundings: Surroundings,
-    failures: Receiver<Failure>,
-    /// Market data has lost its books and wants to be shown them. The sender is kept so that the
-    /// queue is there as long as it is looked at.
-    books_wanted: (Sender<()>, Receiver<()>),
-}
-
-impl Supervisor {
-    fn run(self, mut running: Running) {
-        let mut rebuilds: Vec<std::time::Instant> = Vec::new();
-        loop {
-            let failure = self.next_failure(&running);
-            self.close_gates(&failure);
-            if matches!(failure, Failure::Shutdown) {
-                self.wait_for_permits();
-            }
-            let ended = running.stop(self.options.commit_limit);
-            let stopped = match failure {
-                Failure::Shutdown => {
-                    if let Err(Stalled) = ended {
-                        self.give_up();
-                    }
-                    self.inner.market_data.stop();
-                    "shut down".to_owned()
-                }
-                Failure::Stalled => self.give_up(),
-                _ if ended.is_err() => self.give_up(),
-                Failure::Journal(reason) | Failure::Audit(reason) => reason,
-                Failure::Panicked(what) => {
-                    tracing::error!(%what, "an actor panicked; the partition is rebuilt from its journal");
-                    counter!("rialto_actor_restarts_total").increment(1);
-                    rebuilds.retain(|moment| moment.elapsed() < TROUBLE);
-                    rebuilds.push(std::time::Instant::now());
-                    match if rebuilds.len() > REBUILDS_MAX { Err(StartError(what)) } else { self.rebuild() } {
-                        Ok(rebuilt) => {
-                            running = rebuilt;
-                            continue;
-                        }
-                        Err(StartError(reason)) => reason,
-                    }
-                }
-            };
-            *lock(&self.inner.status) = Status::Stopped(stopped);
-            self.interrupt();
-            return;
-        }
-    }
-
-    /// The next failure that is told, or the one that nobody is left to tell: a commit that does
-    /// not end. Meanwhile market data gets the books that it has lost.
-    fn next_failure(&self, running: &Running) -> Failure {
-        let limit = self.options.commit_limit;
-        let look = crossbeam_channel::tick((limit / 8).clamp(Duration::from_millis(1), Duration::from_secs(1)));
-        loop {
-            select! {
-                recv(self.failures) -> failure => return failure.unwrap_or(Failure::Shutdown),
-                recv(self.books_wanted.1) -> _ => running.show_books(),
-                recv(look) -> _ => if running.is_stalled(limit) {
-                    return Failure::Stalled;
-                },
-            }
-        }
-    }
-
-    /// Says that a commit does not end, and why nothing is tried: what hangs may hold the journal.
-    fn give_up(&self) -> String {
-        own_metrics::journal_stalled();
-        let reason = format!(
-            "one commit of the journal took longer than {:?}; its thread may still hold the journal, so nothing is \
-             restarted: look at the disk, then start the process again",
-            self.options.commit_limit
-        );
-        tracing::error!(%reason, "the partition is given up");
-        reason
-    }
-
-    fn close_gates(&self, failure: &Failure) {
-        *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = None;
-        *lock(&self.inner.status) = Status::Recovering;
-        gauge!("rialto_ready").set(0.0);
-        if !matches!(failure, Failure::Shutdown) {
-            tracing::error!(?failure, "the partition stops");
-        }
-    }
-
-    /// What is under way is settled within moments; somebody who never reads his answers must not
-    /// keep the process alive.
-    fn wait_for_permits(&self) {
-        for _ in 0..200 {
-            if self.inner.permits.in_use() == 0 {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn rebuild(&self) -> Result<Running, StartError> {
-        self.interrupt();
-        // Failures that the dying actors told after the first are part of it; a wish to end is not.
-        if self.failures.try_iter().filter(|failure| matches!(failure, Failure::Shutdown)).count() > 0 {
-            self.inner.failures.try_send(Failure::Shutdown).ok();
-        }
-        let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
-        let mut owned = recovered.take_over(&self.options.node, &self.setup)?;
-        // What was durable and not told is told as one difference.
-        self.inner.durable.store(owned.world.position, Ordering::Release);
-        self.inner.market_data.reset(seeds(&owned.world));
-        owned.forget_market();
-        let directory = self.inner.renew_directory(&owned.world, &self.setup);
-        let running = owned.run(&self.surroundings, &directory)?;
-        *self.inner.gates.write().unwrap_or_else(PoisonError::into_inner) = Some(Gates::of(&running));
-        *lock(&self.inner.status) = Status::Ready;
-        self.inner.rebuilds.fetch_add(1, Ordering::Release);
-        gauge!("rialto_ready").set(1.0);
-        Ok(running)
-    }
-
-    fn interrupt(&self) {
-        for worker in &self.surroundings.workers {
-            worker.send(WorkerEvent::Interrupted);
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -46,9 +46,36 @@ pub struct Follower {
     /// The writer has made something durable.
     pub news: Receiver<()>,
     /// Set when the partition stops.
-    pub stop: Arc<AtomicBool>,
+    pub stop: Arc<StopSign>,
+    /// How far it has come, for everyone.
+    pub position: Arc<AtomicU64>,
     /// Where a failure is told.
     pub failures: Sender<Failure>,
+}
+
+/// How a follower ends: not before it has come to the end of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// With a snapshot, for the next start.
+    WithSnapshot = 1,
+    /// At once, because the partition goes on with its state.
+    ToGoOn = 2,
+}
+
+/// Tells a follower to end.
+#[derive(Debug, Default)]
+pub struct StopSign(AtomicU8);
+
+impl StopSign {
+    /// Tells it.
+    pub fn set(&self, stop: Stop) {
+        self.0.store(stop as u8, Ordering::Release);
+    }
+
+    fn read(&self) -> Option<Stop> {
+        let told = self.0.load(Ordering::Acquire);
+        [Stop::WithSnapshot, Stop::ToGoOn].into_iter().find(|stop| *stop as u8 == told)
+    }
 }
 
 /// Hands what the replay sees to the read store, beyond what it has already.
@@ -64,13 +91,16 @@ pub struct Rows<'a> {
 }
 
 impl Follower {
-    /// Runs until told to stop; then it catches up and leaves a snapshot.
-    pub fn run(mut self) {
+    /// Runs until told to stop; then it catches up, leaves a snapshot if it is to, and gives its state.
+    /// `None` if it failed.
+    pub fn run(mut self) -> Option<World> {
         yield_to_the_hot_path();
         if let Err(reason) = self.follow() {
             tracing::error!(%reason, "the auditor stops the partition");
             self.failures.try_send(Failure::Audit(reason)).ok();
+            return None;
         }
+        Some(self.world)
     }
 
     fn follow(&mut self) -> Result<(), String> {
@@ -80,7 +110,7 @@ impl Follower {
         let mut last_durable = Instant::now();
         let mut last_snapshot = self.world.position;
         loop {
-            let stopping = self.stop.load(Ordering::Acquire);
+            let stop = self.stop.read();
             let have = self.read_store.as_ref().map_or(0, ReadStore::position);
             let mut rows = Rows { batch: batch.as_mut(), have, position: 0, store: None };
             let more = advance(&mut self.world, self.reader.as_mut(), READ_BYTES, &mut scratch, &mut rows)
@@ -95,15 +125,16 @@ impl Follower {
                     }
                 }
             }
+            self.position.store(self.world.position, Ordering::Release);
             audit.sample(&self.world);
             metrics::followed(self.read_store.as_ref().map_or(self.world.position, ReadStore::position));
             let records = self.world.position - last_snapshot;
-            if records >= self.snapshot_every || (stopping && !more && records > 0) {
+            if records >= self.snapshot_every || (stop == Some(Stop::WithSnapshot) && !more && records > 0) {
                 self.write_snapshot(&mut batch)?;
                 last_snapshot = self.world.position;
             }
             if !more {
-                if stopping {
+                if stop.is_some() {
                     return Ok(());
                 }
                 // The timeout lets a stop be seen that came without news.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::record::Record;
 use rialto_persistence::replay::replay;
 use rialto_persistence::snapshot;
-use rialto_persistence::world::{Matched, Observer, ReplayError, Scratch, World};
+use rialto_persistence::world::{Matched, Observer, Scratch, World};
 use tokio::sync::oneshot;
 
 use crate::api::{Release, Stamps, WorkerEvent};
@@ -32,11 +32,11 @@ use crate::commit_watch::CommitWatch;
 use crate::directory::Directory;
 use crate::exchange::{Failure, StartError};
 use crate::feed::{FeedSender, sparse_feed};
-use crate::follower::{Follower, Rows};
+use crate::follower::{Follower, Rows, Stop, StopSign};
 use crate::market_data::{MarketNews, MarketRelease};
 use crate::metrics;
 use crate::outlets::{OutletSenders, Outlets};
-use crate::setup::{Setup, Steps};
+use crate::setup::{Setup, Steps, apply};
 use crate::wallet_actor::{WalletActor, WalletMessage, panic_text};
 use crate::writer::Writer;
 
@@ -118,9 +118,10 @@ pub struct Running {
     books: Vec<Addr<BookActor>>,
     commits: Arc<CommitWatch>,
     engines: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
-    writer: JoinHandle<()>,
-    follower: JoinHandle<()>,
-    stop_follower: Arc<AtomicBool>,
+    writer: JoinHandle<Option<Box<dyn Journal>>>,
+    follower: JoinHandle<Option<World>>,
+    stop_follower: Arc<StopSign>,
+    followed: Arc<AtomicU64>,
     turns: Sender<crate::turn::Turn>,
 }
 
@@ -249,20 +250,6 @@ impl Recovered {
     }
 }
 
-/// Applies a record of the setup, and gives it whole.
-fn apply(
-    world: &mut World,
-    record: Record,
-    scratch: &mut Scratch,
-    observer: &mut impl Observer,
-) -> Result<Record, ReplayError> {
-    if let Record::Transaction { tenant, command, .. } = record {
-        return world.transact(tenant, command, scratch, observer);
-    }
-    world.apply(world.position + 1, &record, scratch, observer)?;
-    Ok(record)
-}
-
 fn push(group: &mut Group, record: &Record, journal: &mut dyn Journal) -> Result<(), StartError> {
     let failed = |error: JournalError| StartError(error.to_string());
     if group.len_bytes() > 1 << 20 {
@@ -294,7 +281,8 @@ impl Owned {
         let books: usize = self.world.tenants.iter().map(|tenant| tenant.markets.len()).sum();
         let (turns, turn_queue) = crossbeam_channel::bounded(3 * surroundings.permits + books + 16);
         let (news, news_queue) = crossbeam_channel::bounded(1);
-        let stop_follower = Arc::new(AtomicBool::new(false));
+        let stop_follower = Arc::new(StopSign::default());
+        let followed = Arc::new(AtomicU64::new(end.0));
         let commits = Arc::new(CommitWatch::default());
         let follower = Follower {
             world: self.world.clone(),
@@ -304,6 +292,7 @@ impl Owned {
             snapshot_every: surroundings.snapshot_every,
             news: news_queue,
             stop: Arc::clone(&stop_follower),
+            position: Arc::clone(&followed),
             failures: surroundings.failures.clone(),
         };
         let writer = Writer {
@@ -391,6 +380,7 @@ impl Owned {
             writer,
             follower,
             stop_follower,
+            followed,
             turns,
         })
     }
@@ -410,6 +400,12 @@ impl Running {
         }
     }
 
+    /// How far the follower has come.
+    #[must_use]
+    pub fn followed(&self) -> u64 {
+        self.followed.load(Ordering::Acquire)
+    }
+
     /// Gives the commit under way up if it has taken longer than this, and tells whether one is
     /// given up.
     #[must_use]
@@ -422,34 +418,64 @@ impl Running {
     /// # Errors
     /// If the writer hangs in a commit. All threads have been told to end, and are not waited for.
     pub fn stop(self, limit: Duration) -> Result<(), Stalled> {
+        self.end(limit, Stop::WithSnapshot).map(|_| ())
+    }
+
+    /// The same to go on in a moment: with what the follower knows and the writer holds, nothing has to be read.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn pause(self, limit: Duration) -> Result<Paused, Stalled> {
+        self.end(limit, Stop::ToGoOn)
+    }
+
+    fn end(self, limit: Duration, how: Stop) -> Result<Paused, Stalled> {
         let Self { engines, turns, writer, stop_follower, follower, commits, .. } = self;
+        let began = Instant::now();
+        let is_hopeless = || commits.give_up_after(limit);
         let mut ended = true;
         for (stop, thread) in engines {
             stop.send(()).ok();
-            ended = ended && join(thread, || commits.give_up_after(limit));
+            ended = ended && join(thread, is_hopeless).is_some();
         }
         drop(turns);
-        ended = ended && join(writer, || commits.give_up_after(limit));
-        stop_follower.store(true, Ordering::Release);
-        if !ended {
-            return Err(Stalled);
-        }
-        follower.join().ok();
-        Ok(())
+        let journal = if ended { join(writer, is_hopeless) } else { None };
+        stop_follower.set(how);
+        let journal = journal.ok_or(Stalled)?.flatten();
+        // What a panic said was told by the thread itself.
+        let world = follower.join().ok().flatten();
+        Ok(Paused { world, journal, began })
     }
 }
 
-/// Waits for a thread to end, as long as that makes sense. Tells whether it has ended.
-fn join(thread: JoinHandle<()>, is_hopeless: impl Fn() -> bool) -> bool {
+/// A partition whose actors were taken apart.
+pub struct Paused {
+    /// As far as the follower has come: to the end, if nothing failed.
+    world: Option<World>,
+    journal: Option<Box<dyn Journal>>,
+    began: Instant,
+}
+
+impl Paused {
+    /// The partition, with nothing read; `None` if something failed.
+    #[must_use]
+    pub fn recovered(self, read_store: Option<ReadStore>) -> Option<Recovered> {
+        let (world, journal) = (self.world?, self.journal?);
+        let is_whole = journal.stats().last == Position(world.position);
+        is_whole.then_some(Recovered { world, journal, read_store, began: self.began })
+    }
+}
+
+/// Waits for a thread to end, as long as that makes sense. Gives what it left, or nothing if it was
+/// not waited for; what a panic in it said was told by the thread itself.
+fn join<Left>(thread: JoinHandle<Left>, is_hopeless: impl Fn() -> bool) -> Option<Option<Left>> {
     while !thread.is_finished() {
         if is_hopeless() {
-            return false;
+            return None;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
-    // What a panic said was told by the thread itself.
-    thread.join().ok();
-    true
+    Some(thread.join().ok())
 }
 
 /// The mailboxes of the actors of one engine thread, when they have started.
@@ -530,13 +556,21 @@ impl Observer for Leftovers<'_> {
 }
 
 /// Runs a thread's work. A panic in it is told, since nobody else would notice until all wait.
-fn or_fail(run: impl FnOnce(), failures: &Sender<Failure>, failure: fn(String) -> Failure) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+fn or_fail<Left>(
+    run: impl FnOnce() -> Option<Left>,
+    failures: &Sender<Failure>,
+    failure: fn(String) -> Failure,
+) -> Option<Left> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         failures.try_send(failure(format!("a panic: {}", panic_text(panic.as_ref())))).ok();
-    }
+        None
+    })
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+fn spawn<Left: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> Left + Send + 'static,
+) -> Result<JoinHandle<Left>, StartError> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
     thread.map_err(|error| StartError(format!("the thread {name} cannot be started: {error}")))
 }

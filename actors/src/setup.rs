@@ -10,8 +10,10 @@ use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionCommand, Tra
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, WalletLimits};
 use rialto_persistence::record::Record;
-use rialto_persistence::world::{Market, Tenant, World};
+use rialto_persistence::world::{Market, Observer, ReplayError, Scratch, Tenant, Unobserved, World};
 
+use crate::clock;
+use crate::directory::Directory;
 use crate::schedule::{PhaseChange, UtcOffset};
 
 /// What an operator wants to be open: applied at start, through the journal, once.
@@ -169,6 +171,54 @@ impl<'a> Steps<'a> {
         }
         next_of_money(tenant, id, &wanted.money)
     }
+}
+
+/// Whether a partition that looks like this can be brought to a setup.
+///
+/// # Errors
+/// Why not.
+pub fn check(directory: &Directory, setup: &Setup) -> Result<(), String> {
+    let (mut world, mut scratch) = (World::default(), Scratch::default());
+    for tenant in directory.tenants() {
+        let open = Record::OpenTenant { name: tenant.name.clone(), limits: WalletLimits::default() };
+        let assets = tenant.assets.iter();
+        let assets = assets.map(|it| Record::OpenAsset { tenant: tenant.id, name: it.name.clone(), scale: it.scale });
+        let markets = tenant.markets.iter().map(|it| Record::OpenMarket {
+            tenant: tenant.id,
+            symbol: it.symbol.clone(),
+            definition: it.definition.clone(),
+        });
+        for record in [open].into_iter().chain(assets).chain(markets) {
+            apply(&mut world, record, &mut scratch, &mut Unobserved).map_err(|error| error.to_string())?;
+        }
+    }
+    let mut steps = Steps::to(setup);
+    while let Some(record) = steps.next(&world, clock::now())? {
+        let what = format!("{record:?}");
+        apply(&mut world, record, &mut scratch, &mut Unobserved).map_err(|error| match error {
+            ReplayError::Refused { reason, .. } => format!("{} ({what})", reason.name()),
+            error => error.to_string(),
+        })?;
+        while world.deliver(&mut scratch, &mut Unobserved).is_some() {}
+    }
+    Ok(())
+}
+
+/// Applies a record of a setup, and gives it whole.
+///
+/// # Errors
+/// If it cannot follow. The state is then unusable.
+pub fn apply(
+    world: &mut World,
+    record: Record,
+    scratch: &mut Scratch,
+    observer: &mut impl Observer,
+) -> Result<Record, ReplayError> {
+    if let Record::Transaction { tenant, command, .. } = record {
+        return world.transact(tenant, command, scratch, observer);
+    }
+    world.apply(world.position + 1, &record, scratch, observer)?;
+    Ok(record)
 }
 
 fn next_of_markets(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nanos) -> Result<Option<Record>, String> {

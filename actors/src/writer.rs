@@ -50,8 +50,9 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Runs until every actor has dropped its end of the queue.
-    pub fn run(mut self) {
+    /// Runs until every actor has dropped its end of the queue, and gives the journal back; `None` if it
+    /// failed.
+    pub fn run(mut self) -> Option<Box<dyn Journal>> {
         let mut group = Group::new(self.epoch, self.end);
         let mut turns = Vec::new();
         while let Ok(turn) = self.turns.recv() {
@@ -91,6 +92,7 @@ impl Writer {
                 self.release(turn, stamp);
             }
         }
+        Some(self.journal)
     }
 
     /// Everything in the turn is durable now. Market data goes first, so that whoever reads an
@@ -119,9 +121,10 @@ impl Writer {
     }
 
     /// Nothing more is written or told. What still comes is dropped, so that no actor waits.
-    fn fail(self, reason: String) {
+    fn fail(self, reason: String) -> Option<Box<dyn Journal>> {
         tracing::error!(%reason, "the journal writer stops");
         self.failures.try_send(Failure::Journal(reason)).ok();
         while self.turns.recv().is_ok() {}
+        None
     }
 }

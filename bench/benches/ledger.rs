@@ -52,6 +52,9 @@ struct Run {
     answers: u64,
     refused: u64,
     seconds: f64,
+    /// Of all threads of the process, the edge and the follower among them: what can be compared where other
+    /// programs run beside it.
+    processor_seconds: f64,
     /// Of all balances at the end.
     hash: u64,
     /// Records that the follower had still to replay when the last answer was out.
@@ -192,7 +195,7 @@ fn measure(storage: Storage, work: Work, count: u64) -> Run {
     let (exchange, mut feeds) = Exchange::start(options, &setup()).expect("the exchange starts");
     let mut edge = Edge { exchange, feed: feeds.remove(0), answers: 0, refused: 0 };
     let mut dice = Dice(42);
-    let began = Instant::now();
+    let (began, used) = (Instant::now(), processor_seconds());
     // A hold is confirmed when some more were begun, as whoever waits for its answer would.
     const BEHIND: u64 = 1_000;
     for number in 0..count + BEHIND {
@@ -210,12 +213,20 @@ fn measure(storage: Storage, work: Work, count: u64) -> Run {
         }
     }
     edge.wait(count * work.steps());
-    let seconds = began.elapsed().as_secs_f64();
+    let (seconds, processor_seconds) = (began.elapsed().as_secs_f64(), processor_seconds() - used);
     let lag = edge.exchange.read_store().map_or(0, |store| edge.exchange.durable_position() - store.position());
     let hash = edge.hash();
     let Edge { exchange, answers, refused, .. } = edge;
     exchange.shutdown();
-    Run { count, answers, refused, seconds, hash, lag }
+    Run { count, answers, refused, seconds, processor_seconds, hash, lag }
+}
+
+/// What this process has used of processors so far, in hundredths of a second.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux tells it");
+    let behind_name = text.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = behind_name.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
 }
 
 fn report(storage: &str, work: Work, runs: &mut [Run]) {
@@ -224,11 +235,12 @@ fn report(storage: &str, work: Work, runs: &mut [Run]) {
     let median = &runs[runs.len() / 2];
     assert!(runs.iter().all(|run| run.hash == median.hash && run.refused == 0), "every run does the same");
     println!(
-        "{storage:<7} {:<34} {:>10.0} a second (best {:.0}, worst {:.0}); {} answers, balances {:016x}, follower behind by {} records",
+        "{storage:<7} {:<34} {:>10.0} a second (best {:.0}, worst {:.0}); {:.2} processor µs each, {} answers, balances {:016x}, follower behind by {} records",
         work.name,
         rate(median),
         rate(&runs[0]),
         rate(&runs[runs.len() - 1]),
+        median.processor_seconds * 1e6 / median.count as f64,
         median.answers,
         median.hash,
         median.lag,

@@ -36,7 +36,7 @@ use rialto_engine::transaction::{CaseKind, Meaning};
 const STEPS: u64 = 300_000;
 /// Of one life. A wallet's whole state is compared now and then, so that lives must stay short.
 const LIFE: u64 = 2_500;
-const SHRINKING: Duration = Duration::from_secs(30);
+const SHRINKING: Duration = Duration::from_secs(10);
 
 /// Carries a step out; what panics has failed.
 fn act(life: &mut Life, act: &Act) -> Result<(), String> {
@@ -128,9 +128,10 @@ fn live_many(first: u64, steps: u64, length: u64, full_check: u64) -> Seen {
     let failure = failures.into_inner().expect("no worker panics").into_iter().min_by_key(|(_, acts, _)| acts.len());
     if let Some((seed, acts, what)) = failure {
         std::panic::set_hook(Box::new(|_| {}));
-        let text = report(seed, acts, what);
+        // Told here, because whatever runs beside may have silenced panics.
+        eprintln!("{}", report(seed, acts, what));
         let _ = std::panic::take_hook();
-        panic!("{text}");
+        panic!("the wallet and its twin differ, with seed {seed}");
     }
     seen.into_inner().expect("no worker panics")
 }

@@ -130,6 +130,10 @@ impl Gateway {
                 setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
             },
         };
+        for tenant in directory.tenants() {
+            let is_shadow = f64::from(u8::from(config.shadows.contains(&tenant.name)));
+            metrics::gauge!("rialto_tenant_shadow", "tenant" => tenant.name.clone()).set(is_shadow);
+        }
         let defaults = ConnectionLimits::default();
         Self {
             made_keys: MadeKeys::new(config.master_secret.as_ref()),

@@ -275,9 +275,9 @@ impl Call<'_> {
 
     /// The statement of a rail.
     async fn upload(&self) -> Result<Vec<u8>, ApiError> {
-        let (operator, deadline) = self.signed_by_operator()?;
+        let (operator, _) = self.signed_by_operator()?;
         let (worker, params, body, unit) = (self.worker, &self.params, self.body, self.unit);
-        Upload { worker, operator: &operator, params, body, unit, deadline }.take(self.request.method()).await
+        Upload { worker, operator: &operator, params, body, unit }.take(self.request.method()).await
     }
 
     async fn command(&self, parse: Parse) -> Result<Vec<u8>, ApiError> {

@@ -35,6 +35,9 @@ const OPEN_ORDERS: u64 = 200_000;
 /// Asks something about an order and tells how many rows came.
 type Query<'a> = &'a mut dyn FnMut(&OrderView) -> Result<usize, Box<dyn Error>>;
 
+/// The same about money, picking what it asks about.
+type MoneyQuery<'a> = &'a mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>;
+
 struct Load {
     random: u64,
     accounts: u64,
@@ -53,6 +56,11 @@ impl Load {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random % below
+    }
+
+    fn account(&mut self) -> AccountId {
+        let accounts = self.accounts;
+        AccountId(self.random(accounts) as u32)
     }
 
     /// Everything about an order follows from its number.
@@ -103,7 +111,7 @@ impl Load {
             self.transfers += 1;
             self.time = 1_700_000_000_000_000_000 + self.transfers * self.step;
             let (number, time) = (TransactionId(self.transfers), Nanos(self.time));
-            let [from, to] = [0; 2].map(|_| AccountId(self.random(self.accounts) as u32));
+            let (from, to) = (self.account(), self.account());
             let amount = Amount(1_000_000 + i128::from(self.random(1 << 20)));
             output.clear();
             let body = Body::Transfer { from, to, asset: AssetId(1), amount, held: false };
@@ -349,7 +357,7 @@ fn chain_cost(load: &mut Load) {
 
 fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error>> {
     let has_transfers = load.transfers > 0;
-    let mut time = |name: &str, query: &mut dyn FnMut(&mut Load) -> Result<usize, Box<dyn Error>>| {
+    let mut time = |name: &str, query: MoneyQuery<'_>| {
         let (mut times, mut found) = (Vec::new(), 0);
         for _ in 0..200 {
             let begin = Instant::now();
@@ -361,22 +369,23 @@ fn money_queries(store: &ReadStore, load: &mut Load) -> Result<(), Box<dyn Error
     };
     let asset = AssetId(1);
     time("latest 100 movements of an account in an asset", &mut |load| {
-        let owner = Owner::User(AccountId(load.random(load.accounts) as u32));
+        let owner = Owner::User(load.account());
         Ok(store.movements(TENANT, owner, Some(asset), &Window::default(), 100)?.len())
     })?;
     time("four balances of an account at a time", &mut |load| {
         let things = load.orders.max(load.transfers);
         let at = Nanos(1_700_000_000_000_000_000 + load.random(things) * load.step);
-        store.balances_at(TENANT, AccountId(load.random(load.accounts) as u32), asset, Some(at))?;
+        store.balances_at(TENANT, load.account(), asset, Some(at))?;
         Ok(1)
     })?;
     if has_transfers {
         time("a transaction by its business id", &mut |load| {
-            let id = Label::new(&format!("pay-{:012x}", 1 + load.random(load.transfers))).ok_or("valid")?;
+            let number = 1 + load.random(load.transfers);
+            let id = Label::new(&format!("pay-{number:012x}")).ok_or("valid")?;
             Ok(store.transaction_by_id(TENANT, &id)?.map_or(0, |_| 1))
         })?;
         time("latest 100 transactions of an account", &mut |load| {
-            let account = AccountId(load.random(load.accounts) as u32);
+            let account = load.account();
             Ok(store.account_transactions(TENANT, account, &Window::default(), 100)?.len())
         })?;
         time("100 events from an offset", &mut |load| {

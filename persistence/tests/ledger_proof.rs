@@ -25,10 +25,13 @@ const ALICE: AccountId = AccountId(0);
 const BOB: AccountId = AccountId(1);
 const CACHE_BYTES: usize = 4 << 20;
 
+/// The entries of a day with the positions of their records.
+type Entries = Vec<(u64, Entry)>;
+
 /// A journal of a day, and every entry of it with the position of its record.
 struct Day {
     log: MemoryLog,
-    entries: Vec<(u64, Entry)>,
+    entries: Entries,
     last: u64,
     world: World,
 }
@@ -36,7 +39,7 @@ struct Day {
 #[derive(Default)]
 struct Posted {
     position: u64,
-    entries: Vec<(u64, Entry)>,
+    entries: Entries,
 }
 
 impl Observer for Posted {
@@ -220,7 +223,7 @@ fn a_store_that_nobody_touched_is_proven() {
 fn a_store_that_was_rewritten_is_found_out() {
     let day = day(500);
     let folder = tempfile::tempdir().expect("a folder");
-    let flaws = |name: &str, change: &dyn Fn(&mut Vec<(u64, Entry)>)| {
+    let flaws = |name: &str, change: &dyn Fn(&mut Entries)| {
         let mut entries = day.entries.clone();
         change(&mut entries);
         let found = day.verify(&day.store(&folder.path().join(name), &entries, day.last));

@@ -122,7 +122,7 @@ PAYMENT_MUTATIONS = [
      "        self.check_enter(to)"),
     ("an account is closed with a transaction under way", "settings.rs",
      "&& !self.live_transactions().any(|transaction| self.names(transaction, account))", ""),
-    ("the platform's share does not pay for what goes back", "tries.rs",
+    ("the platform's share does not pay for what goes back", "fees.rs",
      "let kept = Amount(fee.0.min(self.ledger.house(asset, House::Fee).0));", "let kept = fee;"),
     ("the rail of a transaction is forgotten with it", "life.rs",
      "transaction.rail = terms.rail;", "transaction.rail = RailId::DIRECT;"),
@@ -141,7 +141,8 @@ def prepare():
         source, target = ROOT / name, COPY / name
         if source.is_dir():
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
+            # With new times, or what the last mutation built would pass for this.
+            shutil.copytree(source, target, copy_function=shutil.copy)
         else:
             shutil.copy(source, target)
     shutil.rmtree(COPY / "engine" / "c", ignore_errors=True)
@@ -153,7 +154,9 @@ def prepare():
 
 
 def twin(name):
-    command = ["cargo", "test", "--release", "--quiet", "--package", "rialto-engine", "--test", name]
+    """The twin of the book needs speed; that of money meets everything soon, and is sooner built without."""
+    command = ["cargo", "test", "--quiet", "--package", "rialto-engine", "--test", name]
+    command += ["--release"] if name == "book_twin" else ["money_moves"]
     return subprocess.run(command, cwd=COPY, capture_output=True, text=True)
 
 

@@ -115,8 +115,8 @@ fn bank(listen: &str, server: &str) -> Running {
 
 /// The `number`th thing that the tenant's backend asks for: path and parameters.
 fn request(number: u64) -> (&'static str, String) {
-    let (user, other) = if number % 2 == 0 { ("alice", "bob") } else { ("bob", "alice") };
-    let asset = if number % 5 == 0 { "EUR" } else { "USD" };
+    let (user, other) = if number.is_multiple_of(2) { ("alice", "bob") } else { ("bob", "alice") };
+    let asset = if number.is_multiple_of(5) { "EUR" } else { "USD" };
     let amount = format!("{}.{:02}", 1 + number * 37 % 90, number % 100);
     let rail = 1 + number / 2 % u64::from(RAILS);
     match number % 10 {

@@ -244,9 +244,19 @@ fn nothing_secret_is_shown() {
     drop(session);
 }
 
+/// A rail that nobody answers for, of the last tenant: what is told of rails is told where there is one.
+const RAIL: &str = r#"
+[[tenants.rails]]
+name = "bank"
+url = "http://127.0.0.1:1/bank"
+key = "key-to-bank"
+secret = "secret-to-bank"
+assets = [{ asset = "USD" }]
+"#;
+
 #[test]
 fn dashboards_and_rules_ask_for_metrics_that_exist() {
-    let server = Server::start(&two_tenants());
+    let server = Server::start(&(two_tenants() + RAIL));
     trade(&server);
     let page = await_page(&server, "a journal", |page| page.names().contains("rialto_journal_last_seq"));
     let names = page.names();

@@ -258,7 +258,7 @@ fn callbacks_are_signed_and_repeated_until_they_are_taken() {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         let told = told.lock().expect("whole");
-        let whole = told.iter().any(|told| told.id == Some(label("d-1")) && told.reports.len() == 2);
+        let whole = told.iter().any(|told| told.id == Some(label("d-1")) && told.reports.len() == 3);
         let unasked = told.iter().any(|told| told.id.is_none() && told.reports.len() == 1);
         if told.len() >= 3 && whole && unasked {
             break;

@@ -161,8 +161,8 @@ fn callbacks(current: Arc<Mutex<Option<Exchange>>>) -> String {
 
 /// The `number`th thing that a tenant does.
 fn command(number: u64, venue: &Venue) -> Option<TransactionCommand> {
-    let (account, other) = (AccountId(u32::from(number % 2 == 1)), AccountId(u32::from(number % 2 == 0)));
-    let asset = AssetId(u16::from(number % 5 == 0));
+    let (account, other) = (AccountId(u32::from(number % 2 == 1)), AccountId(u32::from(number.is_multiple_of(2))));
+    let asset = AssetId(u16::from(number.is_multiple_of(5)));
     let amount = Amount(i128::from(100 + number * 37 % 9_000));
     let body = match number % 10 {
         0..4 => Body::Deposit { account, asset, amount },

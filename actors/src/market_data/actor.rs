@@ -410,8 +410,23 @@ impl MarketDataActor {
                 self.note(key);
                 self.ask_past(key);
             }
-            None => self.find(seed),
+            None => self.find_or_open(seed),
         }
+    }
+
+    /// A market whose book was lost is here, or one that is new.
+    fn find_or_open(&mut self, seed: MarketSeed) {
+        let (tenant, number) = (seed.tenant.0 as usize, usize::from(seed.market.0));
+        self.markets.resize_with(self.markets.len().max(tenant + 1), Vec::new);
+        if number < self.markets[tenant].len() {
+            return self.find(seed);
+        }
+        let (key, market) = ((seed.tenant, seed.market), Market::new(seed, self.past_from()));
+        assert_eq!(self.markets[tenant].len(), number, "markets come in order and without gaps");
+        self.markets[tenant].push(Some(market));
+        self.publisher.interest.grow(key.0, number + 1);
+        self.interest_version = None;
+        self.ask_past(key);
     }
 
     /// Every tenth of a second.

@@ -1,11 +1,12 @@
 //! Who is listened to: the market data actor publishes only what some session has asked for.
 //!
 //! Edge workers hold a [`Watch`] for everything their sessions have subscribed to. The actor reads
-//! one word per market and takes no lock; the lock is for workers, whose sessions subscribe rarely.
+//! one word per market and takes no lock; the lock is for workers, whose sessions subscribe rarely. Markets
+//! that are opened while sessions listen get their words behind the others, which stay where they are.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rialto_engine::ids::{MarketId, TenantId};
 use rialto_persistence::kline::Interval;
@@ -139,7 +140,7 @@ impl FromIterator<Topic> for Topics {
 /// What sessions listen to, over all workers.
 #[derive(Debug)]
 pub struct Interest {
-    tenants: Vec<TenantInterest>,
+    tenants: Table<TenantInterest>,
     counts: Mutex<HashMap<Subject, u32>>,
     version: AtomicU64,
 }
@@ -149,7 +150,7 @@ type Subject = (TenantId, Option<MarketId>, Topic);
 #[derive(Debug, Default)]
 struct TenantInterest {
     all: Flags,
-    markets: Vec<Flags>,
+    markets: Table<Flags>,
 }
 
 #[derive(Debug, Default)]
@@ -162,9 +163,19 @@ impl Interest {
     /// Nobody listens to any of these: the number of markets of each tenant.
     #[must_use]
     pub fn new(markets: impl Iterator<Item = usize>) -> Self {
-        let flags = |count| (0..count).map(|_| Flags::default()).collect();
-        let tenants = markets.map(|count| TenantInterest { all: Flags::default(), markets: flags(count) }).collect();
-        Self { tenants, counts: Mutex::default(), version: AtomicU64::new(0) }
+        let interest = Self { tenants: Table::default(), counts: Mutex::default(), version: AtomicU64::new(0) };
+        for (tenant, count) in (0..).zip(markets) {
+            interest.grow(TenantId(tenant), count);
+        }
+        interest
+    }
+
+    /// A tenant has so many markets from now on; never fewer than before.
+    pub(super) fn grow(&self, tenant: TenantId, markets: usize) {
+        self.tenants.grow(tenant.0 as usize + 1);
+        if let Some(tenant) = self.tenants.get(tenant.0 as usize) {
+            tenant.markets.grow(markets);
+        }
     }
 
     /// Listens to a topic of a market, or of all markets of a tenant. `None` if there is no such
@@ -210,6 +221,41 @@ impl Interest {
     }
 }
 
+/// A list that grows at its end, and that is read without a lock. What is in it never moves.
+#[derive(Debug)]
+struct Table<T> {
+    /// The first holds one, every other twice as many as the one before it.
+    chunks: [OnceLock<Box<[T]>>; CHUNKS],
+    length: AtomicUsize,
+}
+
+/// So many hold all numbers of markets and tenants.
+const CHUNKS: usize = 33;
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { chunks: [const { OnceLock::new() }; CHUNKS], length: AtomicUsize::new(0) }
+    }
+}
+
+impl<T: Default> Table<T> {
+    fn grow(&self, length: usize) {
+        for chunk in 0..usize::BITS - length.leading_zeros() {
+            let size = 1 << chunk;
+            self.chunks[chunk as usize].get_or_init(|| (0..size).map(|_| T::default()).collect());
+        }
+        self.length.fetch_max(length, Ordering::Release);
+    }
+
+    fn get(&self, place: usize) -> Option<&T> {
+        if place >= self.length.load(Ordering::Acquire) {
+            return None;
+        }
+        let chunk = (place + 1).ilog2();
+        self.chunks.get(chunk as usize)?.get()?.get(place + 1 - (1 << chunk))
+    }
+}
+
 /// Somebody listens. Dropping it ends that.
 #[derive(Debug)]
 pub struct Watch {
@@ -238,6 +284,21 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_grows_and_what_is_in_it_stays() {
+        let table: Table<AtomicU32> = Table::default();
+        assert!(table.get(0).is_none());
+        for length in 1..100 {
+            table.grow(length);
+            table.get(length - 1).expect("there").store(u32::try_from(length).expect("small"), Ordering::Relaxed);
+            assert!(table.get(length).is_none());
+            let sum: u32 = (0..length).map(|place| table.get(place).expect("there").load(Ordering::Relaxed)).sum();
+            assert_eq!(sum as usize, length * (length + 1) / 2);
+        }
+        table.grow(3);
+        assert!(table.get(98).is_some(), "it never shrinks");
+    }
 
     #[test]
     fn every_topic_has_a_bit_of_its_own() {

@@ -29,6 +29,7 @@ pub(super) fn describe() {
         "rialto_ledger_suspense_unexplained",
         "What is in suspense beside what open cases explain, in minor units."
     );
+    describe_gauge!("rialto_tenant_shadow", "1 for a tenant that only tries things out: nobody is to be woken for it.");
     describe_gauge!("rialto_event_lag", "Events that whoever must be told has not taken, of transactions under way.");
 }
 

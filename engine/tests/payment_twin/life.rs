@@ -43,7 +43,7 @@ pub enum Act {
 pub enum Change {
     Deposited,
     Ordered,
-    Transacted(TransactionCommand),
+    Transacted(Box<TransactionCommand>),
     /// A book or a wallet has received messages through this number, and has this digest.
     Matched(u64, u64),
     Settled(u64, u64),
@@ -241,7 +241,7 @@ impl Life {
         match engine {
             Ok(transacted) if transacted.is_changed => {
                 self.seen.changed += 1;
-                self.change = Some(Change::Transacted(command.clone()));
+                self.change = Some(Change::Transacted(Box::new(command.clone())));
             }
             other => {
                 let is_silent = self.output.entries.is_empty()

@@ -218,6 +218,9 @@ impl Naive {
             }
             _ => return Ok(()),
         };
+        if matches!(body, Body::Adjustment { .. }) && amount > SUPPLY_MAX.0 {
+            return Err(Reason::SupplyExceeded);
+        }
         let after = self.supply(asset) + raises;
         let exceeds = raises > 0 && after > SUPPLY_MAX.0 || raises < 0 && after < -SUPPLY_MAX.0;
         if exceeds || grants && self.owned(asset) + amount > SUPPLY_MAX.0 {

@@ -90,7 +90,7 @@ pub fn write(view: &View<'_>, seer: Option<Owner>, position: u64, page: &Page) -
     out
 }
 
-/// The entries of a place.
+/// The entries of a place from the beginning of a window on, which has one.
 ///
 /// # Errors
 /// What the read store says.
@@ -102,25 +102,23 @@ pub fn at(
     window: &Window<u64>,
     limit: usize,
 ) -> Result<Vec<Entry>, ReadStoreError> {
-    match (place, asset) {
-        (Place::Account(account), Some(asset)) => store.account_movements(tenant, account, asset, window, limit),
-        (place, asset) => {
-            // All accounts of the owner are one list: those of the others are passed over.
-            let mut window = *window;
-            let mut entries = Vec::new();
-            loop {
-                let found = store.movements(tenant, place.owner(), asset, &window, limit)?;
-                let is_last = found.len() < limit;
-                window.from_id = found.last().map(|entry| entry.number + 1);
-                let is_meant = |entry: &Entry| place.contains(entry.debit) || place.contains(entry.credit);
-                entries.extend(found.into_iter().filter(is_meant));
-                if is_last || entries.len() >= limit {
-                    entries.truncate(limit);
-                    return Ok(entries);
-                }
-            }
+    let account = match place {
+        Place::Owner(owner) => return store.movements(tenant, owner, asset, window, limit),
+        Place::Account(account) => account,
+    };
+    if let Some(asset) = asset {
+        return store.account_movements(tenant, account, asset, window, limit);
+    }
+    let mut entries = Vec::new();
+    for (of, asset) in store.accounts_of(tenant, place.owner())? {
+        if of == account {
+            entries.extend(store.account_movements(tenant, account, asset, window, limit)?);
         }
     }
+    // An entry is of one asset, so that none comes twice.
+    entries.sort_unstable_by_key(|entry| entry.number);
+    entries.truncate(limit);
+    Ok(entries)
 }
 
 /// The entries of everybody, of one asset or of all.

@@ -226,6 +226,7 @@ fn read(names: &Names, bytes: &[u8]) -> Result<Told, RailFault> {
         Status::Rejected => Some(Report::Rejected),
         Status::Canceled => Some(Report::Canceled),
         Status::Unknown => Some(Report::Unknown),
+        Status::Done if id.is_some() && answer.movements.iter().any(Movement::came_in) => Some(Report::Canceled),
         Status::Done => None,
     };
     if answer.status == Status::Unknown && !answer.movements.is_empty() {
@@ -236,6 +237,11 @@ fn read(names: &Names, bytes: &[u8]) -> Result<Told, RailFault> {
 }
 
 impl Movement {
+    /// Whether it is money that came in and is here: then the payment is a deposit.
+    fn came_in(&self) -> bool {
+        self.kind == MovementKind::Received && self.state != MovementState::Returned
+    }
+
     /// What it is to the wallet; `None` in a currency that the tenant does not have.
     fn report(&self, names: &Names) -> Result<Option<Report>, RailFault> {
         let reference = Label::new(&self.reference).ok_or_else(|| malformed("a reference that is none"))?;
@@ -333,6 +339,20 @@ mod tests {
         assert_eq!(answer(text), Ok(expected));
         assert_eq!(answer(r#"{"key":"acme/w-1","status":"done"}"#), Ok(Vec::new()));
         assert_eq!(answer(r#"{"key":"acme/w-1","status":"unknown"}"#), Ok(vec![Report::Unknown]));
+    }
+
+    /// Paid twice, and the first time taken back: the second is an excess to the wallet, and all that there
+    /// will be to the rail.
+    #[test]
+    fn a_deposit_that_is_done_waits_for_nothing_more() {
+        let text = r#"{"key":"acme/w-1","status":"done","movements":[
+            {"reference":"B-1","kind":"received","asset":"USD","amount":"5.00","state":"returned"},
+            {"reference":"B-2","kind":"received","asset":"USD","amount":"5.00","state":"final"}]}"#;
+        let reports = answer(text).expect("an answer");
+        assert_eq!(reports.len(), 3);
+        assert_eq!(reports.last(), Some(&Report::Canceled));
+        let returned = text.replace("final", "returned");
+        assert_eq!(answer(&returned).expect("an answer").len(), 2, "nothing came in, and nothing is said of that");
     }
 
     #[test]

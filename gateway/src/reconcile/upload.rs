@@ -29,6 +29,9 @@ use crate::query::read_as_of;
 use crate::query::tables::each_case;
 use crate::worker::Worker;
 
+/// A statement that would open more cases than this is one of another rail or another day, and opens none.
+const CASES_MAX: usize = 1_000;
+
 /// The path, behind the tenant's prefix.
 pub const PATH: &str = "/operator/v1/statements";
 
@@ -44,8 +47,6 @@ pub struct Upload<'a> {
     pub body: &'a str,
     /// In which unit the reply's times are.
     pub unit: TimeUnit,
-    /// The last moment at which it may be carried out.
-    pub deadline: Nanos,
 }
 
 /// What the ledger knows.
@@ -84,6 +85,10 @@ impl Upload<'_> {
         let new = unopened(wanted, &known.cases);
         let mut opened = 0;
         if !is_dry {
+            if new.len() > CASES_MAX {
+                let msg = format!("The statement would open {} cases, and may open {CASES_MAX}.", new.len());
+                return Err(ApiError::naming(-1130, msg));
+            }
             for case in &new {
                 self.open(*case).await?;
                 opened += 1;
@@ -99,6 +104,7 @@ impl Upload<'_> {
 
     async fn open(&self, case: NewCase) -> Result<(), ApiError> {
         let command = TransactionCommand::OpenCase { case, time: Nanos::ZERO };
+        // One after the other, however many: what is left undone, the same statement does when it comes again.
         let request = Request::Transaction { command, deadline: Nanos(u64::MAX) };
         let release = self.worker.ask(self.tenant(), request).await?;
         match release.answer.as_ref().map(|(_, reply)| reply) {

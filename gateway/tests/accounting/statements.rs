@@ -77,8 +77,11 @@ fn every_difference_becomes_one_case_however_often_the_statement_comes() {
     let expected: Vec<_> = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).into();
     assert_eq!(found, expected);
     // A closed case stays known.
-    let closed =
-        server.user("treasurer-acme").signed("POST", "/operator/v1/cases/close", &format!("case={}", before + 1));
+    let closed = server.user("treasurer-acme").signed(
+        "POST",
+        "/operator/v1/cases/close",
+        &format!("case={}&evidence=looked-up", before + 1),
+    );
     assert_eq!(closed.status, 200, "{}", closed.text);
     assert_eq!(taken(&server, &statement)["casesOpened"], 0);
 }
@@ -92,7 +95,7 @@ fn a_statement_that_cannot_be_read_is_refused_whole_with_the_place() {
     reply.is_error(
         400,
         -1130,
-        "The statement cannot be read: line 3, column 11: \"1.000000005\" has more than the 8 decimals of USD.",
+        "The statement cannot be read: line 3, column 12: \"1.000000005\" has more than the 8 decimals of USD.",
     );
     assert_eq!(cases(&server), before);
     // Only who answers for the money may bring one, and the signature covers it.
@@ -109,4 +112,8 @@ fn a_statement_that_cannot_be_read_is_refused_whole_with_the_place() {
     assert_eq!(treasurer("rail=bank&date=2026-11-25", "rail=card&dryRun=true").status, 400);
     let long = format!("{HEAD}{}", "X-1,in,USD,4\n".repeat(20_000));
     assert_eq!(treasurer("rail=bank&date=2026-11-25&dryRun=true", &long).status, 200);
+    // One that agrees with nothing is of another rail, and floods nobody with cases.
+    let flood = treasurer(&format!("rail=bank&date={}", today()), &long);
+    flood.is_error(400, -1130, "The statement would open 20001 cases, and may open 1000.");
+    assert_eq!(cases(&server), before);
 }

@@ -164,7 +164,10 @@ pub fn call(ask: Ask, transaction: &Transaction) -> (TenantId, RailCall) {
 
 /// Hears what comes back, instead of an exchange.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<(Mutex<Vec<(Instant, TransactionCommand)>>, Condvar)>);
+pub struct Heard(Arc<(Mutex<Told>, Condvar)>);
+
+/// What was told, and when.
+type Told = Vec<(Instant, TransactionCommand)>;
 
 impl Heard {
     pub fn take(&self, command: TransactionCommand) {
