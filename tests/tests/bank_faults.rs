@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rails_support::{RAILS, compare, control, get, redeliver, replay};
+use rails_support::{RAILS, compare, control, get, is_quiet, replay};
 use rialto_bank::config::{Callback, Client, Config};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
 use rialto_bank::money::Currency;
@@ -219,7 +219,7 @@ fn a_server_that_is_killed_and_a_bank_that_fails_lose_no_unit() {
 
     control(&bank.url(), "faults", "{}");
     let calm = Instant::now();
-    while counts(&base)["pending"] != 0 || redeliver(&bank.url()) != 0 {
+    while counts(&base)["pending"] != 0 || !is_quiet(&bank.url()) {
         assert!(calm.elapsed() < PATIENCE, "still under way: {}; {}", counts(&base), live(&base));
         std::thread::sleep(Duration::from_millis(200));
     }
