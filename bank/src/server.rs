@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -139,6 +140,8 @@ enum Trouble {
 struct Shared {
     bank: Mutex<Bank>,
     caller: Caller,
+    /// What will happen by itself.
+    scheduled: AtomicUsize,
 }
 
 type Data = web::Data<Shared>;
@@ -195,7 +198,7 @@ impl Bank {
 
 impl Shared {
     fn new(bank: Bank) -> Self {
-        Self { bank: Mutex::new(bank), caller: Caller::default() }
+        Self { bank: Mutex::new(bank), caller: Caller::default(), scheduled: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Bank> {
@@ -391,9 +394,12 @@ fn act(data: &Data, account: usize, key: &str, action: Action) {
 
 fn schedule(data: &Data, account: usize, key: &str, step: Step) {
     let (data, key) = (data.clone(), key.to_owned());
+    data.scheduled.fetch_add(1, Ordering::Relaxed);
     rt::spawn(async move {
         rt::time::sleep(Duration::from_millis(step.after_ms)).await;
+        // What follows from it is scheduled before it is taken off.
         act(&data, account, &key, step.action);
+        data.scheduled.fetch_sub(1, Ordering::Relaxed);
     });
 }
 
@@ -562,7 +568,8 @@ async fn counts(data: Data) -> HttpResponse {
         *sums.entry(*fault).or_default() += count;
     }
     let payments: usize = bank.accounts.iter().map(|account| account.books.payments().count()).sum();
-    HttpResponse::Ok().json(json!({ "payments": payments, "faults": sums }))
+    let scheduled = data.scheduled.load(Ordering::Relaxed);
+    HttpResponse::Ok().json(json!({ "payments": payments, "scheduled": scheduled, "faults": sums }))
 }
 
 #[derive(Deserialize)]

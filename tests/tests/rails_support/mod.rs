@@ -307,8 +307,14 @@ pub fn get(url: &str, what: &str) -> serde_json::Value {
     rialto_tests::client::call("GET", &format!("{url}/{what}"), None).1
 }
 
+/// Whether the bank has nothing left to do and its clients know all that it did. In this order: what
+/// happens by itself is told afterwards.
+pub fn is_quiet(url: &str) -> bool {
+    get(url, "control/counts")["scheduled"] == 0 && redeliver(url) == 0
+}
+
 /// How many payments the bank's clients do not know all of.
-pub fn redeliver(url: &str) -> u64 {
+fn redeliver(url: &str) -> u64 {
     rialto_tests::client::call("POST", &format!("{url}/control/redeliver"), None).1["untold"].as_u64().expect("a count")
 }
 
