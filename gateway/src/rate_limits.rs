@@ -9,6 +9,7 @@
 //! after a restart they begin at zero. Nobody is banned: who is over a limit is refused until the
 //! interval ends, and cancels are never refused for it.
 
+mod accounts;
 pub mod budget;
 pub mod limit;
 pub mod weight;
@@ -21,6 +22,7 @@ use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{OrderEvent, OrderUpdate};
 
+use self::accounts::Accounts;
 use self::budget::{Addresses, Budget};
 use self::limit::{DAY, Exceeded, Kind, MINUTE, RateLimit, TEN_SECONDS, Usage};
 use self::window::Window;
@@ -75,8 +77,8 @@ pub struct RateLimiter {
 
 struct TenantLimiter {
     limits: RateLimits,
-    /// The orders of each account in ten seconds and in a day; none if they are without limit.
-    accounts: Vec<[Window; 2]>,
+    /// The orders of each account in ten seconds and in a day; `None` if they are without limit.
+    accounts: Option<Accounts>,
 }
 
 impl RateLimiter {
@@ -87,8 +89,7 @@ impl RateLimiter {
             let found = limits.iter().find(|(name, _)| *name == tenant.name);
             let limits = found.map(|(_, limits)| *limits).unwrap_or_default();
             let limited = limits.orders().iter().any(|rule| rule.limit > 0);
-            let accounts = if limited { tenant.accounts.len() } else { 0 };
-            TenantLimiter { limits, accounts: (0..accounts).map(|_| Default::default()).collect() }
+            TenantLimiter { limits, accounts: limited.then(Accounts::default) }
         };
         Self { tenants: directory.tenants().iter().map(tenant).collect(), addresses: Addresses::default() }
     }
@@ -130,7 +131,7 @@ impl RateLimiter {
 
     /// An order that trades for the first time no longer counts.
     pub fn traded(&self, tenant: TenantId, updates: &[OrderUpdate], now: Nanos) {
-        if self.tenants.get(tenant.0 as usize).is_none_or(|tenant| tenant.accounts.is_empty()) {
+        if self.tenants.get(tenant.0 as usize).is_none_or(|tenant| tenant.accounts.is_none()) {
             return;
         }
         for update in updates {
@@ -151,7 +152,7 @@ impl RateLimiter {
 
     fn order_counts(&self, identity: Identity) -> impl Iterator<Item = (&Window, RateLimit)> {
         let tenant = self.tenants.get(identity.tenant.0 as usize);
-        let windows = tenant.and_then(|tenant| tenant.accounts.get(identity.account.0 as usize));
+        let windows = tenant.and_then(|tenant| tenant.accounts.as_ref()).map(|accounts| accounts.of(identity.account));
         let counts = tenant.zip(windows).into_iter();
         let counts = counts.flat_map(|(tenant, windows)| windows.iter().zip(tenant.limits.orders()));
         counts.filter(|(_, rule)| rule.limit > 0)

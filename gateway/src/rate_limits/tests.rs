@@ -13,8 +13,9 @@ fn later(seconds: u64) -> Nanos {
     Nanos(NOON.0 + seconds * 1_000_000_000)
 }
 
-fn limiter(limits: RateLimits, accounts: usize) -> RateLimiter {
-    let accounts = (0..accounts).map(|_| Default::default()).collect();
+fn limiter(limits: RateLimits) -> RateLimiter {
+    let limited = limits.orders().iter().any(|rule| rule.limit > 0);
+    let accounts = limited.then(Accounts::default);
     RateLimiter { tenants: vec![TenantLimiter { limits, accounts }], addresses: Addresses::default() }
 }
 
@@ -27,7 +28,7 @@ fn counts(limiter: &RateLimiter, now: Nanos) -> Vec<u32> {
 #[test]
 fn orders_are_counted_in_every_interval_or_in_none() {
     let limits = RateLimits { orders_per_10_seconds: 2, orders_per_day: 3, ..RateLimits::default() };
-    let limiter = limiter(limits, 2);
+    let limiter = limiter(limits);
     let take = |seconds| limiter.take_orders(TRADER, 1, later(seconds)).map_err(|exceeded| exceeded.limit.interval);
     assert_eq!((take(0), take(9), take(9)), (Ok(()), Ok(()), Err(TEN_SECONDS)));
     assert_eq!((take(10), take(11)), (Ok(()), Err(DAY)));
@@ -41,7 +42,7 @@ fn orders_are_counted_in_every_interval_or_in_none() {
 
 #[test]
 fn no_limit_counts_nothing() {
-    let limiter = limiter(RateLimits { request_weight_per_minute: 0, ..RateLimits::default() }, 0);
+    let limiter = limiter(RateLimits { request_weight_per_minute: 0, ..RateLimits::default() });
     assert!((0..1_000).all(|_| limiter.take_orders(TRADER, 1, NOON).is_ok()));
     assert!(counts(&limiter, NOON).is_empty());
     let budget = limiter.budget(Some(TenantId(0)), Ipv4Addr::LOCALHOST.into(), NOON);
@@ -52,7 +53,7 @@ fn no_limit_counts_nothing() {
 
 #[test]
 fn an_address_has_one_budget_on_all_workers() {
-    let limiter = limiter(RateLimits { request_weight_per_minute: 100, ..RateLimits::default() }, 0);
+    let limiter = limiter(RateLimits { request_weight_per_minute: 100, ..RateLimits::default() });
     let mut workers = [Budgets::default(), Budgets::default()];
     let tenant = Some(TenantId(0));
     let [first, second] = workers
@@ -83,7 +84,7 @@ fn an_address_has_one_budget_on_all_workers() {
 
 #[test]
 fn refusals_weigh_unless_they_are_the_servers() {
-    let limiter = limiter(RateLimits::default(), 0);
+    let limiter = limiter(RateLimits::default());
     let budget = limiter.budget(None, Ipv4Addr::LOCALHOST.into(), NOON);
     budget.refused(Weight::IfRefused, &ApiError::invalid_side(), NOON);
     budget.refused(Weight::Exempt, &ApiError::invalid_side(), NOON);
