@@ -11,6 +11,7 @@ use rialto_engine::label::Label;
 use rialto_engine::market::SUPPLY_MAX;
 use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionKind};
 use rialto_engine::units::{Amount, BasisPoints, Nanos};
+use rialto_engine::wallet::{Wallet, WalletLimits};
 use serde::Deserialize;
 
 use super::{ConfigError, Number, is_name, refuse};
@@ -224,6 +225,7 @@ impl Tables {
             }
             money.policies.push((topic, policy));
         }
+        money.check_patience(place)?;
         for table in self.fee_plans {
             let fee = table.checked(assets, place)?;
             if money.fees.iter().any(|(kind, asset, _)| (*kind, asset) == (fee.0, &fee.1)) {
@@ -232,6 +234,28 @@ impl Tables {
             money.fees.push(fee);
         }
         Ok(money)
+    }
+}
+
+impl MoneyConfig {
+    /// A timer that asks a rail again before the first call has come to its end would hear that the
+    /// rail knows of nothing, and hand the same over once more.
+    fn check_patience(&self, place: &str) -> Result<(), ConfigError> {
+        let defaults = Wallet::new(WalletLimits::default());
+        for kind in [TransactionKind::Deposit, TransactionKind::Withdrawal] {
+            let topic = Topic::Kind(kind);
+            let written = self.policies.iter().find(|(of, _)| *of == topic).map(|(_, policy)| *policy);
+            let first = Duration::from_nanos(written.unwrap_or_else(|| defaults.policy(topic)).first.0);
+            if let Some(rail) = self.rails.iter().find(|rail| rail.options.deadline >= first) {
+                return refuse(format!(
+                    "{place}, rail \"{}\": deadline_ms must be below the first_ms of the policy of \"{}\", which is {}",
+                    rail.name,
+                    kind.name(),
+                    first.as_millis()
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -291,7 +291,7 @@ fn rails_policies_and_fees_are_read() {
     let tables = r#"
 [[tenants.policies]]
 topic = "withdrawal"
-first_ms = 1000
+first_ms = 3000
 interval_ms = 500
 doubling = true
 longest_ms = 60000
@@ -346,6 +346,11 @@ fn what_is_wrong_about_money_is_said_with_its_place() {
         ("withdrawals = false", "withdrawals = false, deposits = false", "neither deposits nor withdrawals"),
         ("deadline_ms = 2000", "deadline_ms = 0", "deadline_ms must be above zero"),
         ("failed_bps = 2500", "failed_bps = 0", "failed_bps is 1 to 10000"),
+        (
+            "deadline_ms = 2000",
+            "deadline_ms = 10000",
+            "must be below the first_ms of the policy of \"deposit\", which is 10000",
+        ),
         ("deadline_ms", "dead_line_ms", "unknown field"),
         ("key = \"acme\"", "key = \"acme\"\ncallback_key = \"x\"", "go together"),
     ] {
@@ -360,6 +365,10 @@ fn what_is_wrong_about_money_is_said_with_its_place() {
         (
             "[[tenants.policies]]\ntopic = \"deposit\"\nfirst_ms = 1\ninterval_ms = 0\nlongest_ms = 1\nattempts = 1",
             "above zero",
+        ),
+        (
+            "[[tenants.policies]]\ntopic = \"withdrawal\"\nfirst_ms = 2000\ninterval_ms = 9\nlongest_ms = 9\nattempts = 1",
+            "must be below the first_ms of the policy of \"withdrawal\", which is 2000",
         ),
         ("[[tenants.fee_plans]]\nkind = \"transfer\"\nasset = \"USD\"", "only \"withdrawal\" and \"payment\""),
         (
