@@ -175,6 +175,7 @@ fn describe() {
     describe_counter!("rialto_resumed_turns_total", "Turns of resting orders that are not displayed.");
     describe_gauge!("rialto_permits_in_use", "Commands under way.");
     describe_counter!("rialto_busy_total", "Requests refused because every permit was in use.");
+    describe_counter!("rialto_shed_total", "What was given up under load, by what it was.");
     describe_counter!("rialto_actor_restarts_total", "Times the partition was rebuilt from its journal.");
     describe_counter!("rialto_market_data_restarts_total", "Times market data panicked and began anew from the books.");
     describe_gauge!(
