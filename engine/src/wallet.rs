@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, MarketId, OrderId, RailId};
-use crate::market::{MarketSpec, SUPPLY_MAX};
+use crate::market::MarketSpec;
 use crate::message::{Phase, ToBook};
 use crate::reason::Reason;
 use crate::transaction::{Case, RailCall, TransactionEvent};
@@ -219,9 +219,7 @@ impl Wallet {
             return if same { Ok(()) } else { Err(Reason::IdempotencyConflict) };
         }
         self.check_enter(account)?;
-        if amount.0 > SUPPLY_MAX.0 - self.ledger.supply(asset).0 {
-            return Err(Reason::SupplyExceeded);
-        }
+        self.check_incoming(asset, amount)?;
         // From here on the deposit cannot fail.
         let number = self.deposits.len() as u64 + 1;
         self.deposits.insert(id.to_owned(), Deposit { account, asset, amount, number });

@@ -120,6 +120,11 @@ impl Naive {
         self.supply(asset) - houses.map(|house| self.sum(asset, LedgerAccount::House(house))).sum::<i128>()
     }
 
+    /// What there is of an asset or what is owned of it, whichever is more.
+    pub fn most(&self, asset: AssetId) -> i128 {
+        self.supply(asset).max(self.owned(asset))
+    }
+
     pub fn policy(&self, topic: Topic) -> Policy {
         self.policies.get(&topic).copied().unwrap_or_else(|| default_policy(topic))
     }
@@ -196,7 +201,7 @@ impl Naive {
         if self.standings[account.0 as usize] == Standing::Closed {
             return Err(Reason::AccountClosed);
         }
-        if amount.0 + self.supply(asset) > SUPPLY_MAX.0 {
+        if amount.0 + self.most(asset) > SUPPLY_MAX.0 {
             return Err(Reason::SupplyExceeded);
         }
         self.direct.insert(id.to_owned(), (account, asset, amount));

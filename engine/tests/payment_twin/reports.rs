@@ -75,8 +75,11 @@ impl Naive {
         if amount <= 0 {
             return Err(Reason::AmountNotPositive);
         }
-        let supply = self.supply(asset);
-        let exceeds = if comes_in { amount > SUPPLY_MAX.0 - supply } else { amount > SUPPLY_MAX.0 + supply };
+        let exceeds = if comes_in {
+            self.most(asset) + amount > SUPPLY_MAX.0
+        } else {
+            self.supply(asset) - amount < -SUPPLY_MAX.0
+        };
         if exceeds { Err(Reason::SupplyExceeded) } else { Ok(()) }
     }
 

@@ -205,7 +205,7 @@ impl Naive {
 
     pub fn check_supply(&self, body: &Body, amount: i128) -> Result<(), Reason> {
         let (raises, grants, asset) = match body {
-            Body::Deposit { asset, .. } => (amount, false, *asset),
+            Body::Deposit { asset, .. } => (amount, true, *asset),
             Body::Commission { asset, .. } => (0, true, *asset),
             Body::Adjustment { from, to, asset, .. } => {
                 let raises = match (from, to) {

@@ -144,9 +144,9 @@ impl Wallet {
         if told.amount.0 <= 0 {
             return Err(Reason::AmountNotPositive);
         }
-        let supply = self.ledger.supply(told.asset);
-        let room = if way == Way::Out { SUPPLY_MAX + supply } else { SUPPLY_MAX - supply };
-        if told.amount > room {
+        if way != Way::Out {
+            self.check_incoming(told.asset, told.amount)?;
+        } else if told.amount > SUPPLY_MAX + self.ledger.supply(told.asset) {
             return Err(Reason::SupplyExceeded);
         }
         // From here on the command cannot fail.

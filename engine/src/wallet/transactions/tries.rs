@@ -79,9 +79,7 @@ impl Wallet {
         trial.check_end()?;
         self.check_rail(trial.rail)?;
         self.check_enter(account)?;
-        if amount > SUPPLY_MAX - self.ledger.supply(asset) {
-            return Err(Reason::SupplyExceeded);
-        }
+        self.check_incoming(asset, amount)?;
         // From here on the command cannot fail.
         let live = self.begin(trial, Amount::ZERO);
         Ok(self.set_out(live, trial.time, output))
@@ -359,6 +357,13 @@ impl Wallet {
             self.check_owned(asset, amount)?;
         }
         Ok(())
+    }
+
+    /// Whether so much more of an asset may come in. There may be less of it than is owned: money goes
+    /// out that nothing explains, and the house owes what it has given away.
+    pub(in crate::wallet) fn check_incoming(&self, asset: AssetId, amount: Amount) -> Result<(), Reason> {
+        let most = self.ledger.supply(asset).max(self.owned(asset));
+        if amount > SUPPLY_MAX - most { Err(Reason::SupplyExceeded) } else { Ok(()) }
     }
 
     /// Whether users may own so much more of an asset.
