@@ -7,6 +7,12 @@
 //! by its business id, as often as he likes: the first time counts. What a rail says about it comes
 //! as a [`Report`], and what is asked of a rail leaves as a [`RailCall`].
 
+mod case;
+mod settings;
+
+pub use case::{Case, CaseKind, NewCase};
+pub use settings::{FeePlan, Policy, Standing, Topic};
+
 use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
 use crate::label::Label;
 use crate::units::{Amount, BasisPoints, Nanos};
@@ -654,172 +660,6 @@ pub enum Ask {
     Query,
     /// End it, if it has not happened, and do not do it later either.
     Cancel,
-}
-
-/// When timers run out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// From the first moment to the first attempt.
-    pub first: Nanos,
-    /// From one attempt to the next.
-    pub interval: Nanos,
-    /// Whether each is twice as long as the one before it.
-    pub is_doubling: bool,
-    /// The longest that one gets.
-    pub longest: Nanos,
-    /// After so many attempts without any progress an operator is called.
-    pub attempts: u32,
-    /// After so long a transaction ends by itself: a commission is paid, anything else shall not go
-    /// through. Zero for never.
-    pub lifetime: Nanos,
-}
-
-/// What has a policy of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// Driving the transactions of a kind.
-    Kind(TransactionKind),
-    /// Telling of events.
-    Notification,
-}
-
-impl Topic {
-    /// How many there are.
-    pub const COUNT: usize = TransactionKind::ALL.len() + 1;
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> usize {
-        match self {
-            Self::Kind(kind) => kind as usize,
-            Self::Notification => TransactionKind::ALL.len(),
-        }
-    }
-}
-
-/// What a transaction costs: a fixed part, and a share that is rounded up. Never more than the
-/// amount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeePlan {
-    /// In minor units.
-    pub fixed: Amount,
-    /// Of the amount.
-    pub rate: BasisPoints,
-}
-
-/// What an account may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Standing {
-    /// Everything.
-    #[default]
-    Active = 0,
-    /// Nothing may leave it, but what comes in does, and its orders can be canceled.
-    Frozen = 1,
-    /// Nothing. It is empty, and has no orders.
-    Closed = 2,
-}
-
-impl Standing {
-    /// All of them by number.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Frozen, Self::Closed];
-}
-
-/// A difference that somebody must explain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewCase {
-    /// What is wrong.
-    pub kind: CaseKind,
-    /// On which rail.
-    pub rail: RailId,
-    /// Of what.
-    pub asset: AssetId,
-    /// How much there is more outside than is explained; below zero for less.
-    pub amount: Amount,
-    /// The rail's name for the movement, if it has one.
-    pub reference: Option<Label>,
-    /// The transaction that it has to do with; zero for none.
-    pub transaction: TransactionId,
-}
-
-/// A case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Case {
-    /// Counted from 1 per wallet.
-    pub id: CaseId,
-    /// What it is about.
-    pub case: NewCase,
-    /// When it was opened.
-    pub opened: Nanos,
-    /// When it was closed; zero while it is open.
-    pub closed: Nanos,
-    /// Who has closed it.
-    pub closed_by: Option<Label>,
-    /// The adjustment that closed it; zero if nothing had to be moved.
-    pub adjustment: TransactionId,
-}
-
-/// What a case is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum CaseKind {
-    /// Money came in that no transaction asked for.
-    Unsolicited = 0,
-    /// More came in, or went out, than was asked for.
-    Excess = 1,
-    /// It came, or went, after its transaction had ended without it.
-    Late = 2,
-    /// Another asset than was asked for.
-    WrongAsset = 3,
-    /// Less went out than was asked for.
-    Short = 4,
-    /// Money that went out over a rail came back in part, or more than once.
-    Bounced = 5,
-    /// A statement lacks a movement that the ledger has.
-    Missing = 6,
-    /// A statement has a movement that the ledger lacks.
-    Unexpected = 7,
-    /// A statement has another amount than the ledger.
-    Difference = 8,
-    /// A statement has a movement twice.
-    Duplicate = 9,
-    /// A statement has another asset than the ledger.
-    CurrencyMismatch = 10,
-}
-
-impl CaseKind {
-    /// All of them by number.
-    pub const ALL: [Self; 11] = [
-        Self::Unsolicited,
-        Self::Excess,
-        Self::Late,
-        Self::WrongAsset,
-        Self::Short,
-        Self::Bounced,
-        Self::Missing,
-        Self::Unexpected,
-        Self::Difference,
-        Self::Duplicate,
-        Self::CurrencyMismatch,
-    ];
-
-    /// A short name for metrics, logs and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unsolicited => "unsolicited",
-            Self::Excess => "excess",
-            Self::Late => "late",
-            Self::WrongAsset => "wrong_asset",
-            Self::Short => "short",
-            Self::Bounced => "bounced",
-            Self::Missing => "missing",
-            Self::Unexpected => "unexpected",
-            Self::Difference => "difference",
-            Self::Duplicate => "duplicate",
-            Self::CurrencyMismatch => "currency_mismatch",
-        }
-    }
 }
 
 /// What became of a [`TransactionCommand`] that was not refused.
