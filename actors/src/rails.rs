@@ -107,6 +107,8 @@ impl std::error::Error for RailFault {}
 pub struct RailSetup {
     /// Whose.
     pub tenant: TenantId,
+    /// The tenant's name, by which metrics know it.
+    pub tenant_name: String,
     /// Its name, for metrics and logs.
     pub name: String,
     /// What it takes; it names the rail.
@@ -294,7 +296,7 @@ fn dispatch(
     calls: &Receiver<(TenantId, RailCall)>,
     stopped: &Receiver<()>,
 ) {
-    let lost = counter!("rialto_rail_calls_dropped_total", "tenant" => "", "rail" => "", "why" => "no_rail");
+    let lost = counter!("rialto_rail_calls_dropped_total", "why" => "no_rail");
     loop {
         let (tenant, call) = select! {
             recv(stopped) -> _ => return,

@@ -64,14 +64,15 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Starts telling the tenants that have a messenger of the events in `notices`. Tenants that have none
+    /// Starts telling the tenants that have a messenger of the events in `notices`; metrics know them by
+    /// their names. Tenants that have none
     /// should have their notification off; their events are dropped.
     ///
     /// # Errors
     /// If a thread cannot be started.
     pub fn start(
         options: WebhookOptions,
-        messengers: Vec<(TenantId, Arc<dyn Messenger>)>,
+        messengers: Vec<(TenantId, String, Arc<dyn Messenger>)>,
         notices: Receiver<(TenantId, TransactionEvent)>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(0);
@@ -79,10 +80,10 @@ impl Webhooks {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut queues = HashMap::new();
         let mut tenants = FuturesUnordered::new();
-        for (tenant, messenger) in messengers {
+        for (tenant, name, messenger) in messengers {
             let (sender, queue) = mpsc::channel(options.queue.max(1));
             queues.insert(tenant, sender);
-            let told = Told { tenant, messenger, returns: returns.clone(), deadline: options.deadline };
+            let told = Told { tenant, name, messenger, returns: returns.clone(), deadline: options.deadline };
             tenants.push(told.run(queue, options.in_flight.max(1)));
         }
         let run = move || runtime.block_on(async move { while tenants.next().await.is_some() {} });
@@ -128,6 +129,7 @@ fn dispatch(
 /// A tenant that is told of events.
 struct Told {
     tenant: TenantId,
+    name: String,
     messenger: Arc<dyn Messenger>,
     returns: Returns,
     deadline: Duration,
@@ -172,7 +174,7 @@ impl Told {
         let transaction = event.transaction.number;
         busy.remove(&transaction);
         let outcome = result.as_ref().map_or_else(RailFault::name, |()| "taken");
-        let labels = [("tenant", self.tenant.to_string()), ("outcome", outcome.to_owned())];
+        let labels = [("tenant", self.name.clone()), ("outcome", outcome.to_owned())];
         counter!("rialto_webhooks_total", &labels).increment(1);
         match result {
             Ok(()) => {

@@ -268,6 +268,10 @@ fn dashboards_and_rules_ask_for_metrics_that_exist() {
         missing.extend(used.into_iter().filter(|name| !names.contains(name)).map(str::to_owned));
     }
     assert!(missing.is_empty(), "not in the exposition: {missing:?}");
+    // Rules join on the tenant, so that it must have one name everywhere.
+    let tenants = page.samples.iter().filter_map(|(_, labels, _)| labels.get("tenant"));
+    let strange: BTreeSet<_> = tenants.filter(|name| !["acme", "globex"].contains(&name.as_str())).collect();
+    assert!(strange.is_empty(), "no tenants: {strange:?}");
 }
 
 fn grafana_files() -> Vec<PathBuf> {

@@ -59,6 +59,7 @@ fn start(messengers: Vec<(TenantId, Arc<dyn Messenger>)>) -> (Webhooks, Notices,
         }))
     };
     let (sender, notices) = crossbeam_channel::bounded(64);
+    let messengers = messengers.into_iter().map(|(tenant, messenger)| (tenant, "acme".to_owned(), messenger)).collect();
     (Webhooks::start(options, messengers, notices).expect("they start"), sender, heard)
 }
 

@@ -125,7 +125,7 @@ impl Channel {
     /// Starts the channel. It ends when its sender is dropped, and gives up what is under way.
     pub(crate) fn start(setup: RailSetup, shared: Arc<Shared>) -> std::io::Result<(ChannelSender, JoinHandle<()>)> {
         let (sender, queue) = mpsc::channel(setup.options.queue.max(1));
-        let meters = Meters::new(setup.tenant, &setup.name);
+        let meters = Meters::new(setup.tenant_name, &setup.name);
         let sender = ChannelSender { queue: sender, full: meters.dropped("full") };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("rail-{}", setup.name));
@@ -392,8 +392,8 @@ struct Meters {
 }
 
 impl Meters {
-    fn new(tenant: TenantId, rail: &str) -> Self {
-        let (tenant, rail) = (tenant.to_string(), rail.to_owned());
+    fn new(tenant: String, rail: &str) -> Self {
+        let rail = rail.to_owned();
         let labels = [("tenant", tenant.clone()), ("rail", rail.clone())];
         Self {
             late: dropped(&tenant, &rail, "late"),

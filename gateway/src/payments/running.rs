@@ -54,7 +54,7 @@ impl Running {
         let exchange = gateway.exchange.clone();
         let sink: Sink = Arc::new(move |tenant, command| exchange.transact(tenant, command));
         let mut setups = Vec::new();
-        let mut messengers: Vec<(TenantId, Arc<dyn Messenger>)> = Vec::new();
+        let mut messengers: Vec<(TenantId, String, Arc<dyn Messenger>)> = Vec::new();
         for tenant in gateway.directory.tenants() {
             let Some(money) = config.money(&tenant.name) else { continue };
             let names = Names::of(tenant);
@@ -62,6 +62,7 @@ impl Running {
                 let number = number_of(tenant, rail).ok_or_else(|| format!("there is no rail {}", rail.name))?;
                 setups.push(RailSetup {
                     tenant: tenant.id,
+                    tenant_name: tenant.name.clone(),
                     name: rail.name.to_string(),
                     terms: terms(tenant, number, rail),
                     options: rail.options,
@@ -69,7 +70,7 @@ impl Running {
                 });
             }
             if let Some(notifications) = &money.notifications {
-                messengers.push((tenant.id, Arc::new(messenger(notifications, names)?)));
+                messengers.push((tenant.id, tenant.name.clone(), Arc::new(messenger(notifications, names)?)));
             }
         }
         let cannot = |error: std::io::Error| format!("rails and webhooks cannot be started: {error}");

@@ -79,6 +79,7 @@ pub fn rail(bank: &Running, number: u16, options: ChannelOptions) -> RailSetup {
     let adapter = HttpRail::new(endpoint, &Trust::System, options.in_flight, credentials, names());
     RailSetup {
         tenant: TENANT,
+        tenant_name: "acme".to_owned(),
         name: format!("bank-{number}"),
         terms: terms(number),
         options,
