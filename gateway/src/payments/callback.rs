@@ -19,8 +19,8 @@ pub const PREFIX: &str = "/callbacks/v1/";
 /// [`PREFIX`] of it.
 ///
 /// # Errors
-/// 404 for a tenant or rail that there is not; 401 if it was not signed by the rail; 400 if that was too long
-/// ago, or if it makes no sense; and whatever keeps it from becoming durable.
+/// 404 for a tenant or rail that there is not; 401 if it was not signed by the rail, lately; 400 if it makes no
+/// sense; and whatever keeps it from becoming durable.
 pub async fn take<'a>(
     worker: &Worker,
     path: &str,
@@ -47,9 +47,10 @@ pub async fn take<'a>(
 }
 
 fn refusal(fault: &CallbackFault) -> ApiError {
-    match fault {
+    let error = match fault {
         CallbackFault::Unauthorized(SignatureFault::Stale) => ApiError::outside_recv_window(),
-        CallbackFault::Unauthorized(_) => ApiError { status: 401, ..ApiError::invalid_signature() },
+        CallbackFault::Unauthorized(_) => ApiError::invalid_signature(),
         CallbackFault::Malformed(_) => ApiError::invalid_json(),
-    }
+    };
+    ApiError { status: fault.status(), ..error }
 }

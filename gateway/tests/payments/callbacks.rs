@@ -90,6 +90,6 @@ fn a_stale_callback_is_refused_as_such() {
         ("Rialto-Signature", signature.as_str()),
     ];
     let told = server.request("POST", TARGET, &headers, &body);
-    assert_eq!((told.status, told.body["code"].as_i64()), (400, Some(-1021)), "{}", told.text);
+    assert_eq!((told.status, told.body["code"].as_i64()), (401, Some(-1021)), "{}", told.text);
     has(&server, "alice", "USD", "100000.00000000", "0.00000000");
 }
