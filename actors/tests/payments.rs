@@ -345,7 +345,7 @@ fn timers_run_out_after_a_restart_and_after_a_rebuild() {
     desk.session.exchange.drill(ACME);
     desk.session.send(ACME, Request::Query(Query::Money)).ok();
     wait_until("rebuilt", || matches!(desk.session.feed.next_message(), Some(WorkerEvent::Interrupted)));
-    while desk.calls.try_recv().is_ok() {}
+    while desk.calls.try_recv().is_some() {}
     desk.calls.recv_timeout(Duration::from_secs(5)).expect("asked after the rebuild");
     wait_until("ready", || desk.session.exchange.status() == Status::Ready);
     desk.close();
@@ -450,6 +450,35 @@ fn wherever_it_crashes_and_whatever_is_lost_everything_is_decided_once_and_the_b
         assert!(bank.calls() > asked || end > records.len() / 2, "{what}");
         check(&log, &what);
     }
+}
+
+#[test]
+fn a_dead_rail_with_ten_thousand_open_transactions_takes_no_room_from_another() {
+    let mut setup = with_bank(2 * SECOND);
+    setup.tenants[0].money.rails.push(label("other"));
+    let mut desk = open(&MemoryLog::new(), &setup, 500);
+    // The dead rail's come first in every round of timers.
+    for number in 0..10_000 {
+        while desk.session.send(ACME, request(deposit(&format!("d{number}"), 1))).is_err() {
+            while desk.session.feed.next_message().is_some() {}
+        }
+    }
+    for number in 0..10 {
+        let TransactionCommand::Try { id, body, until, time, .. } = deposit(&format!("other-{number}"), 1) else {
+            unreachable!("it is tried")
+        };
+        desk.ask(TransactionCommand::Try { id, body, rail: RailId(2), until, time }).expect("tried");
+    }
+    for ask in [Ask::Submit, Ask::Query, Ask::Query] {
+        wait_until("both are asked", || {
+            while desk.session.feed.next_message().is_some() {}
+            desk.calls.len() == 510
+        });
+        let taken: Vec<_> = std::iter::from_fn(|| desk.calls.try_recv()).collect();
+        let of_other = taken.iter().filter(|(_, call)| (call.transaction.rail, call.ask) == (RailId(2), ask));
+        assert_eq!(of_other.count(), 10, "{ask:?}");
+    }
+    desk.close();
 }
 
 #[test]
