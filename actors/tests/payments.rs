@@ -453,6 +453,38 @@ fn wherever_it_crashes_and_whatever_is_lost_everything_is_decided_once_and_the_b
 }
 
 #[test]
+fn timers_that_run_out_one_after_another_are_driven_together() {
+    let log = MemoryLog::new();
+    let mut desk = open(&log, &with_bank(SECOND), 1_000);
+    for number in 0..200 {
+        desk.ask(deposit(&format!("d{number}"), 1)).expect("tried");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    while desk.calls.try_recv().is_some() {}
+    wait_until("all are asked about", || {
+        while desk.session.feed.next_message().is_some() {}
+        desk.calls.len() >= 200
+    });
+    desk.close();
+    let driven = records(&log).into_iter().filter_map(|record| match record {
+        Some(Record::Transaction { command: TransactionCommand::Drive { time, .. }, .. }) => Some(time.0),
+        _ => None,
+    });
+    let mut rounds: Vec<(u64, usize)> = Vec::new();
+    for time in driven {
+        match rounds.last_mut() {
+            Some((last, count)) if *last == time => *count += 1,
+            _ => rounds.push((time, 1)),
+        }
+    }
+    // A full round is followed by the next at once.
+    let apart = rounds.windows(2).filter(|pair| pair[0].1 < 64).map(|pair| pair[1].0 - pair[0].0);
+    let least = apart.min().expect("more than one round");
+    // The clock of the engine may go a little slower.
+    assert!(least >= SECOND / 60, "{least} ns between rounds of {rounds:?}");
+}
+
+#[test]
 fn a_dead_rail_with_ten_thousand_open_transactions_takes_no_room_from_another() {
     let mut setup = with_bank(2 * SECOND);
     setup.tenants[0].money.rails.push(label("other"));
