@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rails_support::{
     ASSETS, RAILS, TENANT, bank, compare, control, get, hasty, is_quiet, label, names, rail, receiver, replay,
 };
-use rialto_actors::api::{Query, Reply, ReplyToken, Request, WorkerEvent};
+use rialto_actors::api::{Query, Release, Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::clock;
 use rialto_actors::exchange::{Exchange, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
@@ -108,7 +108,7 @@ impl Venue {
         loop {
             match self.feed.next_message() {
                 Some(WorkerEvent::Released(release)) => {
-                    let Some(release) = Arc::into_inner(release) else { continue };
+                    let release = alone(release);
                     if let Some((_, reply)) = release.answer.filter(|(answered, _)| *answered == token) {
                         return reply;
                     }
@@ -116,7 +116,7 @@ impl Venue {
                 Some(_) => {}
                 None => std::thread::sleep(Duration::from_micros(50)),
             }
-            assert!(Instant::now() < end, "no answer");
+            assert!(Instant::now() < end, "no answer: {:?}", self.exchange.status());
         }
     }
 
@@ -126,6 +126,17 @@ impl Venue {
 
     fn handle(&self) -> &RailsHandle {
         self.rails.handle()
+    }
+}
+
+/// The release itself: the journal writer may hold it a moment longer.
+fn alone(mut release: Arc<Release>) -> Release {
+    loop {
+        match Arc::try_unwrap(release) {
+            Ok(release) => return release,
+            Err(shared) => release = shared,
+        }
+        std::thread::yield_now();
     }
 }
 
