@@ -166,13 +166,7 @@ impl Bank {
         let file = config.file.map(|path| {
             let file = OpenOptions::new().create(true).append(true).read(true).open(&path);
             let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-            for line in BufReader::new(&file).lines().map_while(Result::ok) {
-                // The last line may be torn.
-                let Ok(Line { client, payment }) = serde_json::from_str(&line) else { continue };
-                if let Some(account) = accounts.iter_mut().find(|account| account.client.key == client) {
-                    account.books.restore(payment);
-                }
-            }
+            restore(&mut accounts, &file).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok::<File, String>(file)
         });
         let file = file.transpose()?;
@@ -203,6 +197,24 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Bank> {
         self.bank.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes over what was written down. The last line may be torn: it is taken off, so that the next one does not
+/// begin in its middle.
+fn restore(accounts: &mut [Account], file: &File) -> std::io::Result<()> {
+    let (mut reader, mut line, mut whole) = (BufReader::new(file), Vec::new(), 0);
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return file.set_len(whole);
+        }
+        whole += length as u64;
+        let Line { client, payment } = serde_json::from_slice(&line)?;
+        if let Some(account) = accounts.iter_mut().find(|account| account.client.key == client) {
+            account.books.restore(payment);
+        }
     }
 }
 
