@@ -341,6 +341,31 @@ pub enum TransactionCommand {
     },
 }
 
+impl TransactionCommand {
+    /// When it was accepted; settings have no time.
+    #[must_use]
+    pub const fn time(&self) -> Option<Nanos> {
+        match self {
+            Self::Try { time, .. }
+            | Self::Confirm { time, .. }
+            | Self::Cancel { time, .. }
+            | Self::Report { time, .. }
+            | Self::Drive { time, .. }
+            | Self::Acknowledge { time, .. }
+            | Self::Reroute { time, .. }
+            | Self::Approve { time, .. }
+            | Self::OpenCase { time, .. }
+            | Self::CloseCase { time, .. } => Some(*time),
+            Self::OpenRail { .. }
+            | Self::ChangeRail { .. }
+            | Self::ChangePolicy { .. }
+            | Self::ChangeFee { .. }
+            | Self::ChangeStanding { .. }
+            | Self::ChangeNotification { .. } => None,
+        }
+    }
+}
+
 /// What a rail says of a transaction.
 ///
 /// `reference` is the rail's own name for one movement of money on it. The same reference of the

@@ -27,11 +27,13 @@ pub enum LedgerAccount {
 pub enum House {
     /// Fees earned.
     Fee = 0,
-    /// The fractions of minor units between what buyers pay and sellers get; never negative.
+    /// The fractions of minor units between what buyers pay and sellers get; never negative, but
+    /// that of one of several wallets may be, as long as their sum is not.
     Rounding = 1,
     /// The platform's share of the fees.
     PlatformFee = 2,
-    /// Money on its way between two wallet shards; zero when nothing is under way.
+    /// What one wallet owes the others, and they owe it: all of a tenant sum to what is on its way
+    /// between them, and to zero when nothing is. Always zero where there is one wallet.
     Clearing = 3,
     /// Money that came or went and that nothing explains yet; negative where it went.
     Suspense = 4,
@@ -95,6 +97,9 @@ pub enum Cause {
     Transaction(TransactionId),
     /// Money on a rail that belongs to no transaction, by its case.
     Case(CaseId),
+    /// Money on its way between two wallets of a tenant on behalf of transactions, by the number of
+    /// the passage.
+    Passage(u64),
 }
 
 /// A double entry: `amount` leaves `debit` and enters `credit`. It balances by its shape.
@@ -150,6 +155,8 @@ pub struct Ledger {
     external: Vec<Vec<Amount>>,
     entries: u64,
     digest: Digest,
+    /// Whether it is one of several, each of which has its own share of `Rounding`.
+    is_shared: bool,
 }
 
 /// The cause and time of the entries of one command, and where they go.
@@ -166,8 +173,13 @@ impl Ledger {
         external: Vec<Vec<Amount>>,
         entries: u64,
         digest: Digest,
+        is_shared: bool,
     ) -> Self {
-        Self { users, house, external, entries, digest }
+        Self { users, house, external, entries, digest, is_shared }
+    }
+
+    pub fn shared(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
     }
 
     pub fn open_asset(&mut self) {
@@ -250,7 +262,10 @@ impl Ledger {
         let source = self.slot(asset, debit);
         *source -= amount;
         let debit_after = *source;
-        assert!(debit_after.0 >= 0 || may_be_negative(debit), "{debit:?} overdrawn by {debit_after} of asset {asset}");
+        assert!(
+            debit_after.0 >= 0 || may_be_negative(debit, self.is_shared),
+            "{debit:?} overdrawn by {debit_after} of asset {asset}"
+        );
         let target = self.slot(asset, credit);
         *target += amount;
         let credit_after = *target;
@@ -301,9 +316,10 @@ fn rail_balance(rails: &mut Vec<Amount>, rail: RailId) -> &mut Amount {
     &mut rails[index]
 }
 
-fn may_be_negative(account: LedgerAccount) -> bool {
+fn may_be_negative(account: LedgerAccount, is_shared: bool) -> bool {
     match account {
         LedgerAccount::External(_) => true,
+        LedgerAccount::House(House::Rounding) => is_shared,
         LedgerAccount::House(house) => house.may_be_negative(),
         _ => false,
     }

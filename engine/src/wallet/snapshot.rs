@@ -4,6 +4,7 @@ use super::ledger::{Balance, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
 use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
+use super::shards::{Shards, ShardsSnapshot};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};
@@ -87,6 +88,8 @@ pub struct WalletSnapshot {
     pub digest: u64,
     /// The transactions.
     pub transactions: TransactionsSnapshot,
+    /// Which accounts are its own, and how far it has talked to the tenant's other wallets.
+    pub shards: ShardsSnapshot,
 }
 
 impl Wallet {
@@ -119,6 +122,7 @@ impl Wallet {
             entries: self.ledger.entries(),
             digest: self.ledger.digest().0,
             transactions: self.transactions.summary(),
+            shards: self.shards.snapshot(self.sharing),
         }
     }
 
@@ -156,7 +160,9 @@ impl Wallet {
     #[must_use]
     pub fn restore(snapshot: &WalletSnapshot, specs: &[MarketSpec], limits: WalletLimits) -> Self {
         let (users, house, external) = (snapshot.users.clone(), snapshot.house.clone(), snapshot.external.clone());
-        let ledger = Ledger::restore(users, house, external, snapshot.entries, Digest(snapshot.digest));
+        let sharing = snapshot.shards.sharing;
+        let digest = Digest(snapshot.digest);
+        let ledger = Ledger::restore(users, house, external, snapshot.entries, digest, sharing.is_shared());
         let mut orders = Orders::new(limits.closed_ids as usize);
         let groups = snapshot.groups.iter().copied().chain(std::iter::repeat(0));
         snapshot.users.iter().zip(groups).for_each(|(_, group)| orders.open_account(group));
@@ -189,6 +195,8 @@ impl Wallet {
             deposits: snapshot.deposits.iter().cloned().collect(),
             limits,
             last_order: snapshot.last_order,
+            sharing,
+            shards: Shards::restore(&snapshot.shards),
         }
     }
 }

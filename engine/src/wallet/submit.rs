@@ -49,7 +49,8 @@ impl Wallet {
     fn submit_place(&mut self, place: &Place, output: &mut WalletOutput) -> Result<Submitted, Reason> {
         let funding = self.check_place(place, &Beside::default())?;
         // From here on the command cannot fail in the wallet.
-        let order = self.fund(place, funding, funding.hold, None, output);
+        let id = self.next_order(place.time);
+        let order = self.fund(id, place, funding, funding.hold, None, output);
         Ok(self.forward(place.market, place.time, BookCommand::Place(order)))
     }
 
@@ -141,7 +142,8 @@ impl Wallet {
         // From here on the command cannot fail in the wallet.
         let old_remaining_needed =
             if hold == funding.hold { Quantity::ZERO } else { old_standing.open(old_order.quantity) };
-        let new = self.fund(place, funding, hold, None, output);
+        let id = self.next_order(place.time);
+        let new = self.fund(id, place, funding, hold, None, output);
         let command = BookCommand::Replace {
             old: old_order.id,
             restriction: cancel.restriction,
@@ -158,18 +160,18 @@ impl Wallet {
         Ok(self.forward(market, time, command))
     }
 
-    /// Takes the order in: numbers it, moves the part of its hold that is not to come from an order
+    /// Takes the order in under its number, moves the part of its hold that is not to come from an order
     /// that it replaces, and not held by its partner, and makes what the book gets.
     pub(super) fn fund(
         &mut self,
+        id: OrderId,
         place: &Place,
         funding: Funding,
         hold: Amount,
         link: Option<Link>,
         output: &mut WalletOutput,
     ) -> NewOrder {
-        self.last_order += 1;
-        let id = OrderId(self.last_order);
+        self.last_order = id.0;
         let group = self.orders.group(place.account);
         let instructions = Instructions { group, link, ..place.instructions };
         let is_plain = instructions.is_plain();

@@ -15,6 +15,7 @@ mod settings;
 mod snapshot;
 mod timers;
 mod tries;
+mod wants;
 
 pub use snapshot::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
@@ -107,6 +108,17 @@ impl Wallet {
     /// # Errors
     /// The first check that fails.
     pub fn transact(&mut self, command: &TransactionCommand, output: &mut WalletOutput) -> Result<Transacted, Reason> {
+        let transacted = self.transact_here(command, output)?;
+        self.send_home(command.time().unwrap_or_default(), output);
+        Ok(transacted)
+    }
+
+    /// The same with no regard to other wallets of the tenant.
+    pub(super) fn transact_here(
+        &mut self,
+        command: &TransactionCommand,
+        output: &mut WalletOutput,
+    ) -> Result<Transacted, Reason> {
         match command {
             TransactionCommand::Try { id, body, rail, until, time } => {
                 self.try_transaction(id, body, *rail, *until, *time, output)
@@ -285,8 +297,9 @@ impl Wallet {
     }
 
     /// How much of an asset users and house own: what came in, and what the house spent of its own.
+    /// What is with other wallets is owned, too; what those have spent is not known here.
     fn owned(&self, asset: AssetId) -> Amount {
-        let spent = House::ALL.into_iter().filter(|house| house.may_be_negative());
+        let spent = House::ALL.into_iter().filter(|house| house.may_be_negative() && *house != House::Clearing);
         self.ledger.supply(asset) - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
     }
 }

@@ -119,7 +119,11 @@ impl Wallet {
         Ok(changed(NO_TRANSACTION))
     }
 
-    pub(super) fn change_standing(&mut self, account: AccountId, standing: Standing) -> Result<Transacted, Reason> {
+    pub(in crate::wallet) fn change_standing(
+        &mut self,
+        account: AccountId,
+        standing: Standing,
+    ) -> Result<Transacted, Reason> {
         if account.0 as usize >= self.ledger.accounts() {
             return Err(Reason::UnknownAccount);
         }

@@ -305,7 +305,7 @@ impl Wallet {
             }
         }
         self.check_money(&[], asset, amount)?;
-        if from == to || !may_adjust(from) || !may_adjust(to) || corrects > self.ledger.entries() {
+        if from == to || !may_adjust(from) || !may_adjust(to) || !self.may_be_an_entry(corrects) {
             return Err(Reason::MalformedTransaction);
         }
         trial.check_no_rail()?;
