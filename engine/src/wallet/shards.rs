@@ -221,6 +221,17 @@ pub enum Wanted {
     },
 }
 
+impl Wish {
+    /// Of what, if it is money.
+    #[must_use]
+    pub const fn asset(&self) -> Option<AssetId> {
+        match self.what {
+            Wanted::Money { asset, .. } => Some(asset),
+            Wanted::Standing { .. } => None,
+        }
+    }
+}
+
 /// A command that has waited was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried {

@@ -279,6 +279,7 @@ impl TryFrom<WireTenant> for TenantSnapshot {
             accounts: tenant.accounts,
             markets: markets?,
             wallet: tenant.wallet.try_into()?,
+            others: Vec::new(),
         })
     }
 }
@@ -294,6 +295,7 @@ impl TryFrom<WireMarket> for MarketSnapshot {
             book: market.book.try_into()?,
             to_book: to_book?,
             to_wallet: to_wallet?,
+            others: Vec::new(),
         })
     }
 }
