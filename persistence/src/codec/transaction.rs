@@ -171,6 +171,8 @@ impl<Context> Decode<Context> for WireTransactionRead {
     }
 }
 
+bincode::impl_borrow_decode!(WireTransactionRead);
+
 pub(super) fn encode_body<E: Encoder>(body: &Body, encoder: &mut E) -> Result<(), EncodeError> {
     let kind = number_of(&TRANSACTION_KINDS, &body.kind());
     let users = |held: bool, one: &AccountId, other: &AccountId, asset: &AssetId, amount: &Amount| {
