@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::snapshot::OpenOrder;
+use super::submit::order_of_generated;
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
@@ -140,6 +141,7 @@ pub struct Orders {
     standings: Slab<Standing>,
     terms: Slab<Terms>,
     by_id: Index,
+    /// Of the orders that their owners named. The names of the others say their numbers.
     by_client_id: Index,
     /// Per account, the first of its orders, their number, and its trade group.
     accounts: Vec<Chain>,
@@ -212,10 +214,12 @@ impl Orders {
         }
         self.accounts[order.account.0 as usize] = Chain { first: slot, length: chain.length + 1, ..chain };
         self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
-        self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
-            let order = &self.orders[slot];
-            key(order.account, &order.client_id)
-        });
+        if order.named() {
+            self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
+                let order = &self.orders[slot];
+                key(order.account, &order.client_id)
+            });
+        }
     }
 
     fn take_in(&mut self, progress: &Progress) -> u32 {
@@ -239,9 +243,7 @@ impl Orders {
         if order.next != NONE {
             self.orders[order.next].previous = order.previous;
         }
-        let client_key = key(order.account, &order.client_id);
         self.by_id.remove(order.id.0, slot);
-        self.by_client_id.remove(client_key, slot);
         if order.standing != NONE {
             let terms = self.standings[order.standing].terms;
             if terms != NONE {
@@ -249,10 +251,14 @@ impl Orders {
             }
             self.standings.remove(order.standing);
         }
-        self.orders.remove(slot);
-        if remember && order.named() {
-            self.closed.push(client_key);
+        if order.named() {
+            let client_key = key(order.account, &order.client_id);
+            self.by_client_id.remove(client_key, slot);
+            if remember {
+                self.closed.push(client_key);
+            }
         }
+        self.orders.remove(slot);
     }
 
     pub fn get(&self, slot: u32) -> &Order {
@@ -279,10 +285,18 @@ impl Orders {
 
     #[inline]
     fn find_by_key(&self, key: u64, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
-        self.by_client_id.get(key, |slot| {
+        let found = self.by_client_id.get(key, |slot| {
             let order = &self.orders[slot];
             order.account == account && order.client_id == *client_id
-        })
+        });
+        found.or_else(|| self.find_generated(account, client_id))
+    }
+
+    /// A name that the wallet gave says the order's number.
+    fn find_generated(&self, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
+        let slot = self.find(order_of_generated(client_id)?)?;
+        let order = &self.orders[slot];
+        (order.account == account && !order.named() && order.client_id == *client_id).then_some(slot)
     }
 
     /// The account's open orders, the latest first.

@@ -255,6 +255,11 @@ pub fn generated_client_id(id: OrderId) -> ClientOrderId {
     ClientOrderId::known(&bytes[first..])
 }
 
+/// The order that the wallet gave this name, if it gave it.
+pub fn order_of_generated(client_id: &ClientOrderId) -> Option<OrderId> {
+    client_id.as_str().strip_prefix(GENERATED_PREFIX)?.parse().ok().map(OrderId)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,7 +267,12 @@ mod tests {
     #[test]
     fn a_generated_name_is_the_prefix_and_the_number() {
         for number in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX] {
-            assert_eq!(generated_client_id(OrderId(number)).as_str(), format!("{GENERATED_PREFIX}{number}"));
+            let name = generated_client_id(OrderId(number));
+            assert_eq!(name.as_str(), format!("{GENERATED_PREFIX}{number}"));
+            assert_eq!(order_of_generated(&name), Some(OrderId(number)));
+        }
+        for name in ["rialto", "rialto-", "rialto-x", "rialto--1", "desk-1"] {
+            assert_eq!(order_of_generated(&ClientOrderId::new(name).expect("a name")), None);
         }
     }
 }
