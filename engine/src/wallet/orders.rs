@@ -205,9 +205,15 @@ impl Orders {
     }
 
     pub fn insert(&mut self, open: &OpenOrder) {
+        self.insert_with(open, open.progress.as_ref());
+    }
+
+    /// Takes an order in that has come so far, whatever it says of that itself.
+    #[inline]
+    pub fn insert_with(&mut self, open: &OpenOrder, progress: Option<&Progress>) {
         let order = Order::new(open);
         let chain = self.accounts[order.account.0 as usize];
-        let standing = open.progress.as_ref().map_or(NONE, |progress| self.take_in(progress));
+        let standing = progress.map_or(NONE, |progress| self.take_in(progress));
         let slot = self.orders.insert(Order { standing, previous: NONE, next: chain.first, ..order });
         if chain.first != NONE {
             self.orders[chain.first].previous = slot;
@@ -222,6 +228,7 @@ impl Orders {
         }
     }
 
+    #[inline(never)]
     fn take_in(&mut self, progress: &Progress) -> u32 {
         let Progress { executed, notional, held, fee_basis, fee_charged, budget, updated, .. } = *progress;
         let Progress { instructions, triggered, prevented, activated, claim, .. } = *progress;
@@ -336,6 +343,18 @@ impl Orders {
         }
     }
 
+    /// What is open of an order.
+    pub fn open(&self, slot: u32) -> Quantity {
+        let order = &self.orders[slot];
+        if order.standing == NONE { order.quantity } else { self.standings[order.standing].open(order.quantity) }
+    }
+
+    /// What an order lost because it would have traded with its own account.
+    pub fn prevented(&self, slot: u32) -> Quantity {
+        let order = &self.orders[slot];
+        if order.standing == NONE { Quantity::ZERO } else { self.standings[order.standing].prevented }
+    }
+
     /// What an order asks for beyond its kind, and how far that has come.
     pub fn terms(&self, slot: u32) -> &Terms {
         match self.terms_slot(slot) {
@@ -407,15 +426,17 @@ impl Orders {
     }
 
     /// The order as its owner sees it.
+    #[inline]
     pub fn view(&self, slot: u32) -> OrderView {
         let order = &self.orders[slot];
         let (executed, prevented, notional, updated, terms) = match order.standing {
-            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, &NO_TERMS),
+            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, NONE),
             standing => {
                 let standing = &self.standings[standing];
-                (standing.executed, standing.prevented, standing.notional, standing.updated, self.terms(slot))
+                (standing.executed, standing.prevented, standing.notional, standing.updated, standing.terms)
             }
         };
+        let terms = if terms == NONE { &NO_TERMS } else { &self.terms[terms] };
         let status = if terms.is_pending() {
             Status::Pending
         } else if executed.is_zero() {
@@ -481,6 +502,7 @@ impl Orders {
 }
 
 impl Order {
+    #[inline]
     fn new(open: &OpenOrder) -> Self {
         Self {
             id: open.id,
