@@ -426,7 +426,7 @@ impl Orders {
     }
 
     /// The order as its owner sees it.
-    #[inline]
+    #[inline(always)]
     pub fn view(&self, slot: u32) -> OrderView {
         let order = &self.orders[slot];
         let (executed, prevented, notional, updated, terms) = match order.standing {
