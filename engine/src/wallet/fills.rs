@@ -117,7 +117,7 @@ impl Wallet {
     }
 
     /// Tells a party of its trade, and ends its order if nothing is left of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn tell_of_trade(
         &mut self,
         party: Party,
@@ -127,18 +127,20 @@ impl Wallet {
         time: Nanos,
         output: &mut WalletOutput,
     ) {
-        let view = self.orders.view(slot);
-        self.agree(&view, party.remaining);
-        if !party.remaining.is_zero() || view.prevented.is_zero() {
-            if party.remaining.is_zero() {
-                self.finish(slot, party.order, time, output);
+        self.agree(slot, party.remaining);
+        let trade = OrderEvent::Trade(execution);
+        if !party.remaining.is_zero() {
+            self.tell(trade, slot, output);
+        } else if self.orders.prevented(slot).is_zero() {
+            self.end(slot, party.order, time, output);
+            self.tell(trade, slot, output);
+            self.orders.remove(slot, true);
+        } else {
+            // Nothing is left of it, but it did not trade all.
+            self.tell(trade, slot, output);
+            if turn != Some(party.order) {
+                self.lapse(slot, Expiry::SelfTrade, time, output);
             }
-            return self.tell(OrderEvent::Trade(execution), view, output);
-        }
-        // Nothing is left of it, but it did not trade all.
-        self.tell(OrderEvent::Trade(execution), view, output);
-        if turn != Some(party.order) {
-            self.lapse(slot, view, Expiry::SelfTrade, time, output);
         }
     }
 }
