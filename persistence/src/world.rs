@@ -520,7 +520,8 @@ impl Tenant {
     }
 
     /// Whether nothing was opened yet.
-    fn is_bare(&self) -> bool {
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
         self.assets.is_empty() && self.accounts.is_empty() && self.markets.is_empty() && self.others.is_empty()
     }
 

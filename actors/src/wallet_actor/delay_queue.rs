@@ -77,7 +77,8 @@ impl WalletActor {
         }
         // Drives hold no permits. While the journal is behind, those that do come first.
         let has_room = self.journal.capacity().is_none_or(|capacity| self.journal.len() < capacity / 2);
-        if has_room {
+        // What waits for other wallets came before.
+        if has_room && self.waiting.is_empty() && self.have_shards_room() {
             self.guarded(Self::pull);
             if !self.failed && self.wallet.next_due().is_some_and(|due| due <= self.last_time) {
                 self.told_to_drive_on = true;
@@ -106,6 +107,7 @@ impl WalletActor {
                 "transaction {} is due and cannot be driven",
                 transaction.0
             );
+            self.send_to_shards(None);
             events.append(&mut self.output.events);
             add_news(&mut balances, &self.wallet, &self.output.entries);
         }
@@ -117,6 +119,8 @@ impl WalletActor {
         if self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
+            return;
         }
+        self.flush_to_shards();
     }
 }
