@@ -8,7 +8,7 @@ mod money;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, ShardId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, Step};
 use rialto_engine::message::{CancelRestriction, Phase, Protection};
 use rialto_engine::order::{
@@ -73,7 +73,7 @@ fn records() -> Vec<Record> {
     let account = AccountId(0);
     let time = Nanos(1_700_000_000_000_000_002);
     let target = OrderRef { id: None, client_id: ClientOrderId::new("c") };
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     vec![
         Record::OpenTenant { name: "acme".to_owned(), limits },
         Record::ChangeLimits { tenant: TENANT, limits: WalletLimits { open_orders: 20, ..limits } },
@@ -118,7 +118,7 @@ fn records() -> Vec<Record> {
 
 /// What version 2 adds: orders that ask for more, waiting, triggered and met by their own account.
 fn more_records() -> Vec<Record> {
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     let order = |name: &str, side, kind, price, self_trade, trigger| {
         command(Command::Place(Place {
             instructions: Instructions { self_trade, trigger, ..Instructions::default() },
@@ -161,7 +161,7 @@ fn more_records() -> Vec<Record> {
 /// and trade groups. What it leaves behind is in the snapshots: orders of every sort are still open.
 fn further_records() -> Vec<Record> {
     let (alice, bob, time) = (AccountId(0), AccountId(1), Nanos(1_700_000_000_000_000_003));
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     let deposit = |id: &str, asset, amount| Record::Deposit {
         tenant: TENANT,
         id: id.to_owned(),
