@@ -333,6 +333,15 @@ pub enum TransactionCommand {
         /// What.
         standing: Standing,
     },
+    /// How far below zero an account's available money of an asset may go from now on.
+    ChangeCredit {
+        /// Whose.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How far; zero for not at all.
+        limit: Amount,
+    },
     /// Whether somebody outside must be told of every event, and each transaction is driven until
     /// he has been.
     ChangeNotification {
@@ -361,6 +370,7 @@ impl TransactionCommand {
             | Self::ChangePolicy { .. }
             | Self::ChangeFee { .. }
             | Self::ChangeStanding { .. }
+            | Self::ChangeCredit { .. }
             | Self::ChangeNotification { .. } => None,
         }
     }

@@ -17,7 +17,7 @@ mod submit;
 mod transactions;
 
 pub use commands::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList};
-pub use ledger::{Balance, Cause, Entry, House, LedgerAccount};
+pub use ledger::{Balance, Cause, CreditSetting, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
 pub use shards::{
@@ -407,6 +407,26 @@ impl Wallet {
     pub fn balance(&self, account: AccountId, asset: AssetId) -> BalanceView {
         let Balance { available, held, outgoing, .. } = self.ledger.balance(account, asset);
         BalanceView { asset, available, held: held + outgoing + self.held_elsewhere(account, asset) }
+    }
+
+    /// How far below zero an account's available money of an asset may go.
+    #[must_use]
+    pub fn credit(&self, account: AccountId, asset: AssetId) -> Amount {
+        self.ledger.credit(account, asset)
+    }
+
+    /// The credits that there are, by account and asset.
+    pub fn credits(&self) -> impl Iterator<Item = CreditSetting> + '_ {
+        self.ledger.credits()
+    }
+
+    /// What an account at home here may spend of an asset: what it has available, and its credit. An
+    /// account at home elsewhere has its credit there.
+    #[inline]
+    pub(crate) fn spendable(&self, account: AccountId, asset: AssetId) -> Amount {
+        let available = self.ledger.balance(account, asset).available;
+        let credit = self.ledger.credit(account, asset);
+        if credit.is_zero() || !self.sharing.is_home(account) { available } else { available + credit }
     }
 
     /// A user's balance of one asset, by account of the ledger.

@@ -152,7 +152,18 @@ pub enum ShardWord {
         /// What.
         standing: Standing,
     },
-    /// It does, or why not.
+    /// How far below zero an account may go from now on.
+    Lend {
+        /// The command that waits for that; zero for none.
+        ticket: u64,
+        /// Which account.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How far.
+        limit: Amount,
+    },
+    /// It does, or it may, or why not.
     Stood {
         /// The command that waits.
         ticket: u64,
@@ -219,6 +230,15 @@ pub enum Wanted {
         /// What.
         standing: Standing,
     },
+    /// That an account at home there may go so far below zero from now on.
+    Credit {
+        /// Which account.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How far.
+        limit: Amount,
+    },
 }
 
 impl Wish {
@@ -227,7 +247,7 @@ impl Wish {
     pub const fn asset(&self) -> Option<AssetId> {
         match self.what {
             Wanted::Money { asset, .. } => Some(asset),
-            Wanted::Standing { .. } => None,
+            Wanted::Standing { .. } | Wanted::Credit { .. } => None,
         }
     }
 }
@@ -378,7 +398,10 @@ impl Wallet {
         self.shards.tickets += 1;
         let ticket = self.shards.tickets;
         let time = command.time().unwrap_or_default();
-        let wanted = self.wants(&command);
+        // What may be refused here is not asked for elsewhere before its turn has come: then nothing that
+        // is decided here comes between.
+        let is_early = matches!(command, TransactionCommand::ChangeCredit { .. }) && !self.shards.waiting.is_empty();
+        let wanted = if is_early { Vec::new() } else { self.wants(&command) };
         self.ledger.note(ticket << 8 | 1);
         self.shards.waiting.push_back(Waiting { ticket, command, wishes: Vec::new() });
         let place = self.shards.waiting.len() - 1;
@@ -418,6 +441,11 @@ impl Wallet {
                     let standing = self.standing(account);
                     let home = Sharing::home_of(account, self.sharing.of);
                     self.tell_shard(home, time, ShardWord::Stand { ticket: 0, account, standing }, output);
+                }
+                if let Wanted::Credit { account, asset, .. } = wish.what {
+                    let limit = self.ledger.credit(account, asset);
+                    let home = Sharing::home_of(account, self.sharing.of);
+                    self.tell_shard(home, time, ShardWord::Lend { ticket: 0, account, asset, limit }, output);
                 }
             }
         }
@@ -467,6 +495,12 @@ impl Wallet {
             }
             ShardWord::Stand { ticket, account, standing } => {
                 let refused = self.change_standing(account, standing).err();
+                if ticket != 0 {
+                    self.tell_shard(from, time, ShardWord::Stood { ticket, refused }, output);
+                }
+            }
+            ShardWord::Lend { ticket, account, asset, limit } => {
+                let refused = self.change_credit(account, asset, limit).err();
                 if ticket != 0 {
                     self.tell_shard(from, time, ShardWord::Stood { ticket, refused }, output);
                 }
@@ -535,6 +569,10 @@ impl Wallet {
                     let home = Sharing::home_of(account, self.sharing.of);
                     self.tell_shard(home, time, ShardWord::Stand { ticket, account, standing }, output);
                 }
+                Wanted::Credit { account, asset, limit } => {
+                    let home = Sharing::home_of(account, self.sharing.of);
+                    self.tell_shard(home, time, ShardWord::Lend { ticket, account, asset, limit }, output);
+                }
             }
             let wish = Wish { what, passage, is_answered: false, got: Amount::ZERO, refused: None };
             self.shards.waiting[place].wishes.push(wish);
@@ -555,7 +593,7 @@ impl Wallet {
     /// What is on one of the accounts from which money may be fetched.
     fn amount_of(&self, account: LedgerAccount, asset: AssetId) -> Amount {
         match account {
-            LedgerAccount::Available(user) => self.ledger.balance(user, asset).available,
+            LedgerAccount::Available(user) => self.spendable(user, asset),
             LedgerAccount::House(house) => self.ledger.house(asset, house),
             _ => Amount::ZERO,
         }
@@ -581,8 +619,9 @@ fn missing(wanted: Vec<Wanted>, wishes: &[Wish]) -> Vec<Wanted> {
                     missing.push(Wanted::Money { shard, account, asset, amount, may_be_less });
                 }
             }
-            Wanted::Standing { .. } => {
-                if !wishes.iter().any(|wish| matches!(wish.what, Wanted::Standing { .. })) {
+            Wanted::Standing { .. } | Wanted::Credit { .. } => {
+                // A command wants one of these at most, and nothing beside it.
+                if wishes.is_empty() {
                     missing.push(what);
                 }
             }

@@ -1,6 +1,6 @@
 //! A wallet as plain data, and back.
 
-use super::ledger::{Balance, House, Ledger};
+use super::ledger::{Balance, CreditSetting, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
 use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
@@ -64,6 +64,8 @@ pub struct WalletSnapshot {
     pub house: Vec<[Amount; House::COUNT]>,
     /// Per asset, per rail that has moved any of it.
     pub external: Vec<Vec<Amount>>,
+    /// How far below zero accounts may go, by account and asset.
+    pub credits: Vec<CreditSetting>,
     /// Per market: messages sent to and received from its book, and fills settled.
     pub markets: Vec<(u64, u64, u64)>,
     /// Per market: the price of the last trade settled.
@@ -110,6 +112,7 @@ impl Wallet {
             users: self.ledger.users().to_vec(),
             house: self.ledger.houses().to_vec(),
             external: self.ledger.externals().to_vec(),
+            credits: self.ledger.credits().collect(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
             last_prices: self.markets.iter().map(|market| market.last).collect(),
             phases: self.markets.iter().map(|market| market.phase).collect(),
@@ -162,7 +165,8 @@ impl Wallet {
         let (users, house, external) = (snapshot.users.clone(), snapshot.house.clone(), snapshot.external.clone());
         let sharing = snapshot.shards.sharing;
         let digest = Digest(snapshot.digest);
-        let ledger = Ledger::restore(users, house, external, snapshot.entries, digest, sharing.is_shared());
+        let (credits, entries) = (&snapshot.credits, snapshot.entries);
+        let ledger = Ledger::restore(users, house, external, credits, entries, digest, sharing.is_shared());
         let mut orders = Orders::new(limits.closed_ids as usize);
         let groups = snapshot.groups.iter().copied().chain(std::iter::repeat(0));
         snapshot.users.iter().zip(groups).for_each(|(_, group)| orders.open_account(group));

@@ -155,7 +155,7 @@ impl Wallet {
             }
         }
         let funding = self.check_place(place, &Beside { from_old, ..Beside::default() })?;
-        let available = self.paid_from(place).available;
+        let available = self.paid_from(place);
         let hold = Amount(funding.hold.0.min(available.0));
         // From here on the command cannot fail in the wallet.
         let old_remaining_needed =

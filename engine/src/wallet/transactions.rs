@@ -141,6 +141,9 @@ impl Wallet {
             TransactionCommand::ChangePolicy { topic, policy } => self.change_policy(*topic, policy),
             TransactionCommand::ChangeFee { kind, asset, fee } => self.change_fee(*kind, *asset, *fee),
             TransactionCommand::ChangeStanding { account, standing } => self.change_standing(*account, *standing),
+            TransactionCommand::ChangeCredit { account, asset, limit } => {
+                self.change_credit(*account, *asset, *limit)
+            }
             TransactionCommand::ChangeNotification { is_on } => self.change_notification(*is_on),
         }
     }
@@ -296,11 +299,12 @@ impl Wallet {
         }
     }
 
-    /// How much of an asset users and house own: what came in, and what the house spent of its own.
+    /// How much of an asset users and house may own: what came in, what the house spent of its own, and
+    /// what accounts may take on credit, which others then have.
     /// What is with other wallets is owned, too; what those have spent is not known here.
     fn owned(&self, asset: AssetId) -> Amount {
         let spent = House::ALL.into_iter().filter(|house| house.may_be_negative() && *house != House::Clearing);
-        self.ledger.supply(asset) - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
+        self.ledger.supply(asset) + self.ledger.lent(asset) - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
     }
 }
 
