@@ -19,7 +19,7 @@ use crate::world::{MarketPath, OtherWallet, World};
 
 const MAGIC: &[u8; 8] = b"RIALTOSN";
 const VERSION: u32 = 5;
-/// What is written of tenants that have one wallet each.
+/// What is written where every tenant has one wallet, and nobody a credit.
 const VERSION_PLAIN: u32 = 4;
 /// The oldest version that is still read.
 const VERSION_OLDEST: u32 = 1;
@@ -153,7 +153,7 @@ pub fn write(directory: &Path, world: &World) -> io::Result<u64> {
     let Body { mut file, checksum, length } = body.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(MAGIC)?;
-    let version = if codec::has_shards(world) { VERSION } else { VERSION_PLAIN };
+    let version = if codec::says_more(world) { VERSION } else { VERSION_PLAIN };
     file.write_all(&version.to_le_bytes())?;
     file.write_all(&length.to_le_bytes())?;
     file.write_all(&checksum.finalize().to_le_bytes())?;

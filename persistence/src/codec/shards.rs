@@ -1,5 +1,5 @@
 //! What version 5 of a snapshot holds beyond version 4: the other wallets of tenants that have more than
-//! one, and what is between a tenant's wallets. It is written only where there is such a tenant.
+//! one, what is between a tenant's wallets, and credits. It is written only where there is any of it.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use rialto_engine::book::{Book, BookPath};
 use rialto_engine::ids::{AccountId, AssetId, ShardId};
 use rialto_engine::units::{Amount, Nanos, Price};
 use rialto_engine::wallet::{
-    LedgerAccount, SHARDS_MAX, ShardPath, ShardWord, ShardsSnapshot, Sharing, ToShard, Waiting, Wallet, Wanted, Wish,
+    CreditSetting, LedgerAccount, SHARDS_MAX, ShardPath, ShardWord, ShardsSnapshot, Sharing, ToShard, Waiting, Wallet, Wanted, Wish,
 };
 
 use super::snapshot::{Output, decode_snapshot, write_snapshot};
@@ -17,9 +17,11 @@ use super::{CONFIGURATION, CodecError, bad, number_of, reason_of, value_of};
 use crate::snapshot::{OtherWalletSnapshot, PathSnapshot, TenantSnapshot, WorldSnapshot};
 use crate::world::{Market, OtherWallet, Tenant, World};
 
-/// Of a tenant with one wallet, nothing but that.
+/// Of a tenant with one wallet, nothing but that and its credits.
 #[derive(Decode)]
 struct WireTenantShards {
+    /// Of the first wallet: whose, of what, how far.
+    credits: Vec<(u32, u16, i128)>,
     /// Of the first wallet.
     first: Option<WireShards<WireTransactionRead>>,
     /// Per market, the last price that the first wallet was told, and the paths of the others.
@@ -64,6 +66,7 @@ struct WireWish {
 enum WireWanted {
     Money { shard: u16, account: WireAccount, asset: u16, amount: i128, may_be_less: bool },
     Standing { account: u32, standing: u8 },
+    Credit { account: u32, asset: u16, limit: i128 },
 }
 
 /// An account from which money may be fetched.
@@ -87,11 +90,15 @@ enum WireWord {
     Settle { account: u32, asset: u16, passage: u64, credit: i128, taken: i128, outgoing: i128 },
     Stand { ticket: u64, account: u32, standing: u8 },
     Stood { ticket: u64, refused: Option<u16> },
+    Lend { ticket: u64, account: u32, asset: u16, limit: i128 },
 }
 
 impl<W: Write> Output<'_, W> {
     /// Fields in the order in which the wire type above declares them.
     pub(super) fn tenant_shards(&mut self, tenant: &Tenant) -> io::Result<()> {
+        self.all(tenant.wallet.credits().count(), tenant.wallet.credits(), |output, credit| {
+            output.put((credit.account.0, credit.asset.0, credit.limit.0))
+        })?;
         if tenant.others.is_empty() {
             return self.put((None::<u8>, [0_u64; 2]));
         }
@@ -161,6 +168,11 @@ pub(super) fn add_to(bytes: &[u8], world: &mut WorldSnapshot) -> Result<(), Code
 
 impl WireTenantShards {
     fn add_to(self, tenant: &mut TenantSnapshot) -> Result<(), CodecError> {
+        let credit = |(account, asset, limit)| {
+            let (account, asset, limit) = (AccountId(account), AssetId(asset), Amount(limit));
+            CreditSetting { account, asset, limit }
+        };
+        tenant.wallet.credits = self.credits.into_iter().map(credit).collect();
         let Some(first) = self.first else { return Ok(()) };
         tenant.wallet.shards = first.try_into()?;
         let others = self.others.len();
@@ -241,6 +253,9 @@ impl From<&Wish> for WireWish {
             Wanted::Standing { account, standing } => {
                 WireWanted::Standing { account: account.0, standing: number_of(&STANDINGS, &standing) }
             }
+            Wanted::Credit { account, asset, limit } => {
+                WireWanted::Credit { account: account.0, asset: asset.0, limit: limit.0 }
+            }
         };
         let refused = wish.refused.map(|reason| reason.number());
         Self { what, passage: wish.passage, is_answered: wish.is_answered, got: wish.got.0, refused }
@@ -262,6 +277,9 @@ impl TryFrom<WireWish> for Wish {
                 account: AccountId(account),
                 standing: value_of(&STANDINGS, standing, "standing")?,
             },
+            WireWanted::Credit { account, asset, limit } => {
+                Wanted::Credit { account: AccountId(account), asset: AssetId(asset), limit: Amount(limit) }
+            }
         };
         let refused = wish.refused.map(reason_of).transpose()?;
         Ok(Self { what, passage: wish.passage, is_answered: wish.is_answered, got: Amount(wish.got), refused })
@@ -307,6 +325,9 @@ impl From<&ToShard> for WireToShard {
             ShardWord::Stood { ticket, refused } => {
                 WireWord::Stood { ticket, refused: refused.map(|reason| reason.number()) }
             }
+            ShardWord::Lend { ticket, account, asset, limit } => {
+                WireWord::Lend { ticket, account: account.0, asset: asset.0, limit: limit.0 }
+            }
         };
         Self { number: message.number, time: message.time.0, word }
     }
@@ -332,6 +353,10 @@ impl TryFrom<WireToShard> for ToShard {
             }
             WireWord::Stood { ticket, refused } => {
                 ShardWord::Stood { ticket, refused: refused.map(reason_of).transpose()? }
+            }
+            WireWord::Lend { ticket, account, asset, limit } => {
+                let (account, asset, limit) = (AccountId(account), AssetId(asset), Amount(limit));
+                ShardWord::Lend { ticket, account, asset, limit }
             }
         };
         Ok(Self { number: message.number, time: Nanos(message.time), word })

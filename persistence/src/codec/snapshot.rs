@@ -31,15 +31,15 @@ pub fn write_snapshot(world: &World, sink: &mut impl Write) -> io::Result<()> {
     output.put(WireMore::of(&world.tenants))?;
     output.all(world.tenants.len(), &world.tenants, Output::tenant_further)?;
     output.all(world.tenants.len(), &world.tenants, Output::tenant_money)?;
-    if has_shards(world) {
+    if says_more(world) {
         output.all(world.tenants.len(), &world.tenants, Output::tenant_shards)?;
     }
     Ok(())
 }
 
 /// Whether a snapshot of this state says more than version 4 can.
-pub fn has_shards(world: &World) -> bool {
-    world.tenants.iter().any(|tenant| !tenant.others.is_empty())
+pub fn says_more(world: &World) -> bool {
+    world.tenants.iter().any(|tenant| !tenant.others.is_empty() || tenant.wallet.credits().next().is_some())
 }
 
 /// Fields in the order in which the wire types below declare them.
@@ -174,7 +174,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<WorldSnapshot, CodecError> {
     }
     let rest = money::add_to(rest, &mut world)?;
     if rest.is_empty() {
-        // Version 4 ends here, and what has no tenant of several wallets.
+        // Version 4 ends here, and what has neither a tenant of several wallets nor a credit.
         return Ok(world);
     }
     shards::add_to(rest, &mut world)?;

@@ -151,6 +151,11 @@ impl Random {
             },
             13 => TransactionCommand::ChangeStanding { account: self.account(), standing: self.pick(&Standing::ALL) },
             14 => TransactionCommand::ChangeNotification { is_on: self.coin() },
+            15 => TransactionCommand::ChangeCredit {
+                account: self.account(),
+                asset: self.asset(),
+                limit: self.any_amount(),
+            },
             _ => TransactionCommand::Try { id, body: self.body(), rail, until: Nanos(self.wide()), time },
         }
     }
