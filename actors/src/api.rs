@@ -11,7 +11,7 @@ use rialto_engine::transaction::{
 };
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
-use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled, Sharing};
+use rialto_engine::wallet::{Command, CreditSetting, ListRef, OrderRef, Settled, Sharing};
 
 use crate::market_data::MarketEvent;
 use crate::permits::{Permit, Priority};
@@ -140,6 +140,7 @@ fn priority_of(command: &TransactionCommand) -> Priority {
         | TransactionCommand::ChangePolicy { .. }
         | TransactionCommand::ChangeFee { .. }
         | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeCredit { .. }
         | TransactionCommand::ChangeNotification { .. } => Priority::Operator,
     }
 }
@@ -256,6 +257,8 @@ pub struct MoneySettings {
     pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
     /// The accounts that may not do everything.
     pub standings: Vec<(AccountId, Standing)>,
+    /// How far below zero accounts may go.
+    pub credits: Vec<CreditSetting>,
     /// Whether somebody outside must be told of every event.
     pub notifies: bool,
     /// How many transactions have a timer.

@@ -49,7 +49,7 @@ pub struct OperatorCall<'a> {
 }
 
 /// Paths, the methods that they answer to, and what the role needs for it.
-const PATHS: [(&str, &str, Right); 29] = [
+const PATHS: [(&str, &str, Right); 30] = [
     ("GET", "markets", Right::Read),
     ("POST", "market/phase", Right::Markets),
     ("POST", "market/protection", Right::Markets),
@@ -65,6 +65,7 @@ const PATHS: [(&str, &str, Right); 29] = [
     ("POST", "adjustments", Right::Treasury),
     ("POST", "adjustments/approve", Right::Treasury),
     ("POST", "accounts/standing", Right::Treasury),
+    ("POST", "accounts/credit", Right::Treasury),
     ("GET", "settings", Right::Read),
     ("GET", "rails", Right::Read),
     ("POST", "rails", Right::Configure),
@@ -129,6 +130,7 @@ impl OperatorCall<'_> {
             (_, "adjustments") => self.propose().await,
             (_, "adjustments/approve") => self.approve().await,
             (_, "accounts/standing") => self.change_standing().await,
+            (_, "accounts/credit") => self.change_credit().await,
             (_, "rails") => self.open_rail().await,
             (_, "rails/state") => self.change_rail().await,
             (_, "policies") => self.change_policy().await,

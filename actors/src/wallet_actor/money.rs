@@ -135,6 +135,7 @@ pub fn settings(wallet: &Wallet, pending: &Pending) -> MoneySettings {
         policies: topics.map(|topic| (topic, wallet.policy(topic))).collect(),
         fees: fees.collect(),
         standings: standings.filter(|(_, standing)| *standing != Standing::Active).collect(),
+        credits: wallet.credits().collect(),
         notifies: wallet.notifies(),
         live: wallet.live_count(),
         pending: pending.count(),
@@ -221,6 +222,7 @@ fn stamp(command: &mut TransactionCommand, now: Nanos) {
         | TransactionCommand::ChangePolicy { .. }
         | TransactionCommand::ChangeFee { .. }
         | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeCredit { .. }
         | TransactionCommand::ChangeNotification { .. } => {}
     }
 }

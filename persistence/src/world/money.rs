@@ -31,10 +31,16 @@ impl Tenant {
     }
 
     fn negative_balances(&self, snapshot: &WalletSnapshot, found: &mut Vec<Imbalance>) {
-        for (balances, name) in snapshot.users.iter().zip(&self.accounts) {
+        let credit_of = |account, asset| {
+            let credits = snapshot.credits.iter();
+            let credit = credits.filter(|credit| (credit.account, credit.asset) == (account, asset));
+            Amount(credit.map(|credit| credit.limit.0).sum())
+        };
+        for ((balances, name), account) in snapshot.users.iter().zip(&self.accounts).zip((0..).map(AccountId)) {
             for (balance, asset) in balances.iter().zip((0..).map(AssetId)) {
+                let is_lent = balance.available.0 < 0 && balance.available + credit_of(account, asset) >= Amount::ZERO;
                 let all = [
-                    ("available", balance.available),
+                    ("available", if is_lent { Amount::ZERO } else { balance.available }),
                     ("held", balance.held),
                     ("outgoing", balance.outgoing),
                     ("incoming", balance.incoming),
