@@ -380,12 +380,11 @@ impl Exchange {
         }
     }
 
-    /// Makes a tenant's wallet fail as a bug would, to practise the recovery.
+    /// Makes a tenant's wallet, of several the first, fail as a bug would, to practise the recovery.
     pub fn drill(&self, tenant: TenantId) {
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
         let wallets = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize));
-        // Of several, the last: it is the first that is looked at most.
-        if let Some(mailbox) = wallets.and_then(|wallets| wallets.last()) {
+        if let Some(mailbox) = wallets.and_then(|wallets| wallets.first()) {
             mailbox.try_send(Drill).ok();
         }
     }
