@@ -73,7 +73,7 @@ pub struct Book {
     received: u64,
     sent: u64,
     /// The paths to and from the tenant's other wallets, where it has more than one.
-    others: shards::Others,
+    others: Option<Box<shards::Others>>,
     /// When the command was accepted that began the cascade under way.
     cascade_time: Nanos,
     digest: Digest,
@@ -128,7 +128,7 @@ impl Book {
             changes: 0,
             received: 0,
             sent: 0,
-            others: shards::Others::default(),
+            others: None,
             cascade_time: Nanos::ZERO,
             digest: Digest::default(),
         }

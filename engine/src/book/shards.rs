@@ -17,7 +17,7 @@ pub struct BookPath {
     pub told: Option<Price>,
 }
 
-/// The paths to and from the other wallets: none where there is only one.
+/// The paths to and from the other wallets, where there are any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     pub paths: Vec<BookPath>,
@@ -28,19 +28,21 @@ pub(super) struct Others {
 impl Book {
     /// Lets a new book serve this many wallets.
     pub fn share(&mut self, shards: u16) {
-        self.others.paths.resize(usize::from(shards.max(1)) - 1, BookPath::default());
+        let paths = vec![BookPath::default(); usize::from(shards.max(1)) - 1];
+        self.others = (!paths.is_empty()).then(|| Box::new(Others { paths, told: None }));
     }
 
     /// Whether it serves more than one.
     #[inline]
     pub(super) fn is_shared(&self) -> bool {
-        !self.others.paths.is_empty()
+        self.others.is_some()
     }
 
     /// How many wallets it serves.
     #[must_use]
     pub fn shards(&self) -> u16 {
-        u16::try_from(self.others.paths.len() + 1).unwrap_or(u16::MAX)
+        let others = self.others.as_ref().map_or(0, |others| others.paths.len());
+        u16::try_from(others + 1).unwrap_or(u16::MAX)
     }
 
     /// The number of the last message received from a wallet.
@@ -48,7 +50,7 @@ impl Book {
     pub fn received_from(&self, shard: ShardId) -> u64 {
         match usize::from(shard.0).checked_sub(1) {
             None => self.received,
-            Some(other) => self.others.paths[other].received,
+            Some(other) => self.others.as_ref().map_or(0, |others| others.paths[other].received),
         }
     }
 
@@ -56,7 +58,7 @@ impl Book {
     pub(super) fn received_mut(&mut self, shard: ShardId) -> &mut u64 {
         match usize::from(shard.0).checked_sub(1) {
             None => &mut self.received,
-            Some(other) => &mut self.others.paths[other].received,
+            Some(other) => &mut self.path_mut(other).received,
         }
     }
 
@@ -65,7 +67,7 @@ impl Book {
     pub(super) fn next_to(&mut self, shard: ShardId) -> u64 {
         let sent = match usize::from(shard.0).checked_sub(1) {
             None => &mut self.sent,
-            Some(other) => &mut self.others.paths[other].sent,
+            Some(other) => &mut self.path_mut(other).sent,
         };
         *sent += 1;
         *sent
@@ -73,9 +75,17 @@ impl Book {
 
     fn told_mut(&mut self, shard: ShardId) -> &mut Option<Price> {
         match usize::from(shard.0).checked_sub(1) {
-            None => &mut self.others.told,
-            Some(other) => &mut self.others.paths[other].told,
+            None => &mut self.others_mut().told,
+            Some(other) => &mut self.path_mut(other).told,
         }
+    }
+
+    fn path_mut(&mut self, other: usize) -> &mut BookPath {
+        &mut self.others_mut().paths[other]
+    }
+
+    fn others_mut(&mut self) -> &mut Others {
+        self.others.as_mut().expect("only a book of several wallets hears of others")
     }
 
     /// Copies an answer for the wallets that it concerns beside the one that asked: those of the orders

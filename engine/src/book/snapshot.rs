@@ -1,5 +1,6 @@
 //! A book as plain data, and back.
 
+use super::shards::Others;
 use super::{Book, BookPath, Node, WaitingOrder, key_of};
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId};
@@ -129,8 +130,8 @@ impl Book {
             until: self.state.until,
             protection: self.state.protection,
             groups: self.groups.by_account(),
-            told: self.others.told,
-            others: self.others.paths.clone(),
+            told: self.others.as_ref().and_then(|others| others.told),
+            others: self.others.as_ref().map(|others| others.paths.clone()).unwrap_or_default(),
         }
     }
 
@@ -189,8 +190,9 @@ impl Book {
         book.digest = Digest(snapshot.digest);
         book.last = snapshot.last;
         book.cascade_time = snapshot.cascade_time;
-        book.others.told = snapshot.told;
-        book.others.paths.clone_from(&snapshot.others);
+        if !snapshot.others.is_empty() {
+            book.others = Some(Box::new(Others { paths: snapshot.others.clone(), told: snapshot.told }));
+        }
         book.triggers.restore(snapshot.sequence, &snapshot.waiting, &snapshot.fired);
         book.settle_if_nothing_resumes();
         book
