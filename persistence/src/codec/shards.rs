@@ -193,9 +193,8 @@ impl WireTenantShards {
 
 impl<'a> WireShards<WireTransaction<'a>> {
     fn of(shards: &'a ShardsSnapshot) -> Self {
-        let waiting = |it: &'a Waiting| {
-            (it.ticket, WireTransaction(&it.command), it.wishes.iter().map(WireWish::from).collect())
-        };
+        let waiting =
+            |it: &'a Waiting| (it.ticket, WireTransaction(&it.command), it.wishes.iter().map(WireWish::from).collect());
         Self {
             index: shards.sharing.shard().0,
             of: shards.sharing.of(),
@@ -258,10 +257,9 @@ impl TryFrom<WireWish> for Wish {
                 amount: Amount(amount),
                 may_be_less,
             },
-            WireWanted::Standing { account, standing } => Wanted::Standing {
-                account: AccountId(account),
-                standing: value_of(&STANDINGS, standing, "standing")?,
-            },
+            WireWanted::Standing { account, standing } => {
+                Wanted::Standing { account: AccountId(account), standing: value_of(&STANDINGS, standing, "standing")? }
+            }
         };
         let refused = wish.refused.map(reason_of).transpose()?;
         Ok(Self { what, passage: wish.passage, is_answered: wish.is_answered, got: Amount(wish.got), refused })

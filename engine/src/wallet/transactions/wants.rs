@@ -95,14 +95,7 @@ impl Wallet {
         }
     }
 
-    fn want_of(
-        &self,
-        account: AccountId,
-        asset: AssetId,
-        amount: Amount,
-        may_be_less: bool,
-        wanted: &mut Vec<Wanted>,
-    ) {
+    fn want_of(&self, account: AccountId, asset: AssetId, amount: Amount, may_be_less: bool, wanted: &mut Vec<Wanted>) {
         let is_known = (account.0 as usize) < self.ledger.accounts() && usize::from(asset.0) < self.ledger.assets();
         if is_known && amount.0 > 0 && !self.sharing.is_home(account) {
             let shard = Sharing::home_of(account, self.sharing.of());
