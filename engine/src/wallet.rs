@@ -12,6 +12,7 @@ mod lists;
 mod orders;
 mod settle;
 mod shards;
+mod sharing;
 mod snapshot;
 mod submit;
 mod transactions;
@@ -20,9 +21,8 @@ pub use commands::{Cancel, Command, Contingency, ListRef, OrderRef, Place, Place
 pub use ledger::{Balance, Cause, CreditSetting, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
-pub use shards::{
-    Carried, HomeNews, SHARDS_MAX, ShardPath, ShardWord, ShardsSnapshot, Sharing, ToShard, Waiting, Wanted, Wish,
-};
+pub use shards::{Carried, HomeNews, ShardPath, ShardWord, ShardsSnapshot, ToShard, Waiting, Wanted, Wish};
+pub use sharing::{SHARDS_MAX, Sharing};
 pub use snapshot::{OpenOrder, WalletSnapshot};
 pub use transactions::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 

@@ -107,8 +107,13 @@ impl TenantGauges {
         for ((gauges, explained), number) in self.assets.iter().zip(explained).zip(0..) {
             let asset = AssetId(number);
             let house = |account| tenant.house(asset, account).0;
-            gauges.clearing.set(lossy(house(House::Clearing)));
-            gauges.rounding.set(lossy(house(House::Rounding)));
+            // What is on its way between wallets is where it should be.
+            gauges.clearing.set(lossy(house(House::Clearing) + tenant.in_passage(asset).0));
+            // While one side of a trade between two wallets is settled and the other is not, a unit may be missing.
+            let rounding = house(House::Rounding);
+            if rounding >= 0 || tenant.messages() == 0 {
+                gauges.rounding.set(lossy(rounding));
+            }
             gauges.unexplained.set(lossy(house(House::Suspense) - explained));
             if is_sum_due {
                 gauges.imbalance.set(lossy(imbalance(tenant, asset)));

@@ -67,27 +67,32 @@ impl WalletActor {
             let release = self.release(None, Envelope { permit, ..Envelope::default() }, Vec::new());
             turn.releases.push(Arc::new(Release { balances: vec![news], ..release }));
         }
-        while self.is_first() {
-            self.output.clear();
-            let carried = self.wallet.carry_on(&mut self.output);
-            let Some(carried) = carried else {
-                // It may have asked for more.
-                return self.send_to_shards(envelope.permit.as_ref());
-            };
-            let envelope = self.waiting.pop_front().unwrap_or_default();
+        if self.is_first() {
+            while self.carry_on(turn) {}
+            // It may have asked for more.
             self.send_to_shards(envelope.permit.as_ref());
-            if let Err(reason) = carried.result {
+        }
+    }
+
+    /// Carries the oldest command out that waits, if it can be, and answers whoever asked for it.
+    fn carry_on(&mut self, turn: &mut Turn) -> bool {
+        self.output.clear();
+        let Some(carried) = self.wallet.carry_on(&mut self.output) else { return false };
+        let envelope = self.waiting.pop_front().unwrap_or_default();
+        self.send_to_shards(envelope.permit.as_ref());
+        match carried.result {
+            Err(reason) => {
                 self.money.refused(&carried.command);
                 self.reject(reason, envelope, turn);
-                continue;
             }
-            if let Ok(transacted) = carried.result {
+            Ok(transacted) => {
                 if transacted.is_changed {
                     self.took_effect(transacted, turn);
                 }
                 self.tell_of_transaction(transacted, &carried.command, envelope, turn);
             }
         }
+        true
     }
 
     /// Sends the messages of a turn that was handed to the journal.

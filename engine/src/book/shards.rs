@@ -121,9 +121,9 @@ impl Book {
         let fills = answer.fills.iter().fold(0, |all, fill| all | bit(fill.maker) | bit(fill.taker));
         answer.events.iter().fold(fills, |all, event| match *event {
             BookEvent::PhaseChanged { .. } => ALL,
-            BookEvent::Lapsed { order, .. }
-            | BookEvent::Triggered { order, .. }
-            | BookEvent::Resumed { order, .. } => all | bit(order),
+            BookEvent::Lapsed { order, .. } | BookEvent::Triggered { order, .. } | BookEvent::Resumed { order, .. } => {
+                all | bit(order)
+            }
             BookEvent::Decremented { maker, taker, .. } => all | bit(maker) | bit(taker),
         })
     }

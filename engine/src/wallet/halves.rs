@@ -43,7 +43,8 @@ impl Wallet {
         let quote = whole(standing.notional + traded) - whole(standing.notional);
         let (received, paid) = if side == Side::Buy { (base, quote) } else { (quote, base) };
         let fee = charge(&mut standing, rate(&spec, party.maker), received);
-        let rebated = if party.maker && spec.maker_fee.0 < 0 { rebate(spec.maker_fee.0, received) } else { Amount::ZERO };
+        let rebated =
+            if party.maker && spec.maker_fee.0 < 0 { rebate(spec.maker_fee.0, received) } else { Amount::ZERO };
         standing.notional += traded;
         standing.executed += fill.quantity;
         standing.held -= paid;

@@ -10,83 +10,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ledger::{Cause, House, LedgerAccount, Posting};
+use super::sharing::Sharing;
 use super::{Wallet, WalletOutput};
-use crate::ids::{AccountId, AssetId, OrderId, ShardId};
+use crate::ids::{AccountId, AssetId, ShardId};
 use crate::reason::Reason;
 use crate::transaction::{Standing, Transacted, TransactionCommand};
 use crate::units::{Amount, Nanos};
-
-/// The most wallets that a tenant may have.
-pub const SHARDS_MAX: u16 = 64;
-
-/// The time that passes between two order numbers of a wallet that has little to do: 2^14 ns. With
-/// [`SHARDS_MAX`] wallets, numbers stay below 2^53 until 2043.
-const ORDER_TIME_SHIFT: u32 = 14;
-
-/// Which of a tenant's wallets one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sharing {
-    index: u16,
-    of: u16,
-}
-
-impl Default for Sharing {
-    /// The only one.
-    fn default() -> Self {
-        Self { index: 0, of: 1 }
-    }
-}
-
-impl Sharing {
-    /// One of so many; at least one.
-    #[must_use]
-    pub fn new(shard: ShardId, of: u16) -> Self {
-        assert!(shard.0 < of && of <= SHARDS_MAX, "wallet {shard} of {of}");
-        Self { index: shard.0, of }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn shard(self) -> ShardId {
-        ShardId(self.index)
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn of(self) -> u16 {
-        self.of
-    }
-
-    /// Whether there is more than one.
-    #[inline]
-    #[must_use]
-    pub const fn is_shared(self) -> bool {
-        self.of > 1
-    }
-
-    /// The wallet in which an account is at home.
-    #[must_use]
-    pub fn home_of(account: AccountId, of: u16) -> ShardId {
-        ShardId(u16::try_from(account.0 % u32::from(of)).unwrap_or(0))
-    }
-
-    /// The wallet whose order this is.
-    #[must_use]
-    pub fn shard_of(order: OrderId, of: u16) -> ShardId {
-        ShardId(u16::try_from(order.0.wrapping_sub(1) % u64::from(of)).unwrap_or(0))
-    }
-
-    /// How far apart the numbers of orders are that come one after the other.
-    #[inline]
-    pub(super) const fn orders_apart(self) -> u64 {
-        self.of as u64
-    }
-
-    #[inline]
-    pub(super) fn is_home(self, account: AccountId) -> bool {
-        !self.is_shared() || Self::home_of(account, self.of).0 == self.index
-    }
-}
 
 /// What one wallet tells another of its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -306,7 +235,7 @@ pub struct ShardsSnapshot {
 
 impl Shards {
     pub fn new(sharing: Sharing) -> Self {
-        let others = if sharing.is_shared() { usize::from(sharing.of) } else { 0 };
+        let others = if sharing.is_shared() { usize::from(sharing.of()) } else { 0 };
         Self { paths: vec![ShardPath::default(); others], ..Self::default() }
     }
 
@@ -335,31 +264,6 @@ impl Shards {
 const CLEARING: LedgerAccount = LedgerAccount::House(House::Clearing);
 
 impl Wallet {
-    /// Which of the tenant's wallets it is.
-    #[must_use]
-    pub fn sharing(&self) -> Sharing {
-        self.sharing
-    }
-
-    /// The number of the next order, which is accepted at this time. Those of several wallets go by
-    /// time, as far as it is told, so that the younger order has the higher number.
-    #[inline]
-    pub(super) fn next_order(&self, time: Nanos) -> OrderId {
-        if !self.sharing.is_shared() {
-            return OrderId(self.last_order + 1);
-        }
-        let Sharing { index, of } = self.sharing;
-        let after_last = self.last_order.saturating_sub(1) / u64::from(of) + 1;
-        let turn = after_last.max(time.0 >> ORDER_TIME_SHIFT);
-        OrderId(turn * u64::from(of) + u64::from(index) + 1)
-    }
-
-    /// Whether an order is one of this wallet's.
-    #[inline]
-    pub(super) fn owns(&self, order: OrderId) -> bool {
-        !self.sharing.is_shared() || Sharing::shard_of(order, self.sharing.of).0 == self.sharing.index
-    }
-
     /// What the first wallet holds for transactions of an account that is at home here.
     #[inline]
     pub(super) fn held_elsewhere(&self, account: AccountId, asset: AssetId) -> Amount {
@@ -439,7 +343,7 @@ impl Wallet {
             for wish in &wishes {
                 if let Wanted::Standing { account, .. } = wish.what {
                     let standing = self.standing(account);
-                    let home = Sharing::home_of(account, self.sharing.of);
+                    let home = Sharing::home_of(account, self.sharing.of());
                     self.tell_shard(home, time, ShardWord::Stand { ticket: 0, account, standing }, output);
                 }
                 if let Wanted::Credit { account, asset, .. } = wish.what {
@@ -548,7 +452,7 @@ impl Wallet {
             self.ledger.transfer(asset, LedgerAccount::Available(account), CLEARING, credit, &mut posting);
             let outgoing = balance.outgoing;
             let word = ShardWord::Settle { account, asset, passage, credit, taken, outgoing };
-            self.tell_shard(Sharing::home_of(account, self.sharing.of), time, word, output);
+            self.tell_shard(Sharing::home_of(account, self.sharing.of()), time, word, output);
         }
     }
 
@@ -566,7 +470,7 @@ impl Wallet {
                     self.tell_shard(shard, time, word, output);
                 }
                 Wanted::Standing { account, standing } => {
-                    let home = Sharing::home_of(account, self.sharing.of);
+                    let home = Sharing::home_of(account, self.sharing.of());
                     self.tell_shard(home, time, ShardWord::Stand { ticket, account, standing }, output);
                 }
                 Wanted::Credit { account, asset, limit } => {

@@ -3,8 +3,8 @@
 use super::ledger::{Balance, CreditSetting, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
-use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
 use super::shards::{Shards, ShardsSnapshot};
+use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
 use crate::ids::{AccountId, ClientOrderId, MarketId, OrderId};

@@ -109,7 +109,9 @@ impl Wallet {
     /// The first check that fails.
     pub fn transact(&mut self, command: &TransactionCommand, output: &mut WalletOutput) -> Result<Transacted, Reason> {
         let transacted = self.transact_here(command, output)?;
-        self.send_home(command.time().unwrap_or_default(), output);
+        if self.sharing.is_shared() {
+            self.send_home(command.time().unwrap_or_default(), output);
+        }
         Ok(transacted)
     }
 

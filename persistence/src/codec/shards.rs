@@ -205,9 +205,8 @@ impl WireTenantShards {
 
 impl<'a> WireShards<WireTransaction<'a>> {
     fn of(shards: &'a ShardsSnapshot) -> Self {
-        let waiting = |it: &'a Waiting| {
-            (it.ticket, WireTransaction(&it.command), it.wishes.iter().map(WireWish::from).collect())
-        };
+        let waiting =
+            |it: &'a Waiting| (it.ticket, WireTransaction(&it.command), it.wishes.iter().map(WireWish::from).collect());
         Self {
             index: shards.sharing.shard().0,
             of: shards.sharing.of(),
@@ -273,10 +272,9 @@ impl TryFrom<WireWish> for Wish {
                 amount: Amount(amount),
                 may_be_less,
             },
-            WireWanted::Standing { account, standing } => Wanted::Standing {
-                account: AccountId(account),
-                standing: value_of(&STANDINGS, standing, "standing")?,
-            },
+            WireWanted::Standing { account, standing } => {
+                Wanted::Standing { account: AccountId(account), standing: value_of(&STANDINGS, standing, "standing")? }
+            }
             WireWanted::Credit { account, asset, limit } => {
                 Wanted::Credit { account: AccountId(account), asset: AssetId(asset), limit: Amount(limit) }
             }

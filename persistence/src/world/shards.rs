@@ -183,16 +183,22 @@ impl Tenant {
         output.clear();
         self.shard_mut(shard)?.hear(from, &message, output)?;
         self.told(id, shard, output, observer);
-        while shard == ShardId::FIRST {
-            output.clear();
-            let carried = self.wallet.carry_on(output);
-            self.told(id, shard, output, observer);
-            let Some(carried) = carried else { break };
-            if carried.result.is_ok_and(|transacted| transacted.is_changed) {
-                observer.transacted(id, &carried.command, output);
-            }
-        }
+        // Only the first carries out what has waited.
+        let is_first = shard == ShardId::FIRST;
+        while is_first && self.carry_on(id, output, observer) {}
         Some(())
+    }
+
+    /// Lets the first wallet carry out the oldest command that waits, if it can be.
+    fn carry_on(&mut self, id: TenantId, output: &mut WalletOutput, observer: &mut impl Observer) -> bool {
+        output.clear();
+        let carried = self.wallet.carry_on(output);
+        self.told(id, ShardId::FIRST, output, observer);
+        let Some(carried) = carried else { return false };
+        if carried.result.is_ok_and(|transacted| transacted.is_changed) {
+            observer.transacted(id, &carried.command, output);
+        }
+        true
     }
 
     /// Tells an observer what a wallet has posted, and other wallets what it has told them.

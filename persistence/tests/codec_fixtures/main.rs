@@ -4,6 +4,7 @@
 //! version beside this one instead. `RIALTO_BLESS=1` writes the fixture of a new version.
 
 mod money;
+mod shards;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -434,6 +435,29 @@ fn written_bytes_are_those_of_version_four() {
         assert!(!house[account as usize].is_zero(), "{account:?}");
     }
     assert_eq!(tenant.wallet.external[0].len(), 2);
+}
+
+#[test]
+fn written_bytes_are_those_of_version_five() {
+    let path = fixture("codec_v5.hex");
+    let text = lines(&shards::shard_records()).join("\n") + "\n";
+    if std::env::var_os("RIALTO_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("the fixture is written");
+    }
+    let frozen = std::fs::read_to_string(&path).expect("the fixture is there");
+    for (number, (now, then)) in text.lines().zip(frozen.lines()).enumerate() {
+        assert_eq!(now, then, "line {number}");
+    }
+    assert_eq!(text.lines().count(), frozen.lines().count());
+    // Something of every sort is in the first of the three snapshots.
+    let first = frozen.lines().rev().nth(2).expect("a line");
+    let snapshot = decode_snapshot(&hex::decode(first).expect("hexadecimal")).expect("the version is read");
+    let [tenant] = snapshot.tenants.as_slice() else { panic!("one tenant") };
+    assert_eq!(tenant.wallet.shards.waiting.len(), 3);
+    assert!(tenant.others.iter().all(|other| !other.to_it.is_empty() && other.wallet.entries > 0));
+    assert!(!tenant.others[0].wallet.shards.outgoing.is_empty());
+    assert!(tenant.markets[0].others.iter().all(|path| !path.to_book.is_empty()));
+    assert!(tenant.markets[0].book.others.iter().all(|path| path.received == 1));
 }
 
 #[test]

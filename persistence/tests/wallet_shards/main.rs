@@ -10,6 +10,7 @@ mod decisions;
 #[path = "../../../engine/tests/payment_twin/generator.rs"]
 mod generator;
 #[path = "../../../engine/tests/payment_twin/life.rs"]
+#[expect(dead_code, reason = "what a life has met is counted by the tests of payments")]
 mod life;
 #[path = "../../../engine/tests/payment_twin/naive.rs"]
 mod naive;

@@ -249,12 +249,16 @@ impl Orders {
             }
             58..66 => self.list(time),
             66..74 => {
-                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else { return self.order(time) };
+                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else {
+                    return self.order(time);
+                };
                 let target = OrderRef { id: None, client_id: Some(client_id) };
                 Command::Cancel(Cancel { account, market, target, restriction: CancelRestriction::None, time })
             }
             74..80 => {
-                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else { return self.order(time) };
+                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else {
+                    return self.order(time);
+                };
                 let target = OrderRef { id: None, client_id: Some(client_id) };
                 let restriction = CancelRestriction::None;
                 let cancel = Cancel { account, market, target, restriction, time };
@@ -262,12 +266,16 @@ impl Orders {
                 Command::Replace { cancel, allow_failure, place: self.place(account, market, time) }
             }
             80..85 => {
-                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else { return self.order(time) };
+                let Some((account, market, client_id)) = self.pick(&self.named.clone()) else {
+                    return self.order(time);
+                };
                 let target = OrderRef { id: None, client_id: Some(client_id) };
                 Command::Reduce { account, market, target, quantity: self.quantity(), time }
             }
             85..88 => {
-                let Some((account, market, client_id)) = self.pick(&self.lists.clone()) else { return self.order(time) };
+                let Some((account, market, client_id)) = self.pick(&self.lists.clone()) else {
+                    return self.order(time);
+                };
                 let target = ListRef { id: None, client_id: Some(client_id) };
                 Command::CancelList { account, market, target, time }
             }
@@ -296,8 +304,7 @@ impl Orders {
             97..98 => {
                 let band = BasisPoints(self.random.between(0, 1_500) as u32);
                 let interruption = Nanos(self.random.between(1, 10) * MILLISECOND);
-                let protection =
-                    Protection { static_band: band, dynamic_band: band, interruption, reference: None };
+                let protection = Protection { static_band: band, dynamic_band: band, interruption, reference: None };
                 Command::Protect { market: self.market(), protection, time }
             }
             _ => Command::Advance { market: self.market(), time },

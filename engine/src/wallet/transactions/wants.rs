@@ -8,7 +8,8 @@ use crate::transaction::{APPROVERS, Body, TransactionCommand, TransactionKind};
 use crate::units::Amount;
 use crate::wallet::Wallet;
 use crate::wallet::ledger::{House, LedgerAccount};
-use crate::wallet::shards::{Sharing, Wanted};
+use crate::wallet::shards::Wanted;
+use crate::wallet::sharing::Sharing;
 
 /// More than there is of anything.
 const ALL: Amount = Amount(i128::MAX / 4);
@@ -20,11 +21,9 @@ impl Wallet {
     pub(in crate::wallet) fn wants(&self, command: &TransactionCommand) -> Vec<Wanted> {
         let mut wanted = Vec::new();
         match command {
-            TransactionCommand::Try { id, body, .. } => {
-                // What comes again takes nothing.
-                if self.transactions.known.find(id.fingerprint()).is_none() {
-                    self.wants_to_try(body, &mut wanted);
-                }
+            // What comes again takes nothing.
+            TransactionCommand::Try { id, body, .. } if self.transactions.known.find(id.fingerprint()).is_none() => {
+                self.wants_to_try(body, &mut wanted);
             }
             TransactionCommand::Confirm { id, .. } => self.wants_to_confirm(id, &mut wanted),
             TransactionCommand::Approve { id, operator, .. } => self.wants_to_approve(id, operator, &mut wanted),
@@ -100,14 +99,7 @@ impl Wallet {
         }
     }
 
-    fn want_of(
-        &self,
-        account: AccountId,
-        asset: AssetId,
-        amount: Amount,
-        may_be_less: bool,
-        wanted: &mut Vec<Wanted>,
-    ) {
+    fn want_of(&self, account: AccountId, asset: AssetId, amount: Amount, may_be_less: bool, wanted: &mut Vec<Wanted>) {
         let is_known = (account.0 as usize) < self.ledger.accounts() && usize::from(asset.0) < self.ledger.assets();
         if is_known && amount.0 > 0 && !self.sharing.is_home(account) {
             let shard = Sharing::home_of(account, self.sharing.of());
