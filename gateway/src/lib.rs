@@ -20,6 +20,7 @@ mod fixture;
 pub mod gateway;
 pub mod json;
 pub mod keys;
+pub mod lines;
 pub mod market_api;
 pub mod operator;
 pub mod order_lists;

@@ -109,7 +109,7 @@ impl OperatorCall<'_> {
             "cases" => self.cases().await,
             "settings" => self.settings().await,
             "rails" => self.rails().await,
-            "audit" => self.trail(),
+            "audit" => self.trail().await,
             "keys" => self.keys(),
             "accounts" => self.accounts().await,
             _ => Err(ApiError::no_such_path()),

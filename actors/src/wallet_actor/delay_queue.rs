@@ -22,8 +22,9 @@ const PULL: usize = 64;
 /// How long an actor that waits for a time sleeps at most before it looks at the clock, which may go at another
 /// pace.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-/// And at least.
-const SLEEP_MIN: Duration = Duration::from_millis(1);
+/// And at least: what runs out within this time is driven in one turn. Each turn may cost a sync that the orders
+/// behind it wait for; thousands of transactions of a rail that hangs must not make a thousand of them a second.
+const SLEEP_MIN: Duration = Duration::from_millis(20);
 
 /// The one timer in memory.
 #[derive(Debug)]

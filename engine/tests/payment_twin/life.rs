@@ -529,7 +529,7 @@ impl Life {
             let before = due.iter().filter(|(due, _)| due <= middle).map(|(_, number)| *number);
             equal!(self.wallet.due(*middle, usize::MAX), before.collect::<Vec<_>>(), "timers that have run out");
         }
-        let cases = naive.cases.iter().filter(|case| case.closed_by.is_none());
+        let cases = naive.cases.iter().filter(|case| case.closed == Nanos(0));
         check!(self.wallet.open_cases().eq(cases), "open cases");
         self.check_settings()
     }

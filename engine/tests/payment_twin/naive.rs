@@ -392,7 +392,7 @@ impl Naive {
     }
 
     pub fn is_open(&self, case: CaseId) -> bool {
-        case.0 > 0 && self.cases.get(case.0 as usize - 1).is_some_and(|case| case.closed_by.is_none())
+        case.0 > 0 && self.cases.get(case.0 as usize - 1).is_some_and(|case| case.closed == Nanos(0))
     }
 
     pub fn open_case(&mut self, case: NewCase, time: Nanos) -> CaseId {
@@ -406,6 +406,13 @@ impl Naive {
     pub fn close_case(&mut self, case: CaseId, operator: Label, adjustment: TransactionId, time: Nanos) {
         let case = &mut self.cases[case.0 as usize - 1];
         *case = Case { closed: time, closed_by: Some(operator), adjustment, ..*case };
+        self.output.cases.push(*case);
+    }
+
+    /// What a case was about is no more.
+    pub fn withdraw_case(&mut self, case: CaseId, time: Nanos) {
+        let case = &mut self.cases[case.0 as usize - 1];
+        case.closed = time;
         self.output.cases.push(*case);
     }
 

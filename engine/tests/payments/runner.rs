@@ -474,6 +474,7 @@ impl Runner {
         let reference = reference.map_or(String::new(), |reference| format!(" {reference}"));
         let (rail, asset) = (&self.rails[usize::from(rail.0)], ASSETS[usize::from(asset.0)]);
         match case.closed_by {
+            None if case.closed.0 > 0 => format!("case {} closed by its return", case.id),
             None => format!("case {}: {} {amount} {asset} of {rail}{reference}{about}", case.id, kind.name()),
             Some(operator) if case.adjustment.0 == 0 => format!("case {} closed by {operator}", case.id),
             Some(operator) => format!("case {} closed by {operator} with {}", case.id, self.names[&case.adjustment]),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use rialto_actors::api::{MoneySettings, Query, RailView, Reply};
 use rialto_actors::directory::{Directory, TenantEntry};
@@ -87,6 +88,8 @@ pub struct Routes {
 struct RailEntry {
     terms: RailTerms,
     callers: Callers,
+    /// How long a call of it may take.
+    deadline: Duration,
 }
 
 impl Routes {
@@ -97,12 +100,20 @@ impl Routes {
         for tenant in directory.tenants() {
             for rail in config.money(&tenant.name).into_iter().flat_map(|money| &money.rails) {
                 if let Some(number) = number_of(tenant, rail) {
-                    let entry = RailEntry { terms: terms(tenant, number, rail), callers: callers(tenant, rail) };
+                    let (terms, callers) = (terms(tenant, number, rail), callers(tenant, rail));
+                    let entry = RailEntry { terms, callers, deadline: rail.options.deadline };
                     routes.rails.insert((tenant.id, number), entry);
                 }
             }
         }
         routes
+    }
+
+    /// The longest that a call of a rail of the tenant may take; zero where none is called.
+    #[must_use]
+    pub fn longest_call(&self, tenant: TenantId) -> Duration {
+        let own = self.rails.iter().filter(|((of, _), _)| *of == tenant);
+        own.map(|(_, entry)| entry.deadline).max().unwrap_or_default()
     }
 
     /// Lets the rails that run say which is best.
