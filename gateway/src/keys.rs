@@ -13,7 +13,7 @@ use rialto_engine::ids::{AccountId, TenantId};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::config::{KeyConfig, OperatorConfig};
+use crate::config::{Config, KeyConfig, OperatorConfig, PlatformConfig};
 use crate::error::ApiError;
 use crate::keys::role::{Right, Role};
 
@@ -84,6 +84,15 @@ pub struct Operator {
     pub signer: Signer,
 }
 
+/// The key of somebody who runs the platform: who opens tenants, and has nothing to say in them.
+#[derive(Clone, Debug)]
+pub struct PlatformOperator {
+    /// His name.
+    pub name: String,
+    /// What the key signs with.
+    pub signer: Signer,
+}
+
 impl Operator {
     /// Refuses what the role does not allow.
     ///
@@ -118,13 +127,14 @@ pub struct KeyStore {
 enum Key {
     OfUser(Arc<ApiKey>),
     OfOperator(Arc<Operator>),
+    OfPlatform(Arc<PlatformOperator>),
 }
 
 impl KeyStore {
     /// The keys of a configuration. One whose user is not in the directory is left out, and cannot
     /// sign.
     #[must_use]
-    pub fn new(keys: &[KeyConfig], operators: &[OperatorConfig], directory: &Directory) -> Self {
+    pub fn new(config: &Config, directory: &Directory) -> Self {
         let key = |config: &KeyConfig| {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
@@ -137,7 +147,12 @@ impl KeyStore {
             let operator = Operator { name, tenant, role, signer: Signer::new(&config.secret) };
             Some((config.api_key.clone(), Key::OfOperator(Arc::new(operator))))
         };
-        let all = keys.iter().filter_map(key).chain(operators.iter().filter_map(operator));
+        let platform = |config: &PlatformConfig| {
+            let (name, signer) = (config.name.clone(), Signer::new(&config.secret));
+            (config.api_key.clone(), Key::OfPlatform(Arc::new(PlatformOperator { name, signer })))
+        };
+        let all = config.keys.iter().filter_map(key).chain(config.operators.iter().filter_map(operator));
+        let all = all.chain(config.platform.iter().map(platform));
         Self { keys: RwLock::new(all.collect()) }
     }
 
@@ -162,6 +177,15 @@ impl KeyStore {
     pub fn find_operator(&self, api_key: &str) -> Option<Arc<Operator>> {
         match self.read().get(api_key) {
             Some(Key::OfOperator(operator)) => Some(Arc::clone(operator)),
+            _ => None,
+        }
+    }
+
+    /// The key of somebody who runs the platform, by its public part.
+    #[must_use]
+    pub fn find_platform(&self, api_key: &str) -> Option<Arc<PlatformOperator>> {
+        match self.read().get(api_key) {
+            Some(Key::OfPlatform(operator)) => Some(Arc::clone(operator)),
             _ => None,
         }
     }

@@ -18,9 +18,11 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod gateway;
+pub mod generations;
 pub mod json;
 pub mod keys;
 pub mod market_api;
+pub mod opened;
 pub mod operator;
 pub mod order_lists;
 pub mod orders;
