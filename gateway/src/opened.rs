@@ -211,3 +211,140 @@ fn refused(refusal: Refusal, opening: &Opening) -> ApiError {
         Refusal::Wrong(error) => ApiError::cannot_be_opened(ConfigError::to_string(&error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::opening::{NewTenant, Terms};
+
+    const FILE_TEXT: &str = r#"
+[[tenants]]
+name = "acme"
+assets = [{ name = "USD", scale = 2 }, { name = "CNY", scale = 2 }]
+[[tenants.markets]]
+symbol = "USDCNY"
+base = "USD"
+quote = "CNY"
+tick = "0.0001"
+lot = "0.01"
+taker_fee_bps = 20
+maker_fee_bps = 10
+protection = { static_band_bps = 500 }
+schedule = [{ at = "09:00", phase = "auction", until = "09:15" }]
+"#;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text).expect("a configuration")
+    }
+
+    fn terms(pairs: &[(&str, &str)]) -> Terms {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn asset(name: &str, scale: u8) -> Opening {
+        Opening::Asset { tenant: "acme".to_owned(), name: name.to_owned(), scale }
+    }
+
+    fn change(pairs: &[(&str, &str)]) -> Opening {
+        Opening::Terms { tenant: "acme".to_owned(), symbol: "USDCNY".to_owned(), terms: terms(pairs) }
+    }
+
+    #[test]
+    fn what_was_kept_is_read_again_and_what_was_taken_back_is_not() {
+        let data = tempfile::tempdir().expect("a directory");
+        let path = data.path().join(FILE);
+        let (opened, before) = Opened::open(&data.path().join("new")).expect("made");
+        assert!(before.is_empty());
+        drop(opened);
+        let openings = [
+            Opening::Tenant(NewTenant { name: "newco".to_owned(), ..NewTenant::default() }),
+            asset("GEM", 4),
+            change(&[("takerFeeBps", "5")]),
+        ];
+        let (opened, _) = Opened::open(data.path()).expect("opens");
+        let numbers: Vec<u64> = openings.iter().map(|opening| opened.keep(opening).expect("kept")).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        opened.take_back(2).expect("taken back");
+        let (opened, read) = Opened::open(data.path()).expect("opens");
+        assert_eq!(read, [openings[0].clone(), openings[2].clone()]);
+
+        // Half a line is none, and the next one does not stand behind it.
+        let text = std::fs::read_to_string(&path).expect("read");
+        std::fs::write(&path, format!("{text}{{\"number\":5,\"opening\":{{\"ass")).expect("written");
+        drop(opened);
+        let (opened, read) = Opened::open(data.path()).expect("opens");
+        assert_eq!(read.len(), 2);
+        assert_ne!(std::fs::read_to_string(&path).expect("read"), text, "whoever only looks changes nothing");
+        assert_eq!(opened.keep(&openings[1]).expect("kept"), 5);
+        let (_, read) = Opened::open(data.path()).expect("opens");
+        assert_eq!(read[2], openings[1]);
+
+        let text = std::fs::read_to_string(&path).expect("read");
+        let without = |skip: usize| {
+            let kept = text.lines().enumerate().filter(|(place, _)| *place != skip);
+            kept.map(|(_, line)| format!("{line}\n")).collect::<String>()
+        };
+        for changed in [text.replacen("\"5\"", "\"6\"", 1), text.replacen("newco", "oldco", 1), without(0), without(3)]
+        {
+            assert_ne!(changed, text);
+            std::fs::write(&path, changed).expect("written");
+            let error = Opened::open(data.path()).expect_err("noticed");
+            assert!(error.contains("was changed at line"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_opens_yields_to_the_file_and_what_changes_stands_over_it() {
+        let market = |tick: &str| Opening::Market {
+            tenant: "acme".to_owned(),
+            symbol: "USDCNY".to_owned(),
+            base: "USD".to_owned(),
+            quote: "CNY".to_owned(),
+            terms: terms(&[("tick", tick), ("lot", "0.01")]),
+        };
+        let mut taken = config(FILE_TEXT);
+        taken.take_in(vec![asset("USD", 4), market("0.01"), asset("GEM", 4), change(&[("takerFeeBps", "5")])]);
+        let tenant = taken.tenant("acme").expect("there");
+        assert_eq!(tenant.assets.iter().map(|(_, scale)| *scale).collect::<Vec<_>>(), [2, 2, 4]);
+        let known = config(FILE_TEXT).tenant("acme").expect("there").markets[0].clone();
+        let found = &tenant.markets[0];
+        assert_eq!((found.taker_fee.0, found.maker_fee, found.tick), (5, known.maker_fee, known.tick));
+        assert_eq!((&found.schedule, found.protection), (&known.schedule, known.protection));
+        assert!(known.protection.is_some() && known.schedule.len() == 1);
+    }
+
+    #[test]
+    fn a_market_in_words_is_the_market_again() {
+        let full = r#"
+min_notional = "1.5"
+max_notional = "99999.25"
+min_price = "0.5"
+max_price = "1000"
+min_quantity = "0.02"
+max_quantity = "5000"
+max_market_quantity = "400"
+max_position = "123456.78"
+max_num_orders = 7
+max_num_algo_orders = 3
+iceberg_parts = 9
+percent_price_by_side = { bid_up = "1.2", bid_down = "0.8", ask_up = "5", ask_down = "0.0001" }
+trailing_delta = { min_above = 11, max_above = 1000, min_below = 12, max_below = 900 }
+self_trade_prevention = "expire_taker"
+"#;
+        for text in [FILE_TEXT.to_owned(), format!("{FILE_TEXT}{full}"), crate::demo::CONFIGURATION.to_owned()] {
+            let mut changed = config(&text);
+            let before = changed.setup.tenants.clone();
+            for tenant in &before {
+                for market in &tenant.markets {
+                    let (tenant, symbol) = (tenant.name.clone(), market.symbol.clone());
+                    let nothing = Opening::Terms { tenant: tenant.clone(), symbol, terms: Terms::new() };
+                    assert!(matches!(changed.open(&nothing), Ok(Needed::Nothing)), "{tenant} {market:?}");
+                    assert_eq!(
+                        changed.tenant(&tenant).and_then(|it| it.markets.iter().find(|it| *it == market)),
+                        Some(market)
+                    );
+                }
+            }
+        }
+    }
+}
