@@ -125,9 +125,9 @@ pub struct KeyStore {
 
 #[derive(Clone, Debug)]
 enum Key {
-    OfUser(Arc<ApiKey>),
-    OfOperator(Arc<Operator>),
-    OfPlatform(Arc<PlatformOperator>),
+    User(Arc<ApiKey>),
+    Operator(Arc<Operator>),
+    Platform(Arc<PlatformOperator>),
 }
 
 impl KeyStore {
@@ -139,17 +139,17 @@ impl KeyStore {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
             let key = ApiKey { may_withdraw: config.may_withdraw, ..ApiKey::new(identity, &config.secret) };
-            Some((config.api_key.clone(), Key::OfUser(Arc::new(key))))
+            Some((config.api_key.clone(), Key::User(Arc::new(key))))
         };
         let operator = |config: &OperatorConfig| {
             let tenant = directory.tenant_named(&config.tenant)?.id;
             let (name, role) = (config.name.clone(), config.role);
             let operator = Operator { name, tenant, role, signer: Signer::new(&config.secret) };
-            Some((config.api_key.clone(), Key::OfOperator(Arc::new(operator))))
+            Some((config.api_key.clone(), Key::Operator(Arc::new(operator))))
         };
         let platform = |config: &PlatformConfig| {
             let (name, signer) = (config.name.clone(), Signer::new(&config.secret));
-            (config.api_key.clone(), Key::OfPlatform(Arc::new(PlatformOperator { name, signer })))
+            (config.api_key.clone(), Key::Platform(Arc::new(PlatformOperator { name, signer })))
         };
         let all = config.keys.iter().filter_map(key).chain(config.operators.iter().filter_map(operator));
         let all = all.chain(config.platform.iter().map(platform));
@@ -159,7 +159,7 @@ impl KeyStore {
     /// A store of one key.
     #[cfg(test)]
     pub fn of_one(api_key: &str, key: ApiKey) -> Self {
-        let keys = HashMap::from([(api_key.to_owned(), Key::OfUser(Arc::new(key)))]);
+        let keys = HashMap::from([(api_key.to_owned(), Key::User(Arc::new(key)))]);
         Self { keys: RwLock::new(keys) }
     }
 
@@ -167,7 +167,7 @@ impl KeyStore {
     #[must_use]
     pub fn find(&self, api_key: &str) -> Option<Arc<ApiKey>> {
         match self.read().get(api_key) {
-            Some(Key::OfUser(key)) => Some(Arc::clone(key)),
+            Some(Key::User(key)) => Some(Arc::clone(key)),
             _ => None,
         }
     }
@@ -176,7 +176,7 @@ impl KeyStore {
     #[must_use]
     pub fn find_operator(&self, api_key: &str) -> Option<Arc<Operator>> {
         match self.read().get(api_key) {
-            Some(Key::OfOperator(operator)) => Some(Arc::clone(operator)),
+            Some(Key::Operator(operator)) => Some(Arc::clone(operator)),
             _ => None,
         }
     }
@@ -185,19 +185,19 @@ impl KeyStore {
     #[must_use]
     pub fn find_platform(&self, api_key: &str) -> Option<Arc<PlatformOperator>> {
         match self.read().get(api_key) {
-            Some(Key::OfPlatform(operator)) => Some(Arc::clone(operator)),
+            Some(Key::Platform(operator)) => Some(Arc::clone(operator)),
             _ => None,
         }
     }
 
     /// Lets a user's key sign from now on. `false` if there is a key of this name already.
     pub fn add(&self, api_key: &str, key: ApiKey) -> bool {
-        self.insert(api_key, Key::OfUser(Arc::new(key)))
+        self.insert(api_key, Key::User(Arc::new(key)))
     }
 
     /// The same for an operator's key.
     pub fn add_operator(&self, api_key: &str, operator: Operator) -> bool {
-        self.insert(api_key, Key::OfOperator(Arc::new(operator)))
+        self.insert(api_key, Key::Operator(Arc::new(operator)))
     }
 
     /// From now on the key signs nothing.

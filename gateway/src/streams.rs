@@ -85,16 +85,18 @@ pub struct StreamHub {
     market_data: MarketData,
     subscriptions: RefCell<HashMap<Subject, Subscription>>,
     /// Who listens to markets that there are not yet.
-    expected: RefCell<HashMap<(TenantId, StreamName), Vec<Rc<Listener>>>>,
+    expected: RefCell<HashMap<(TenantId, StreamName), Listeners>>,
     texts: RefCell<Texts>,
 }
 
 struct Subscription {
     name: String,
-    listeners: Vec<Rc<Listener>>,
+    listeners: Listeners,
     /// As long as it is held, the market data actor publishes what is needed.
     _watch: Option<Watch>,
 }
+
+type Listeners = Vec<Rc<Listener>>;
 
 /// A connection that listens.
 struct Listener {

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,10 @@ impl Trader {
                         last = Instant::now();
                         return traded.answered;
                     }
-                    Some(-1008) => traded.busy += 1,
+                    Some(-1008) => {
+                        traded.busy += 1;
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                     Some(_) => panic!("{reply}"),
                 }
             };
@@ -224,8 +227,12 @@ fn ccxt(server: &Server, newco: &Newco) {
     assert!(status.success(), "{status}");
 }
 
+/// Figures are those of one server at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn what_is_opened_is_there_at_once_and_after_a_kill() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut server = Server::start(&(PLATFORM.to_owned() + &two_tenants()));
     let mut listening = Session::connect(&format!("{}/t/acme/stream?streams=usdcny@trade", server.ws_url()));
     let trader = Trader::start(&server);
@@ -274,4 +281,50 @@ fn what_is_opened_is_there_at_once_and_after_a_kill() {
     ccxt(&server, &newco);
     let more = done(&server, &newco.admin, "/operator/v1/assets", "asset=USD&scale=2");
     assert_eq!(more["repeated"], false, "{more}");
+}
+
+/// A tenant more, with so many markets.
+fn with_markets(markets: usize) -> String {
+    let market = |number: usize| {
+        format!(
+            "[[tenants.assets]]\nname = \"A{number}\"\nscale = 4\n[[tenants.markets]]\nsymbol = \"A{number}USD\"\n\
+             base = \"A{number}\"\nquote = \"USD\"\ntick = \"0.01\"\nlot = \"0.1\"\n"
+        )
+    };
+    let markets: String = (0..markets).map(market).collect();
+    format!(
+        "{PLATFORM}{}[[tenants]]\nname = \"third\"\n[[tenants.assets]]\nname = \"USD\"\nscale = 2\n{markets}\
+         [[tenants.operators]]\nname = \"admin\"\napi_key = \"third-admin\"\nsecret = \"secret-of-admin-third\"\n\
+         role = \"admin\"\n",
+        two_tenants()
+    )
+}
+
+#[test]
+fn the_pause_is_short_also_with_a_thousand_markets() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (markets, limit) in [(1, 500_000), (1_000, 3_000_000)] {
+        let server = Server::start(&with_markets(markets));
+        let admin = Key::of("third", "admin");
+        let trader = Trader::start(&server);
+        let open = |number: usize| {
+            done(&server, &admin, "/operator/v1/assets", &format!("asset=NEW{number}&scale=4"));
+            let market = format!("symbol=NEW{number}USD&base=NEW{number}&quote=USD&tick=0.01&lot=0.1");
+            let began = Instant::now();
+            let opened = done(&server, &admin, "/operator/v1/markets", &market);
+            (opened["pauseUs"].as_u64().expect("a pause"), began.elapsed())
+        };
+        let mut pauses: Vec<(u64, Duration)> = (0..11).map(open).collect();
+        let traded = trader.stop();
+        pauses.sort_unstable();
+        let ((middle, answer), (longest, _)) = (pauses[5], pauses[10]);
+        println!(
+            "3 tenants, {} markets: a pause of {middle} microseconds, at most {longest}; answered in {answer:?}; \
+             another tenant's client: {traded:?}; {} MiB",
+            markets + 4,
+            server.resident_bytes() >> 20
+        );
+        assert!(longest < limit, "{pauses:?}");
+        assert!(traded.longest < Duration::from_secs(10), "{traded:?}");
+    }
 }
