@@ -370,8 +370,12 @@ fn terms_change_for_what_comes_from_now_on() {
         "/api/v3/order",
         "symbol=USDCNY&side=BUY&type=LIMIT&timeInForce=GTC&quantity=100&price=7&newOrderRespType=FULL",
     );
-    // The maker's fee is that of his order's time, the taker's that of now: half a percent of 100.
+    // Fees are those of the moment of the trade, also for the order that rested before: half a percent of 100.
     assert_eq!(taken.body["fills"][0]["commission"], "0.50000000", "{}", taken.text);
+    // And a rebate of three hundredths of a percent of 700.
+    let rows = admin.signed("GET", "/operator/v1/accounts", "user=alice").body;
+    let yuan = rows.as_array().expect("rows").iter().find(|row| row["asset"] == "CNY").cloned().expect("there");
+    assert_eq!(yuan["free"], "700700.21000000", "{rows}");
     let high = alice.signed("POST", "/api/v3/order", &order.replace("price=7", "price=9"));
     high.is_error(400, -1013, "Filter failure: PRICE_FILTER");
     // Off again.
