@@ -22,6 +22,7 @@ use crate::keys::made::MadeKeys;
 use crate::opened::Opened;
 use crate::operator::audit::Audit;
 use crate::orders::day::DayEnd;
+use crate::pauses::Pauses;
 use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
@@ -71,6 +72,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Where what operators open is kept.
     pub opened: Opened,
+    /// How long tenants have kept others waiting by what they opened.
+    pub pauses: Pauses,
     /// Who opens something now: one comes after the other.
     pub openings: Arc<Semaphore>,
     tenants: Vec<TenantTexts>,
@@ -168,6 +171,7 @@ impl Gateway {
             exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
             statements: Arc::new(Semaphore::new(1)),
             openings: Arc::new(Semaphore::new(1)),
+            pauses: Pauses::default(),
             opened: Opened::default(),
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
             closing: Arc::new(watch::Sender::new(false)),
@@ -201,6 +205,7 @@ impl Gateway {
             exports: Arc::clone(&self.exports),
             statements: Arc::clone(&self.statements),
             openings: Arc::clone(&self.openings),
+            pauses: self.pauses.clone(),
             opened: self.opened.clone(),
             node: self.node.clone(),
             closing: Arc::clone(&self.closing),

@@ -27,6 +27,7 @@ pub mod operator;
 pub mod order_lists;
 pub mod orders;
 pub mod params;
+pub mod pauses;
 pub mod payments;
 pub mod phases;
 pub mod query;

@@ -9,7 +9,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use rialto_actors::clock;
 use rialto_actors::exchange::{NotOpened, Reconfigured};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -178,6 +180,14 @@ fn carry(generations: &Generations, opening: &Opening) -> Result<Done, ApiError>
         Needed::Edge => None,
         Needed::Exchange(setup) => Some(setup),
     };
+    // Who is held to how long others wait.
+    let held = match opening {
+        Opening::Tenant(_) | Opening::Limits { .. } => None,
+        Opening::Asset { tenant, .. } | Opening::Market { tenant, .. } | Opening::Terms { tenant, .. } => Some(tenant),
+    };
+    if let (Some(tenant), Some(_)) = (held, setup) {
+        gateway.pauses.admit(tenant, clock::monotonic()).map_err(ApiError::too_many_openings)?;
+    }
     if let Some(setup) = setup {
         gateway.exchange.check(setup).map_err(|error| ApiError::cannot_be_opened(error.to_string()))?;
     }
@@ -185,7 +195,13 @@ fn carry(generations: &Generations, opening: &Opening) -> Result<Done, ApiError>
         tracing::error!(%error, "what is to be opened cannot be kept: nothing is opened");
         ApiError::unavailable()
     })?;
-    let cost = match setup.map(|setup| gateway.exchange.open(setup)).transpose() {
+    let began = Instant::now();
+    let opened = setup.map(|setup| gateway.exchange.open(setup)).transpose();
+    if let (Some(tenant), Some(_)) = (held, setup) {
+        let pause = opened.as_ref().map_or_else(|_| began.elapsed(), |cost| cost.map_or(Duration::ZERO, |it| it.pause));
+        gateway.pauses.charge(tenant, pause, clock::monotonic());
+    }
+    let cost = match opened {
         Ok(cost) => cost,
         Err(NotOpened::Unknown) => return Err(ApiError::outcome_unknown()),
         Err(NotOpened::Refused(error)) => {

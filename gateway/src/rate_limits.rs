@@ -55,7 +55,8 @@ impl RateLimits {
         [self.weight(), short, long].into_iter().filter(|rule| rule.limit > 0)
     }
 
-    const fn weight(&self) -> RateLimit {
+    /// What one address may ask.
+    pub const fn weight(&self) -> RateLimit {
         RateLimit { kind: Kind::RequestWeight, interval: MINUTE, limit: self.request_weight_per_minute }
     }
 

@@ -97,6 +97,8 @@ pub struct Session {
     address: IpAddr,
     /// What the client may ask; of the tenant it is logged on to, if none is named.
     budget: RefCell<Budget>,
+    /// The tenant of which that is.
+    counted: Cell<Option<TenantId>>,
     options: SessionOptions,
     connected: Nanos,
     logon: RefCell<Option<Logon>>,
@@ -172,8 +174,10 @@ pub async fn serve(home: Rc<Home>, connection: Rc<Connection>, mut reader: Reade
     let Opening { tenant, address, options } = opening;
     let connected = clock::wall();
     let worker = home.worker();
+    let counted = worker.gateway.tenancy.public(tenant).ok();
     let session = Rc::new(Session {
-        budget: RefCell::new(worker.budget(worker.gateway.tenancy.public(tenant).ok(), address, connected)),
+        budget: RefCell::new(worker.budget(counted, address, connected)),
+        counted: Cell::new(counted),
         home,
         connection,
         tenant,
@@ -213,6 +217,8 @@ impl Session {
         let asker = Asker { id, rate_limits: wanted.unwrap_or(self.options.rate_limits) };
         let method = message.method.strip_prefix("v3/").unwrap_or(&message.method);
         let weight = Weight::of(method, &params);
+        let limit = self.worker().gateway.rate_limits.limits(self.counted.get()).weight();
+        self.budget.borrow_mut().hold_to(limit);
         let room = self.budget.borrow().take(weight, now);
         if let Err(exceeded) = room {
             return self.reply(asker, None, Err(exceeded.into()));
@@ -437,6 +443,7 @@ impl Session {
         }
         self.logon.replace(Some(Logon { identity: signed.identity, api_key, since: now }));
         if self.tenant.is_none() {
+            self.counted.set(Some(signed.identity.tenant));
             self.budget.replace(self.worker().budget(Some(signed.identity.tenant), self.address, now));
         }
         Ok(self.status(now))

@@ -120,7 +120,10 @@ fn what_cannot_be_is_refused_each_for_its_reason_and_changes_nothing() {
         ("name=a%2Fb", -9_105, "a name is 1 to 64"),
         ("name=%C3%A4", -1130, "'name'"),
         (&*format!("name={long}"), -1130, "'name'"),
-        ("name=n&hosts=acme.example", -9_105, "comes twice"),
+        ("name=n&hosts=acme.example", -9_105, "another tenant's"),
+        ("name=n&hosts=api.acme.example", -9_105, "another tenant's"),
+        ("name=n&hosts=127.0.0.1", -9_105, "names of machines"),
+        ("name=n&hosts=LocalHost", -9_105, "names of machines"),
         ("name=n&hosts=a.b,a.b", -9_105, "comes twice"),
         ("name=n&hosts=a/b", -9_105, "without port and path"),
         ("name=n&hosts=", -1105, "'hosts'"),
@@ -390,6 +393,9 @@ fn terms_change_for_what_comes_from_now_on() {
             200
         );
     }
+    let mut session = Socket::open(&server, "/t/acme/ws-api/v3");
+    let told = |session: &mut Socket| session.call("ping", json!({}))["rateLimits"][0]["limit"].as_u64();
+    assert_eq!(told(&mut session), Some(6_000_000));
     let limits = "tenant=acme&openOrders=2&ordersPer10Seconds=100&requestWeightPerMinute=5000";
     assert_eq!(done(&platform, "tenants/limits", limits)["repeated"], false);
     assert_eq!(done(&platform, "tenants/limits", limits)["repeated"], true);
@@ -398,6 +404,7 @@ fn terms_change_for_what_comes_from_now_on() {
     let info = server.get("/t/acme/api/v3/exchangeInfo").body;
     let rules = info["rateLimits"].as_array().expect("rules");
     assert_eq!(rules.iter().map(|rule| rule["limit"].as_u64().expect("a number")).collect::<Vec<_>>(), [5_000, 100]);
+    assert_eq!(told(&mut session), Some(5_000), "also on a connection of before");
     // Only the edge holds anybody to this one: nobody waits.
     let edge = done(&platform, "tenants/limits", "tenant=acme&ordersPer10Seconds=200");
     assert_eq!((&edge["repeated"], &edge["pauseUs"]), (&json!(false), &Value::Null), "{edge}");

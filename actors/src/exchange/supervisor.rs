@@ -169,6 +169,11 @@ impl Supervisor {
         while lag() > SOON && came.elapsed() < PATIENCE && self.failures.is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }
+        if wish.is_more && lag() > SOON {
+            let put_off = "the auditor is too far behind; nothing was changed".to_owned();
+            wish.answer.send(Err(StartError(put_off))).ok();
+            return Ok(running);
+        }
         let began = Instant::now();
         let gates = Gates::of(&running);
         self.inner.set_gate(Gate::Paused);

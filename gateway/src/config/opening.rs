@@ -5,6 +5,7 @@
 //! what changes something stands over the file, until it is changed again.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use rialto_actors::directory::{Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::{MarketSetup, MoneySetup, Setup, TenantSetup};
@@ -16,6 +17,7 @@ use super::market::Market;
 use super::{Asset, Config, ConfigError, Tenant, checked_assets, refuse, self_trade_mode};
 use crate::orders::names;
 use crate::rate_limits::RateLimits;
+use crate::tenancy::domain;
 
 /// So many tenants there may be, and so many assets and markets each may have, if one more is to be opened.
 const MANY: usize = 10_000;
@@ -253,8 +255,13 @@ impl Config {
             return Err(Refusal::Wrong(ConfigError(format!("{place}: there are {MANY} tenants"))));
         }
         if wanted.hosts.len() > HOSTS_MAX || !wanted.hosts.iter().all(|host| is_host(host)) {
-            let problem = format!("{place}: hosts are at most {HOSTS_MAX} names without port and path");
+            let problem = format!("{place}: hosts are at most {HOSTS_MAX} names of machines, without port and path");
             return Err(Refusal::Wrong(ConfigError(problem)));
+        }
+        // One that led to another tenant's families would take its clients away.
+        let is_near = |host: &String| self.hosts.iter().any(|(other, _)| domain(other) == domain(host));
+        if let Some(host) = wanted.hosts.iter().find(|host| is_near(host)) {
+            return Err(Refusal::Wrong(ConfigError(format!("{place}: host \"{host}\" is another tenant's"))));
         }
         wanted.limits.check(&place)?;
         let before = self.hosts.len();
@@ -510,7 +517,9 @@ fn setup_of(tenant: &TenantEntry, market: &MarketEntry) -> MarketSetup {
     }
 }
 
+/// Whether a host can be a tenant's own. An address, or this machine's name, is how everybody comes in.
 fn is_host(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-    (1..=253).contains(&host.len()) && host.bytes().all(allowed)
+    let is_everybodys = host == "localhost" || host.parse::<IpAddr>().is_ok();
+    (1..=253).contains(&host.len()) && host.bytes().all(allowed) && !is_everybodys
 }

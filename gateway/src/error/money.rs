@@ -54,6 +54,13 @@ impl ApiError {
         Self::new(-9_108, "There is nothing that is to be changed.")
     }
 
+    /// A tenant has kept others waiting for as long as it may.
+    #[must_use]
+    pub fn too_many_openings(seconds: u32) -> Self {
+        let msg = "Too much opened; others have waited for it for as long as they must.".to_owned();
+        Self::too_many(-1_003, msg, seconds, rialto_actors::clock::wall())
+    }
+
     /// A tenant that there is not.
     #[must_use]
     pub const fn unknown_tenant() -> Self {
