@@ -109,19 +109,20 @@ impl Wallet {
         let sell = (seller, seller_slot, execution(quote_fee - quote_rebate, spec.quote, seller.maker));
         let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
         for (party, slot, execution) in [first, second] {
-            let view = self.orders.view(slot);
-            self.agree(&view, party.remaining);
-            if !party.remaining.is_zero() || view.prevented.is_zero() {
-                if party.remaining.is_zero() {
-                    self.finish(slot, party.order, time, output);
+            self.agree(slot, party.remaining);
+            let trade = OrderEvent::Trade(execution);
+            if !party.remaining.is_zero() {
+                self.tell(trade, slot, output);
+            } else if self.orders.prevented(slot).is_zero() {
+                self.end(slot, party.order, time, output);
+                self.tell(trade, slot, output);
+                self.orders.remove(slot, true);
+            } else {
+                // Nothing is left of it, but it did not trade all.
+                self.tell(trade, slot, output);
+                if turn != Some(party.order) {
+                    self.lapse(slot, Expiry::SelfTrade, time, output);
                 }
-                self.tell(OrderEvent::Trade(execution), view, output);
-                continue;
-            }
-            // Nothing is left of it, but it did not trade all.
-            self.tell(OrderEvent::Trade(execution), view, output);
-            if turn != Some(party.order) {
-                self.lapse(slot, view, Expiry::SelfTrade, time, output);
             }
         }
     }
