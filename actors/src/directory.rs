@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketSpec};
+use rialto_engine::wallet::WalletLimits;
 use rialto_persistence::world::World;
 
 use crate::setup::Setup;
@@ -35,6 +36,8 @@ pub struct TenantEntry {
     pub assets: Vec<AssetEntry>,
     /// Its markets by number.
     pub markets: Vec<MarketEntry>,
+    /// Its limits.
+    pub limits: WalletLimits,
     /// Its accounts.
     pub accounts: Arc<Accounts>,
     /// The names of its rails by number, and whether they were open when it started.
@@ -100,6 +103,7 @@ impl Directory {
                 asset_by_name: numbered(assets.iter().map(|asset| asset.name.clone()), AssetId),
                 assets,
                 markets,
+                limits: tenant.limits,
                 rails: (0..).map_while(|number| tenant.wallet.rail(RailId(number))).collect(),
                 is_shadow: setup.tenants.iter().any(|it| it.is_shadow && it.name == tenant.name),
                 accounts: before.tenant(id).map(|tenant| Arc::clone(&tenant.accounts)).unwrap_or_default(),

@@ -153,6 +153,15 @@ pub struct Reconfigured {
     pub pause: Duration,
 }
 
+/// Why something was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// It was not done, for this reason.
+    Refused(StartError),
+    /// The partition stopped in the midst of it. The next start tells.
+    Unknown,
+}
+
 /// The way in, open while the partition runs.
 struct Gates {
     /// By tenant and number.
@@ -258,18 +267,46 @@ impl Exchange {
     /// If the setup cannot be, or what is under way does not come to its end; then nothing was changed. If
     /// the partition does not run.
     pub fn reconfigure(&self, setup: &Setup) -> Result<Reconfigured, StartError> {
-        // Nobody is kept waiting for what is known not to be.
-        setup::check(&self.directory(), setup).map_err(StartError)?;
-        let (answer, waits) = crossbeam_channel::bounded(1);
-        let gone = || StartError("the partition does not run".to_owned());
-        self.inner.wishes.send(Wish { setup: setup.clone(), answer }).map_err(|_| gone())?;
-        let reconfigured = waits.recv().map_err(|_| gone())??;
+        let reconfigured = self.wish(setup, false).map_err(|error| match error {
+            NotOpened::Refused(error) => error,
+            NotOpened::Unknown => StartError("the partition does not run".to_owned()),
+        })?;
         let scheduler = lock(&self.inner.scheduler).take();
         if let Some(scheduler) = scheduler {
             scheduler.stop();
         }
         self.start_scheduler(setup)?;
         Ok(reconfigured)
+    }
+
+    /// Opens more tenants, assets and markets, and changes limits and the terms of markets, as
+    /// [`Self::reconfigure`] does. Whatever is not named stays as it is, also what operators have changed since
+    /// the start. Timetables are those of the start: none may be named here.
+    ///
+    /// # Errors
+    /// Why it was not done, or that nobody knows.
+    pub fn open(&self, more: &Setup) -> Result<Reconfigured, NotOpened> {
+        if more.tenants.iter().flat_map(|tenant| &tenant.markets).any(|market| !market.schedule.is_empty()) {
+            return Err(NotOpened::Refused(StartError("timetables are given at a start".to_owned())));
+        }
+        self.wish(more, true)
+    }
+
+    /// Whether [`Self::open`] can be carried out on what is open now. It pauses nobody.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, more: &Setup) -> Result<(), StartError> {
+        setup::check(&self.directory(), more).map_err(StartError)
+    }
+
+    fn wish(&self, setup: &Setup, is_more: bool) -> Result<Reconfigured, NotOpened> {
+        // Nobody is kept waiting for what is known not to be.
+        self.check(setup).map_err(NotOpened::Refused)?;
+        let (answer, waits) = crossbeam_channel::bounded(1);
+        let gone = || NotOpened::Refused(StartError("the partition does not run".to_owned()));
+        self.inner.wishes.send(Wish { setup: setup.clone(), is_more, answer }).map_err(|_| gone())?;
+        waits.recv().map_err(|_| NotOpened::Unknown)?.map_err(NotOpened::Refused)
     }
 
     /// Who is who now. It stays as it is, but for the accounts: whoever wants to see tenants, assets and

@@ -61,7 +61,7 @@ pub struct MoneySetup {
 }
 
 /// A market to be open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketSetup {
     /// Its symbol, unique in the tenant.
     pub symbol: String,
@@ -85,9 +85,9 @@ pub struct MarketSetup {
     pub taker_fee: BasisPoints,
     /// What it allows.
     pub filters: MarketFilters,
-    /// What protects trading. A reference is given along when the rest differs from what there is: it
-    /// moves with every auction.
-    pub protection: Protection,
+    /// What protects trading; `None` leaves whatever there is. A reference is given along when the rest
+    /// differs from what there is: it moves with every auction.
+    pub protection: Option<Protection>,
     /// When it enters which phase; empty for a market that is open for ever.
     pub schedule: Vec<PhaseChange>,
 }
@@ -101,6 +101,30 @@ pub struct UserSetup {
     pub balances: Vec<(String, Amount)>,
     /// The user's trade group; zero keeps whatever it is.
     pub group: u32,
+}
+
+impl Setup {
+    /// Takes in what was opened since: of a tenant that is here already, its limits, and what it has by name.
+    pub fn take_in(&mut self, more: &Self) {
+        for tenant in &more.tenants {
+            let Some(here) = self.tenants.iter_mut().find(|here| here.name == tenant.name) else {
+                self.tenants.push(tenant.clone());
+                continue;
+            };
+            here.limits = tenant.limits;
+            for asset in &tenant.assets {
+                if !here.assets.iter().any(|(name, _)| *name == asset.0) {
+                    here.assets.push(asset.clone());
+                }
+            }
+            for market in &tenant.markets {
+                match here.markets.iter_mut().find(|other| other.symbol == market.symbol) {
+                    Some(other) => *other = market.clone(),
+                    None => here.markets.push(market.clone()),
+                }
+            }
+        }
+    }
 }
 
 /// The records that bring a partition to a setup, one after the other.
@@ -190,7 +214,7 @@ impl<'a> Steps<'a> {
 pub fn check(directory: &Directory, setup: &Setup) -> Result<(), String> {
     let (mut world, mut scratch) = (World::default(), Scratch::default());
     for tenant in directory.tenants() {
-        let open = Record::OpenTenant { name: tenant.name.clone(), limits: WalletLimits::default() };
+        let open = Record::OpenTenant { name: tenant.name.clone(), limits: tenant.limits };
         let assets = tenant.assets.iter();
         let assets = assets.map(|it| Record::OpenAsset { tenant: tenant.id, name: it.name.clone(), scale: it.scale });
         let markets = tenant.markets.iter().map(|it| Record::OpenMarket {
@@ -251,7 +275,8 @@ fn next_of_markets(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nan
         match tenant.markets.iter().zip(0..).find(|(open, _)| open.symbol == market.symbol) {
             None => return Ok(Some(Record::OpenMarket { tenant: id, symbol: market.symbol.clone(), definition })),
             Some((open, number)) if open.definition == definition => {
-                if let Some(command) = protect(open, MarketId(number), market.protection, now) {
+                let wanted = market.protection;
+                if let Some(command) = wanted.and_then(|wanted| protect(open, MarketId(number), wanted, now)) {
                     return Ok(Some(Record::Command { tenant: id, shard: ShardId::FIRST, command }));
                 }
             }

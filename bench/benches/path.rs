@@ -75,7 +75,7 @@ fn setup() -> Setup {
             maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
-            protection: Protection::default(),
+            protection: Some(Protection::default()),
             schedule: Vec::new(),
         }],
         utc_offset: UtcOffset::default(),

@@ -42,7 +42,7 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: Default::default(),
-        protection: Default::default(),
+        protection: Some(Default::default()),
         schedule: Vec::new(),
     }
 }

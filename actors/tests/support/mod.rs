@@ -53,7 +53,7 @@ pub fn setup() -> Setup {
             maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
-            protection: Protection::default(),
+            protection: Some(Protection::default()),
             schedule: Vec::new(),
         }],
         users: vec![user("alice"), user("bob")],

@@ -348,7 +348,7 @@ impl Wallet {
                 }
                 if let Wanted::Credit { account, asset, .. } = wish.what {
                     let limit = self.ledger.credit(account, asset);
-                    let home = Sharing::home_of(account, self.sharing.of);
+                    let home = Sharing::home_of(account, self.sharing.of());
                     self.tell_shard(home, time, ShardWord::Lend { ticket: 0, account, asset, limit }, output);
                 }
             }
@@ -474,7 +474,7 @@ impl Wallet {
                     self.tell_shard(home, time, ShardWord::Stand { ticket, account, standing }, output);
                 }
                 Wanted::Credit { account, asset, limit } => {
-                    let home = Sharing::home_of(account, self.sharing.of);
+                    let home = Sharing::home_of(account, self.sharing.of());
                     self.tell_shard(home, time, ShardWord::Lend { ticket, account, asset, limit }, output);
                 }
             }

@@ -143,9 +143,7 @@ impl Wallet {
             TransactionCommand::ChangePolicy { topic, policy } => self.change_policy(*topic, policy),
             TransactionCommand::ChangeFee { kind, asset, fee } => self.change_fee(*kind, *asset, *fee),
             TransactionCommand::ChangeStanding { account, standing } => self.change_standing(*account, *standing),
-            TransactionCommand::ChangeCredit { account, asset, limit } => {
-                self.change_credit(*account, *asset, *limit)
-            }
+            TransactionCommand::ChangeCredit { account, asset, limit } => self.change_credit(*account, *asset, *limit),
             TransactionCommand::ChangeNotification { is_on } => self.change_notification(*is_on),
         }
     }
@@ -306,7 +304,8 @@ impl Wallet {
     /// What is with other wallets is owned, too; what those have spent is not known here.
     fn owned(&self, asset: AssetId) -> Amount {
         let spent = House::ALL.into_iter().filter(|house| house.may_be_negative() && *house != House::Clearing);
-        self.ledger.supply(asset) + self.ledger.lent(asset) - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
+        self.ledger.supply(asset) + self.ledger.lent(asset)
+            - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
     }
 }
 

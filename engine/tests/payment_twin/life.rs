@@ -364,7 +364,10 @@ impl Life {
         };
         let twin = self.naive.sum(asset, account);
         check!(engine.0 == twin, "{account:?} of asset {asset}: engine {engine}, twin {twin}");
-        check!(twin >= -self.naive.credit_on(asset, account) || crate::naive::may_be_negative(account), "{account:?} of {asset} is {twin}");
+        check!(
+            twin >= -self.naive.credit_on(asset, account) || crate::naive::may_be_negative(account),
+            "{account:?} of {asset} is {twin}"
+        );
         Ok(())
     }
 

@@ -271,7 +271,7 @@ fn operators_clocks_and_groups_are_read() {
         interruption: Nanos(60_000_000_000),
         reference: None,
     };
-    assert_eq!(market.protection, expected);
+    assert_eq!(market.protection, Some(expected));
 }
 
 /// The example with a rail, and whatever else.

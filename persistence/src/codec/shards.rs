@@ -8,7 +8,8 @@ use rialto_engine::book::{Book, BookPath};
 use rialto_engine::ids::{AccountId, AssetId, ShardId};
 use rialto_engine::units::{Amount, Nanos, Price};
 use rialto_engine::wallet::{
-    CreditSetting, LedgerAccount, SHARDS_MAX, ShardPath, ShardWord, ShardsSnapshot, Sharing, ToShard, Waiting, Wallet, Wanted, Wish,
+    CreditSetting, LedgerAccount, SHARDS_MAX, ShardPath, ShardWord, ShardsSnapshot, Sharing, ToShard, Waiting, Wallet,
+    Wanted, Wish,
 };
 
 use super::snapshot::{Output, decode_snapshot, write_snapshot};

@@ -33,10 +33,10 @@ impl Wallet {
                     wanted.push(Wanted::Standing { account: *account, standing: *standing });
                 }
             }
-            TransactionCommand::ChangeCredit { account, asset, limit } => {
-                if !self.sharing.is_home(*account) && self.check_credit(*account, *asset, *limit) == Ok(true) {
-                    wanted.push(Wanted::Credit { account: *account, asset: *asset, limit: *limit });
-                }
+            TransactionCommand::ChangeCredit { account, asset, limit }
+                if !self.sharing.is_home(*account) && self.check_credit(*account, *asset, *limit) == Ok(true) =>
+            {
+                wanted.push(Wanted::Credit { account: *account, asset: *asset, limit: *limit });
             }
             _ => {}
         }
