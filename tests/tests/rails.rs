@@ -14,7 +14,7 @@ use rialto_actors::rails::channel::ChannelOptions;
 use rialto_actors::rails::route::{NoRoute, RouteOptions, Taking};
 use rialto_actors::rails::{RailSetup, Rails, RailsOptions};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
-use rialto_engine::ids::{RailId, TenantId, TransactionId};
+use rialto_engine::ids::{RailId, TransactionId};
 use rialto_engine::transaction::{Ask, RailCall, Report, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_gateway::keys::Secret;
