@@ -40,7 +40,8 @@ fn trade(ws_url: &str, tenant: &str, user: &str, round: u64, filled: &AtomicU64)
         // Whoever has no money left, or nothing to cancel, is told so, and goes on.
         let code = &reply["error"]["code"];
         assert!(reply["status"] == 200 || *code == -2010 || *code == -2011, "{reply}");
-        if reply["result"]["executedQty"].as_str().is_some_and(|executed| executed.trim_matches(['0', '.']) != "") {
+        if reply["result"]["executedQty"].as_str().is_some_and(|executed| !executed.trim_matches(['0', '.']).is_empty())
+        {
             filled.fetch_add(1, Ordering::Relaxed);
         }
     }
