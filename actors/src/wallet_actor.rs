@@ -96,6 +96,8 @@ pub struct WalletActor {
     to_shards: Vec<(ShardId, ToShard, Envelope)>,
     /// What accompanies the commands that wait for other wallets, in their order.
     waiting: VecDeque<Envelope>,
+    /// How many of those are timers that have run out.
+    drives_waiting: usize,
     /// Whose messages were taken but are not yet in the turn's records.
     unwritten: Option<Source>,
     /// Time never goes back, whatever the clock does.
@@ -149,6 +151,7 @@ impl WalletActor {
             outgoing: Vec::new(),
             to_shards: Vec::new(),
             waiting: VecDeque::new(),
+            drives_waiting: 0,
             unwritten: None,
             last_time: Nanos::ZERO,
             wall: Nanos::ZERO,

@@ -182,5 +182,7 @@ fn whatever_comes_at_once_and_whatever_fails_everybody_is_told_what_he_has() {
     }
     let count = |is_one: fn(&Record) -> bool| records.iter().flatten().filter(|record| is_one(record)).count();
     assert!(count(|record| matches!(record, Record::Await { .. })) > 500);
-    assert!(count(|record| matches!(record, Record::BookReceived { shard, .. } if shard.0 == 2)) > 100);
+    assert!(count(|record| matches!(record, Record::Command { shard, .. } if shard.0 == 2)) > 300);
+    // How many messages share a receipt is a matter of time.
+    assert!(count(|record| matches!(record, Record::BookReceived { shard, .. } if shard.0 == 2)) > 3);
 }

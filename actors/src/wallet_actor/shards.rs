@@ -80,7 +80,11 @@ impl WalletActor {
         let Some(carried) = self.wallet.carry_on(&mut self.output) else { return false };
         let envelope = self.waiting.pop_front().unwrap_or_default();
         self.send_to_shards(envelope.permit.as_ref());
+        let is_drive = matches!(carried.command, TransactionCommand::Drive { .. });
+        self.drives_waiting -= usize::from(is_drive);
         match carried.result {
+            // Something got the transaction further before its turn.
+            Err(_) if is_drive => {}
             Err(reason) => {
                 self.money.refused(&carried.command);
                 self.reject(reason, envelope, turn);

@@ -267,7 +267,7 @@ impl Wallet {
     /// What the first wallet holds for transactions of an account that is at home here.
     #[inline]
     pub(super) fn held_elsewhere(&self, account: AccountId, asset: AssetId) -> Amount {
-        if self.shards.outgoing.is_empty() {
+        if !self.sharing.is_shared() {
             return Amount::ZERO;
         }
         self.shards.outgoing.get(&(account, asset)).copied().unwrap_or_default()
