@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketSpec};
+use rialto_engine::wallet::WalletLimits;
 use rialto_persistence::world::World;
 
 use crate::setup::Setup;
@@ -29,10 +30,14 @@ pub struct TenantEntry {
     pub id: TenantId,
     /// Its name.
     pub name: String,
+    /// How many wallets share its accounts.
+    pub shards: u16,
     /// Its assets by number.
     pub assets: Vec<AssetEntry>,
     /// Its markets by number.
     pub markets: Vec<MarketEntry>,
+    /// Its limits.
+    pub limits: WalletLimits,
     /// Its accounts.
     pub accounts: Arc<Accounts>,
     /// The names of its rails by number, and whether they were open when it started.
@@ -93,10 +98,12 @@ impl Directory {
             directory.tenants.push(TenantEntry {
                 id,
                 name: tenant.name.clone(),
+                shards: tenant.shards(),
                 market_by_symbol: markets.iter().map(|market| (market.symbol.clone(), market.id)).collect(),
                 asset_by_name: numbered(assets.iter().map(|asset| asset.name.clone()), AssetId),
                 assets,
                 markets,
+                limits: tenant.limits,
                 rails: (0..).map_while(|number| tenant.wallet.rail(RailId(number))).collect(),
                 is_shadow: setup.tenants.iter().any(|it| it.is_shadow && it.name == tenant.name),
                 accounts: before.tenant(id).map(|tenant| Arc::clone(&tenant.accounts)).unwrap_or_default(),
@@ -214,6 +221,11 @@ impl Accounts {
     /// The same as [`Self::named`], also of an account that is not durable yet.
     pub(crate) fn opened(&self, name: &str) -> Option<AccountId> {
         self.read().by_name.get(name).copied()
+    }
+
+    /// How many there are, those that others do not see yet included.
+    pub(crate) fn opened_count(&self) -> usize {
+        self.read().by_number.len()
     }
 
     /// Adds the next one, which others do not see yet. Gives the number of all.

@@ -153,10 +153,20 @@ pub struct Reconfigured {
     pub pause: Duration,
 }
 
+/// Why something was not opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotOpened {
+    /// It was not done, for this reason.
+    Refused(StartError),
+    /// The partition stopped in the midst of it. The next start tells.
+    Unknown,
+}
+
 /// The way in, open while the partition runs.
 struct Gates {
-    wallets: Vec<FeedSender<WalletMessage>>,
-    mailboxes: Vec<Addr<WalletActor>>,
+    /// By tenant and number.
+    wallets: Vec<Vec<FeedSender<WalletMessage>>>,
+    mailboxes: Vec<Vec<Addr<WalletActor>>>,
 }
 
 /// Market data that may wait to be taken in.
@@ -257,18 +267,46 @@ impl Exchange {
     /// If the setup cannot be, or what is under way does not come to its end; then nothing was changed. If
     /// the partition does not run.
     pub fn reconfigure(&self, setup: &Setup) -> Result<Reconfigured, StartError> {
-        // Nobody is kept waiting for what is known not to be.
-        setup::check(&self.directory(), setup).map_err(StartError)?;
-        let (answer, waits) = crossbeam_channel::bounded(1);
-        let gone = || StartError("the partition does not run".to_owned());
-        self.inner.wishes.send(Wish { setup: setup.clone(), answer }).map_err(|_| gone())?;
-        let reconfigured = waits.recv().map_err(|_| gone())??;
+        let reconfigured = self.wish(setup, false).map_err(|error| match error {
+            NotOpened::Refused(error) => error,
+            NotOpened::Unknown => StartError("the partition does not run".to_owned()),
+        })?;
         let scheduler = lock(&self.inner.scheduler).take();
         if let Some(scheduler) = scheduler {
             scheduler.stop();
         }
         self.start_scheduler(setup)?;
         Ok(reconfigured)
+    }
+
+    /// Opens more tenants, assets and markets, and changes limits and the terms of markets, as
+    /// [`Self::reconfigure`] does. Whatever is not named stays as it is, also what operators have changed since
+    /// the start. Timetables are those of the start: none may be named here.
+    ///
+    /// # Errors
+    /// Why it was not done, or that nobody knows.
+    pub fn open(&self, more: &Setup) -> Result<Reconfigured, NotOpened> {
+        if more.tenants.iter().flat_map(|tenant| &tenant.markets).any(|market| !market.schedule.is_empty()) {
+            return Err(NotOpened::Refused(StartError("timetables are given at a start".to_owned())));
+        }
+        self.wish(more, true)
+    }
+
+    /// Whether [`Self::open`] can be carried out on what is open now. It pauses nobody.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, more: &Setup) -> Result<(), StartError> {
+        setup::check(&self.directory(), more).map_err(StartError)
+    }
+
+    fn wish(&self, setup: &Setup, is_more: bool) -> Result<Reconfigured, NotOpened> {
+        // Nobody is kept waiting for what is known not to be.
+        self.check(setup).map_err(NotOpened::Refused)?;
+        let (answer, waits) = crossbeam_channel::bounded(1);
+        let gone = || NotOpened::Refused(StartError("the partition does not run".to_owned()));
+        self.inner.wishes.send(Wish { setup: setup.clone(), is_more, answer }).map_err(|_| gone())?;
+        waits.recv().map_err(|_| NotOpened::Unknown)?.map_err(NotOpened::Refused)
     }
 
     /// Who is who now. It stays as it is, but for the accounts: whoever wants to see tenants, assets and
@@ -314,7 +352,9 @@ impl Exchange {
     ) -> Result<(), Refused> {
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
         let gates = gate.gates()?;
-        let wallet = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
+        let wallets = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
+        let shard = request.shard(u16::try_from(wallets.len()).unwrap_or(u16::MAX));
+        let wallet = wallets.get(usize::from(shard.0)).ok_or(Refused::UnknownTenant)?;
         let Some(permit) = self.inner.permits.acquire(request.priority()) else {
             self.inner.busy.increment(1);
             return Err(Refused::Busy);
@@ -368,17 +408,20 @@ impl Exchange {
         let Ok(gates) = gate.gates() else {
             return;
         };
-        for (tenant, wallet) in self.directory().tenants().iter().zip(&gates.wallets) {
+        for (tenant, wallets) in self.directory().tenants().iter().zip(&gates.wallets) {
             let labels = [("queue", "wallet".to_owned()), ("tenant", tenant.name.clone())];
-            gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(wallet.depth() as u64));
+            // The fullest one is the one that matters.
+            let depth = wallets.iter().map(FeedSender::depth).max().unwrap_or_default();
+            gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(depth as u64));
             gauge!("rialto_queue_capacity", &labels).set(own_metrics::lossy(2 * self.inner.permits.total() as u64));
         }
     }
 
-    /// Makes a tenant's wallet fail as a bug would, to practise the recovery.
+    /// Makes a tenant's wallet, of several the first, fail as a bug would, to practise the recovery.
     pub fn drill(&self, tenant: TenantId) {
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize)) {
+        let wallets = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize));
+        if let Some(mailbox) = wallets.and_then(|wallets| wallets.first()) {
             mailbox.try_send(Drill).ok();
         }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, ShardId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::Protection;
 use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
-use rialto_engine::wallet::{Command, WalletLimits};
+use rialto_engine::wallet::{Command, SHARDS_MAX, WalletLimits};
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Market, Observer, ReplayError, Scratch, Tenant, Unobserved, World};
 
@@ -30,6 +30,8 @@ pub struct TenantSetup {
     pub name: String,
     /// Its limits.
     pub limits: WalletLimits,
+    /// How many wallets share its accounts; one where nothing is said. It cannot change.
+    pub shards: u16,
     /// Its assets: name and scale.
     pub assets: Vec<(String, u8)>,
     /// Its markets.
@@ -59,7 +61,7 @@ pub struct MoneySetup {
 }
 
 /// A market to be open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarketSetup {
     /// Its symbol, unique in the tenant.
     pub symbol: String,
@@ -83,9 +85,9 @@ pub struct MarketSetup {
     pub taker_fee: BasisPoints,
     /// What it allows.
     pub filters: MarketFilters,
-    /// What protects trading. A reference is given along when the rest differs from what there is: it
-    /// moves with every auction.
-    pub protection: Protection,
+    /// What protects trading; `None` leaves whatever there is. A reference is given along when the rest
+    /// differs from what there is: it moves with every auction.
+    pub protection: Option<Protection>,
     /// When it enters which phase; empty for a market that is open for ever.
     pub schedule: Vec<PhaseChange>,
 }
@@ -99,6 +101,30 @@ pub struct UserSetup {
     pub balances: Vec<(String, Amount)>,
     /// The user's trade group; zero keeps whatever it is.
     pub group: u32,
+}
+
+impl Setup {
+    /// Takes in what was opened since: of a tenant that is here already, its limits, and what it has by name.
+    pub fn take_in(&mut self, more: &Self) {
+        for tenant in &more.tenants {
+            let Some(here) = self.tenants.iter_mut().find(|here| here.name == tenant.name) else {
+                self.tenants.push(tenant.clone());
+                continue;
+            };
+            here.limits = tenant.limits;
+            for asset in &tenant.assets {
+                if !here.assets.iter().any(|(name, _)| *name == asset.0) {
+                    here.assets.push(asset.clone());
+                }
+            }
+            for market in &tenant.markets {
+                match here.markets.iter_mut().find(|other| other.symbol == market.symbol) {
+                    Some(other) => *other = market.clone(),
+                    None => here.markets.push(market.clone()),
+                }
+            }
+        }
+    }
 }
 
 /// The records that bring a partition to a setup, one after the other.
@@ -133,6 +159,14 @@ impl<'a> Steps<'a> {
             let Some((tenant, number)) = found else {
                 return Ok(Some(Record::OpenTenant { name: wanted.name.clone(), limits: wanted.limits }));
             };
+            let shards = wanted.shards.max(1);
+            if tenant.shards() != shards {
+                if tenant.is_bare() && shards <= SHARDS_MAX {
+                    return Ok(Some(Record::Share { tenant: TenantId(number), shards }));
+                }
+                let is = tenant.shards();
+                return Err(format!("tenant {}: its wallet shards are {is} and cannot become {shards}", wanted.name));
+            }
             let record = self
                 .next_of_tenant(tenant, TenantId(number), wanted, now)
                 .map_err(|error| format!("tenant {}: {error}", wanted.name))?;
@@ -180,7 +214,7 @@ impl<'a> Steps<'a> {
 pub fn check(directory: &Directory, setup: &Setup) -> Result<(), String> {
     let (mut world, mut scratch) = (World::default(), Scratch::default());
     for tenant in directory.tenants() {
-        let open = Record::OpenTenant { name: tenant.name.clone(), limits: WalletLimits::default() };
+        let open = Record::OpenTenant { name: tenant.name.clone(), limits: tenant.limits };
         let assets = tenant.assets.iter();
         let assets = assets.map(|it| Record::OpenAsset { tenant: tenant.id, name: it.name.clone(), scale: it.scale });
         let markets = tenant.markets.iter().map(|it| Record::OpenMarket {
@@ -188,7 +222,9 @@ pub fn check(directory: &Directory, setup: &Setup) -> Result<(), String> {
             symbol: it.symbol.clone(),
             definition: it.definition.clone(),
         });
-        for record in [open].into_iter().chain(assets).chain(markets) {
+        let share = Record::Share { tenant: tenant.id, shards: tenant.shards };
+        let share = (tenant.shards > 1).then_some(share);
+        for record in [open].into_iter().chain(share).chain(assets).chain(markets) {
             apply(&mut world, record, &mut scratch, &mut Unobserved).map_err(|error| error.to_string())?;
         }
     }
@@ -239,8 +275,9 @@ fn next_of_markets(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nan
         match tenant.markets.iter().zip(0..).find(|(open, _)| open.symbol == market.symbol) {
             None => return Ok(Some(Record::OpenMarket { tenant: id, symbol: market.symbol.clone(), definition })),
             Some((open, number)) if open.definition == definition => {
-                if let Some(command) = protect(open, MarketId(number), market.protection, now) {
-                    return Ok(Some(Record::Command { tenant: id, command }));
+                let wanted = market.protection;
+                if let Some(command) = wanted.and_then(|wanted| protect(open, MarketId(number), wanted, now)) {
+                    return Ok(Some(Record::Command { tenant: id, shard: ShardId::FIRST, command }));
                 }
             }
             Some((open, number)) => {
@@ -262,7 +299,7 @@ fn next_of_user(
     user: &UserSetup,
     now: Nanos,
 ) -> Result<Option<Record>, String> {
-    if user.group != 0 && tenant.wallet.group(account) != user.group {
+    if user.group != 0 && tenant.home(account).group(account) != user.group {
         return Ok(Some(Record::ChangeGroup { tenant: id, account, group: user.group }));
     }
     for (asset, amount) in &user.balances {

@@ -48,7 +48,7 @@ fn filters_protection_and_groups_are_brought_about_once_and_changed_when_they_ch
         ..Protection::default()
     };
     wanted.tenants[0].markets[0].filters = MarketFilters { min_price: Price(100), ..MarketFilters::default() };
-    wanted.tenants[0].markets[0].protection = protection;
+    wanted.tenants[0].markets[0].protection = Some(protection);
     wanted.tenants[0].users[1].group = 7;
     let mut session = start(&log, &wanted);
     assert_eq!(session.place(ACME, 0, "low", Side::Buy, 99, 100), Err(Reason::PriceOutOfRange));
@@ -63,14 +63,14 @@ fn filters_protection_and_groups_are_brought_about_once_and_changed_when_they_ch
     let count = records(&log).len();
 
     // Nothing is done twice, and a reference that has moved since is left alone.
-    wanted.tenants[0].markets[0].protection.reference = Some(Price(1));
+    wanted.tenants[0].markets[0].protection = Some(Protection { reference: Some(Price(1)), ..protection });
     let session = start(&log, &wanted);
     session.exchange.shutdown();
     let again = records(&log);
     assert_eq!(again[count..], [None], "a fence and nothing more");
     assert_eq!(of(&world(&log)), (protection, Price(100), [0, 7]));
 
-    wanted.tenants[0].markets[0].protection = Protection::default();
+    wanted.tenants[0].markets[0].protection = Some(Protection::default());
     wanted.tenants[0].markets[0].filters = MarketFilters::default();
     wanted.tenants[0].users[0].group = 7;
     let mut session = start(&log, &wanted);

@@ -81,6 +81,7 @@ fn setup() -> Setup {
     let tenant = TenantSetup {
         name: "tenant".to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: vec![("USD".to_owned(), 2)],
         markets: Vec::new(),
         utc_offset: UtcOffset::default(),

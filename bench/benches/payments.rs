@@ -35,7 +35,6 @@ use rialto_bank::server::Running;
 use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketFilters, Step};
-use rialto_engine::message::Protection;
 use rialto_engine::order::{Instructions, OrderKind, Side};
 use rialto_engine::transaction::{Body, Happening, Policy, Topic, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
@@ -44,7 +43,7 @@ use rialto_gateway::keys::Secret;
 use rialto_gateway::rails::adapter::HttpRail;
 use rialto_gateway::rails::http::{Endpoint, Trust};
 use rialto_gateway::rails::sign::Credentials;
-use rialto_gateway::rails::wire::Names;
+use rialto_gateway::rails::wire::{Names, NamesOfNow};
 use rialto_persistence::journal::sled::SledOptions;
 
 const TENANT: TenantId = TenantId(0);
@@ -401,6 +400,7 @@ fn setup() -> Setup {
     let tenant = TenantSetup {
         name: "acme".to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: ASSETS.map(|(name, scale)| (name.to_owned(), scale)).to_vec(),
         markets: vec![MarketSetup {
             symbol: "USDCNY".to_owned(),
@@ -414,7 +414,7 @@ fn setup() -> Setup {
             maker_fee: FeeRate(10),
             taker_fee: BasisPoints(20),
             filters: MarketFilters::default(),
-            protection: Protection::default(),
+            protection: None,
             schedule: Vec::new(),
         }],
         utc_offset: UtcOffset::default(),
@@ -463,7 +463,7 @@ fn rail_setup(rail: RailId, bank: &Running) -> RailSetup {
         ..ChannelOptions::default()
     };
     let credentials = Credentials::new(format!("rail-{}", rail.0), &Secret::new(format!("secret-of-rail-{}", rail.0)));
-    let names = Names::new("acme", ASSETS.map(|(name, scale)| (name.to_owned(), scale)));
+    let names = NamesOfNow::new(Names::new("acme", ASSETS.map(|(name, scale)| (name.to_owned(), scale))));
     let endpoint = Endpoint::new(&bank.url()).expect("an endpoint");
     let adapter = HttpRail::new(endpoint, &Trust::System, options.in_flight, credentials, names);
     let kinds = [TransactionKind::Deposit, TransactionKind::Withdrawal];

@@ -189,8 +189,8 @@ fn medians(rounds: &[Round]) -> Vec<Compared> {
         all.sort_unstable();
         all.get(all.len() / 2).copied().unwrap_or(0)
     };
-    let quantiles: [(&'static str, fn(&Percentiles) -> u64); 3] =
-        [("p50", |it| it.p50_us), ("p99", |it| it.p99_us), ("p99.9", |it| it.p99_9_us)];
+    type Quantile = (&'static str, fn(&Percentiles) -> u64);
+    let quantiles: [Quantile; 3] = [("p50", |it| it.p50_us), ("p99", |it| it.p99_us), ("p99.9", |it| it.p99_9_us)];
     let compared = quantiles.map(|(name, quantile)| {
         let (alone_us, beside_us) = (of(false, quantile), of(true, quantile));
         Compared { quantile: name, alone_us, beside_us, ratio: beside_us as f64 / alone_us.max(1) as f64 }

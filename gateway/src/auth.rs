@@ -10,7 +10,7 @@ use rialto_engine::ids::TenantId;
 use rialto_engine::units::Nanos;
 
 use crate::error::ApiError;
-use crate::keys::{ApiKey, Identity, KeyStore, Operator, Signer, is_well_formed};
+use crate::keys::{ApiKey, Identity, KeyStore, Operator, PlatformOperator, Signer, is_well_formed};
 use crate::params::{Params, percent_decoded_bytes};
 use crate::tenancy::admit;
 
@@ -81,6 +81,27 @@ pub fn check_operator(
     }
     verify_rest(&operator.signer, query, body, params)?;
     Ok((operator, deadline(params, now)?))
+}
+
+/// The same for somebody who runs the platform. He is in no tenant's place.
+///
+/// # Errors
+/// As [`check_rest`].
+pub fn check_platform(
+    keys: &KeyStore,
+    api_key: Option<&str>,
+    addressed: Option<TenantId>,
+    query: &str,
+    body: &str,
+    params: &Params<'_>,
+    now: Nanos,
+) -> Result<Arc<PlatformOperator>, ApiError> {
+    let api_key = api_key.filter(|api_key| is_well_formed(api_key)).ok_or_else(ApiError::malformed_api_key)?;
+    let operator = keys.find_platform(api_key).filter(|_| addressed.is_none());
+    let operator = operator.ok_or_else(ApiError::rejected_api_key)?;
+    verify_rest(&operator.signer, query, body, params)?;
+    deadline(params, now)?;
+    Ok(operator)
 }
 
 fn verify_rest(signer: &Signer, query: &str, body: &str, params: &Params<'_>) -> Result<(), ApiError> {

@@ -15,6 +15,7 @@ use crate::config::{Config, ServerConfig};
 use crate::demo::bank::{self, Bank};
 use crate::export::Format;
 use crate::gateway::Gateway;
+use crate::opened::{Opened, with_opened};
 use crate::payments::running::{self, LetOut, Running};
 use crate::query::tables::Table;
 use crate::reconcile::day::Day;
@@ -227,15 +228,17 @@ pub fn start_log() {
 
 fn serve_exchanges(args: &ServeArgs) -> Result<(), String> {
     let config = Config::read(&args.config).map_err(|error| error.to_string())?;
+    let (config, opened) = with_opened(config, &args.data)?;
     let mut options = options(&config.server, &args.data);
     let (outlets, let_out) = running::outlets();
     options.outlets = Some(outlets);
     let (exchange, feeds) = Exchange::start(options, &config.setup).map_err(|error| error.to_string())?;
-    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
+    serve_until_told((&config, opened), &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 fn run_demo(args: &DemoArgs) -> Result<(), String> {
     let config = Config::parse(demo::CONFIGURATION).map_err(|error| error.to_string())?;
+    let (config, opened) = with_opened(config, &args.data)?;
     let mut options = options(&config.server, &args.data);
     // The simulated traders are a worker of their own, behind those that serve.
     let traders = options.workers;
@@ -252,7 +255,7 @@ fn run_demo(args: &DemoArgs) -> Result<(), String> {
     // It lives as long as the exchange.
     let bank = Bank::start(&config, args.addresses.listen, &args.data)?;
     print_bank(bank.is_some(), args.addresses);
-    serve_until_told(&config, &exchange, feeds, let_out, &args.data, args.addresses)
+    serve_until_told((&config, opened), &exchange, feeds, let_out, &args.data, args.addresses)
 }
 
 /// Where to connect, and with which keys. The secrets of the demo are no secrets.
@@ -289,7 +292,7 @@ fn print_bank(is_there: bool, addresses: Addresses) {
 }
 
 fn serve_until_told(
-    config: &Config,
+    (config, opened): (&Config, Opened),
     exchange: &Exchange,
     feeds: Vec<Feed<WorkerEvent>>,
     let_out: LetOut,
@@ -297,7 +300,7 @@ fn serve_until_told(
     addresses: Addresses,
 ) -> Result<(), String> {
     let Addresses { listen, metrics } = addresses;
-    let gateway = Arc::new(Gateway::new(exchange.clone(), config).keep_in(data)?);
+    let gateway = Arc::new(Gateway::new(exchange.clone(), config).keep_in(data)?.keep_opened(opened));
     let rails = Running::start(&gateway, config, let_out)?;
     let served = actix_web::rt::System::new().block_on(async {
         let cannot = |address: SocketAddr| move |error| format!("cannot listen on {address}: {error}");

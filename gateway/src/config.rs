@@ -5,6 +5,7 @@
 
 mod market;
 pub mod money;
+pub mod opening;
 mod timetable;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,11 +17,12 @@ use rialto_actors::schedule::UtcOffset;
 use rialto_engine::market::{ASSET_SCALE_MAX, SUPPLY_MAX};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
-use rialto_engine::wallet::WalletLimits;
+use rialto_engine::wallet::{SHARDS_MAX, WalletLimits};
 use serde::Deserialize;
 
 use self::market::Market;
 use self::money::MoneyConfig;
+use self::opening::{NewTenant, Opening};
 use crate::decimal::Grid;
 use crate::keys::Secret;
 use crate::keys::role::Role;
@@ -60,6 +62,12 @@ pub struct Config {
     self_trades: HashMap<(String, String), SelfTrade>,
     /// When the days of tenants end, by their names.
     day_ends: HashMap<String, DayEnd>,
+    /// The terms of tenants, by their names.
+    terms: HashMap<String, NewTenant>,
+    /// What was opened before this start and does not fit the file.
+    left: Vec<Opening>,
+    /// Who may open tenants.
+    pub platform: Vec<PlatformConfig>,
     /// What is set for the movement of money, by the names of tenants.
     pub money: Vec<(String, MoneyConfig)>,
     /// Tenants that only try things out: nothing of theirs stands in reports, and nobody is told.
@@ -100,6 +108,17 @@ pub struct OperatorConfig {
     pub role: Role,
 }
 
+/// The key of somebody who runs the platform: who opens tenants, and has nothing to say in them.
+#[derive(Clone, Debug)]
+pub struct PlatformConfig {
+    /// His name, for the log.
+    pub name: String,
+    /// The key's public part.
+    pub api_key: String,
+    /// Its private part.
+    pub secret: Secret,
+}
+
 /// How the server runs; what is not said is left to its defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,10 +151,20 @@ struct File {
     #[serde(default)]
     server: ServerConfig,
     #[serde(default)]
+    operators: Vec<PlatformOperator>,
+    #[serde(default)]
     tenants: Vec<Tenant>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlatformOperator {
+    name: String,
+    api_key: String,
+    secret: Secret,
+}
+
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tenant {
     name: String,
@@ -250,12 +279,23 @@ impl Config {
             operators: Vec::new(),
             self_trades: HashMap::new(),
             day_ends: HashMap::new(),
+            terms: HashMap::new(),
+            left: Vec::new(),
+            platform: Vec::new(),
             money: Vec::new(),
             shadows: HashSet::new(),
             master_secret: file.master_secret.filter(|secret| !secret.is_empty()),
             server: file.server,
         };
         config.check_server()?;
+        for PlatformOperator { name, api_key, secret } in file.operators {
+            let place = format!("operator \"{name}\"");
+            if !is_name(&name) {
+                return refuse(format!("{place}: a name is 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'"));
+            }
+            config.check_key(&api_key, &secret, &place)?;
+            config.platform.push(PlatformConfig { name, api_key, secret });
+        }
         for tenant in file.tenants {
             config.add_tenant(tenant)?;
         }
@@ -303,6 +343,7 @@ impl Config {
     }
 
     fn add_tenant(&mut self, tenant: Tenant) -> Result<(), ConfigError> {
+        let terms = NewTenant::of(&tenant);
         let name = tenant.name;
         let place = format!("tenant \"{name}\"");
         if !is_name(&name) {
@@ -311,9 +352,10 @@ impl Config {
         if self.setup.tenants.iter().any(|other| other.name == name) {
             return refuse(format!("{place} comes twice"));
         }
-        if let Some(shards) = tenant.wallet_shards.filter(|shards| *shards != 1) {
-            return refuse(format!("{place}: wallet_shards = {shards}: a tenant has one wallet so far"));
-        }
+        let shards = tenant.wallet_shards.unwrap_or(1);
+        let Some(shards) = u16::try_from(shards).ok().filter(|shards| (1..=SHARDS_MAX).contains(shards)) else {
+            return refuse(format!("{place}: wallet_shards = {shards} is not from 1 to {SHARDS_MAX}"));
+        };
         let self_trade = self_trade_mode(tenant.self_trade_prevention.as_deref(), &place)?.unwrap_or_default();
         for host in tenant.hosts {
             let host = host.to_ascii_lowercase();
@@ -382,7 +424,18 @@ impl Config {
             closed_ids: tenant.idempotency_window.unwrap_or(defaults.closed_ids),
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset, money, is_shadow });
+        self.terms.insert(name.clone(), terms);
+        self.setup.tenants.push(TenantSetup {
+            name,
+            limits,
+            shards,
+            assets,
+            markets,
+            users,
+            utc_offset,
+            money,
+            is_shadow,
+        });
         Ok(())
     }
 
@@ -447,7 +500,9 @@ impl Config {
             return refuse(format!("{place}: the secret is empty"));
         }
         let of_users = self.keys.iter().map(|other| other.api_key.as_str());
-        let mut known = of_users.chain(self.operators.iter().map(|other| other.api_key.as_str()));
+        let of_operators = self.operators.iter().map(|other| other.api_key.as_str());
+        let of_platform = self.platform.iter().map(|other| other.api_key.as_str());
+        let mut known = of_users.chain(of_operators).chain(of_platform);
         if known.any(|other| other == api_key) {
             return refuse(format!("{place}: api_key \"{api_key}\" comes twice; a key names one user of one tenant"));
         }

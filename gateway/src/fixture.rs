@@ -19,6 +19,7 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
     TenantSetup {
         name: name.to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
         markets,
         users: Vec::new(),
@@ -41,7 +42,7 @@ fn market(symbol: &str, base: &str) -> MarketSetup {
         maker_fee: FeeRate(10),
         taker_fee: BasisPoints(20),
         filters: Default::default(),
-        protection: Default::default(),
+        protection: Some(Default::default()),
         schedule: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! What all workers share: the exchange, who may sign, which names lead to which tenant, and how
-//! the numbers of every market are written.
+//! the numbers of every market are written. It stays as it is; what is opened later is in another one, made by
+//! [`Gateway::renewed`], which shares with it whatever is counted or kept.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use crate::decimal::{Grid, MarketText};
 use crate::error::ApiError;
 use crate::keys::KeyStore;
 use crate::keys::made::MadeKeys;
+use crate::opened::Opened;
 use crate::operator::audit::Audit;
 use crate::orders::day::DayEnd;
+use crate::pauses::Pauses;
 use crate::payments::rails::{RailNames, Routes};
 use crate::phases::Phases;
 use crate::rate_limits::RateLimiter;
@@ -36,7 +39,7 @@ pub struct Gateway {
     /// Who is who.
     pub directory: Arc<Directory>,
     /// Who may sign.
-    pub keys: KeyStore,
+    pub keys: Arc<KeyStore>,
     /// The keys that were made at run time.
     pub made_keys: MadeKeys,
     /// What operators have asked for.
@@ -44,13 +47,13 @@ pub struct Gateway {
     /// Which names lead to which tenant.
     pub tenancy: Tenancy,
     /// The keys of user data streams.
-    pub listen_keys: ListenKeys,
+    pub listen_keys: Arc<ListenKeys>,
     /// What clients have asked in the current intervals.
     pub rate_limits: RateLimiter,
     /// What was heard last of the rails.
-    pub rails: RailNames,
+    pub rails: Arc<RailNames>,
     /// Which rails take what.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
     /// What was heard last of the markets' phases.
     pub phases: Phases,
     /// How much a connection may cost.
@@ -58,13 +61,21 @@ pub struct Gateway {
     /// Messages per second that a client may send on a stream, if limited.
     pub stream_messages_per_second: Option<u32>,
     /// Who may export a table now; whoever comes beyond them comes again.
-    pub exports: Semaphore,
+    pub exports: Arc<Semaphore>,
     /// Whose statement is taken now: two at once would both open the cases that neither has found.
-    pub statements: Semaphore,
+    pub statements: Arc<Semaphore>,
     /// This node's name, told in every REST reply.
     pub node: String,
     /// Turns true when the server is told to end.
-    pub closing: watch::Sender<bool>,
+    pub closing: Arc<watch::Sender<bool>>,
+    /// What is configured, with what operators have opened and changed since.
+    pub config: Arc<Config>,
+    /// Where what operators open is kept.
+    pub opened: Opened,
+    /// How long tenants have kept others waiting by what they opened.
+    pub pauses: Pauses,
+    /// Who opens something now: one comes after the other.
+    pub openings: Arc<Semaphore>,
     tenants: Vec<TenantTexts>,
 }
 
@@ -108,41 +119,47 @@ impl<'a> Market<'a> {
     }
 }
 
+/// How the numbers of all tenants are written, and what the edge holds them to.
+fn texts(config: &Config, directory: &Directory) -> Vec<TenantTexts> {
+    let of_tenant = |tenant: &TenantEntry| TenantTexts {
+        markets: {
+            let text = |market: &MarketEntry| MarketText::of(&market.definition);
+            let mode = |market: &MarketEntry| config.self_trade(&tenant.name, &market.symbol);
+            tenant.markets.iter().map(|market| (text(market), mode(market))).collect()
+        },
+        assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
+        day_end: config.day_end(&tenant.name),
+        utc_offset: config.tenant(&tenant.name).map_or_else(UtcOffset::default, |setup| setup.utc_offset),
+        open_orders: tenant.limits.open_orders,
+    };
+    directory.tenants().iter().map(of_tenant).collect()
+}
+
+/// Reports leave out tenants that only try things out.
+fn tell_shadows(config: &Config, directory: &Directory) {
+    for tenant in directory.tenants() {
+        let is_shadow = f64::from(u8::from(config.shadows.contains(&tenant.name)));
+        metrics::gauge!("rialto_tenant_shadow", "tenant" => tenant.name.clone()).set(is_shadow);
+    }
+}
+
 impl Gateway {
     /// Puts the parts together.
     #[must_use]
     pub fn new(exchange: Exchange, config: &Config) -> Self {
         let directory = exchange.directory();
-        let texts = |tenant: &TenantEntry| TenantTexts {
-            markets: {
-                let text = |market: &MarketEntry| MarketText::of(&market.definition);
-                let mode = |market: &MarketEntry| config.self_trade(&tenant.name, &market.symbol);
-                tenant.markets.iter().map(|market| (text(market), mode(market))).collect()
-            },
-            assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
-            day_end: config.day_end(&tenant.name),
-            utc_offset: {
-                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
-                setup.map_or_else(UtcOffset::default, |setup| setup.utc_offset)
-            },
-            open_orders: {
-                let setup = config.setup.tenants.iter().find(|setup| setup.name == tenant.name);
-                setup.map_or(u32::MAX, |setup| setup.limits.open_orders)
-            },
-        };
-        for tenant in directory.tenants() {
-            let is_shadow = f64::from(u8::from(config.shadows.contains(&tenant.name)));
-            metrics::gauge!("rialto_tenant_shadow", "tenant" => tenant.name.clone()).set(is_shadow);
-        }
+        let mut config = config.clone();
+        config.know(&directory);
+        tell_shadows(&config, &directory);
         let defaults = ConnectionLimits::default();
         Self {
             made_keys: MadeKeys::new(config.master_secret.as_ref()),
             audit: Audit::default(),
-            rails: RailNames::new(&directory),
-            routes: Routes::new(config, &directory),
-            keys: KeyStore::new(&config.keys, &config.operators, &directory),
+            rails: Arc::new(RailNames::new(&directory)),
+            routes: Arc::new(Routes::new(&config, &directory)),
+            keys: Arc::new(KeyStore::new(&config, &directory)),
             tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
-            listen_keys: ListenKeys::default(),
+            listen_keys: Arc::default(),
             phases: Phases::new(&directory),
             rate_limits: RateLimiter::new(&config.rate_limits, &directory),
             connections: ConnectionLimits {
@@ -151,14 +168,58 @@ impl Gateway {
                 ..defaults
             },
             stream_messages_per_second: config.server.stream_messages_per_second,
-            exports: Semaphore::new(EXPORTS_AT_ONCE),
-            statements: Semaphore::new(1),
+            exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
+            statements: Arc::new(Semaphore::new(1)),
+            openings: Arc::new(Semaphore::new(1)),
+            pauses: Pauses::default(),
+            opened: Opened::default(),
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
-            closing: watch::Sender::new(false),
-            tenants: directory.tenants().iter().map(texts).collect(),
+            closing: Arc::new(watch::Sender::new(false)),
+            tenants: texts(&config, &directory),
+            config: Arc::new(config),
             directory,
             exchange,
         }
+    }
+
+    /// The same with what is open now, by this configuration.
+    #[must_use]
+    pub fn renewed(&self, config: Config) -> Self {
+        let directory = self.exchange.directory();
+        tell_shadows(&config, &directory);
+        self.rails.know(&directory);
+        self.routes.rename(&directory);
+        Self {
+            exchange: self.exchange.clone(),
+            keys: Arc::clone(&self.keys),
+            made_keys: self.made_keys.clone(),
+            audit: self.audit.clone(),
+            tenancy: Tenancy::new(&config.hosts, config.default_tenant.as_deref(), &directory),
+            listen_keys: Arc::clone(&self.listen_keys),
+            rate_limits: self.rate_limits.renewed(&config.rate_limits, &directory),
+            rails: Arc::clone(&self.rails),
+            routes: Arc::clone(&self.routes),
+            phases: self.phases.renewed(&directory),
+            connections: self.connections,
+            stream_messages_per_second: self.stream_messages_per_second,
+            exports: Arc::clone(&self.exports),
+            statements: Arc::clone(&self.statements),
+            openings: Arc::clone(&self.openings),
+            pauses: self.pauses.clone(),
+            opened: self.opened.clone(),
+            node: self.node.clone(),
+            closing: Arc::clone(&self.closing),
+            tenants: texts(&config, &directory),
+            config: Arc::new(config),
+            directory,
+        }
+    }
+
+    /// Keeps what operators open where it was kept before.
+    #[must_use]
+    pub fn keep_opened(mut self, opened: Opened) -> Self {
+        self.opened = opened;
+        self
     }
 
     /// Keeps the audit trail and the keys that are made in a data directory, and takes in those that are
@@ -246,11 +307,23 @@ impl Gateway {
     pub fn amount(&self, out: &mut Vec<u8>, tenant: TenantId, asset: AssetId, amount: Amount) {
         let texts = self.tenants.get(tenant.0 as usize);
         let grid = texts.and_then(|texts| texts.assets.get(usize::from(asset.0))).copied();
-        grid.unwrap_or_else(|| Grid::of_scale(0)).quoted_signed(out, amount.0);
+        let opened_since = || self.opened_since(tenant, asset).map(|asset| Grid::of_scale(asset.scale));
+        grid.or_else(opened_since).unwrap_or_else(|| Grid::of_scale(0)).quoted_signed(out, amount.0);
+    }
+
+    /// An asset that this gateway does not know yet: the wallet tells of all that there are.
+    fn opened_since(&self, tenant: TenantId, asset: AssetId) -> Option<AssetEntry> {
+        self.exchange.directory().tenant(tenant)?.asset(asset).cloned()
     }
 
     /// Appends an asset's name in quotes.
     pub fn asset_name(&self, out: &mut Vec<u8>, tenant: TenantId, asset: AssetId) {
-        crate::json::string(out, self.asset(tenant, asset).map_or("", |asset| &asset.name));
+        match self.asset(tenant, asset) {
+            Some(asset) => crate::json::string(out, &asset.name),
+            None => {
+                let found = self.opened_since(tenant, asset);
+                crate::json::string(out, found.as_ref().map_or("", |asset| asset.name.as_str()));
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use rialto_engine::ids::{AccountId, TenantId};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::config::{KeyConfig, OperatorConfig};
+use crate::config::{Config, KeyConfig, OperatorConfig, PlatformConfig};
 use crate::error::ApiError;
 use crate::keys::role::{Right, Role};
 
@@ -84,6 +84,15 @@ pub struct Operator {
     pub signer: Signer,
 }
 
+/// The key of somebody who runs the platform: who opens tenants, and has nothing to say in them.
+#[derive(Clone, Debug)]
+pub struct PlatformOperator {
+    /// His name.
+    pub name: String,
+    /// What the key signs with.
+    pub signer: Signer,
+}
+
 impl Operator {
     /// Refuses what the role does not allow.
     ///
@@ -116,35 +125,41 @@ pub struct KeyStore {
 
 #[derive(Clone, Debug)]
 enum Key {
-    OfUser(Arc<ApiKey>),
-    OfOperator(Arc<Operator>),
+    User(Arc<ApiKey>),
+    Operator(Arc<Operator>),
+    Platform(Arc<PlatformOperator>),
 }
 
 impl KeyStore {
     /// The keys of a configuration. One whose user is not in the directory is left out, and cannot
     /// sign.
     #[must_use]
-    pub fn new(keys: &[KeyConfig], operators: &[OperatorConfig], directory: &Directory) -> Self {
+    pub fn new(config: &Config, directory: &Directory) -> Self {
         let key = |config: &KeyConfig| {
             let tenant = directory.tenant_named(&config.tenant)?;
             let identity = Identity { tenant: tenant.id, account: tenant.account_named(&config.user)? };
             let key = ApiKey { may_withdraw: config.may_withdraw, ..ApiKey::new(identity, &config.secret) };
-            Some((config.api_key.clone(), Key::OfUser(Arc::new(key))))
+            Some((config.api_key.clone(), Key::User(Arc::new(key))))
         };
         let operator = |config: &OperatorConfig| {
             let tenant = directory.tenant_named(&config.tenant)?.id;
             let (name, role) = (config.name.clone(), config.role);
             let operator = Operator { name, tenant, role, signer: Signer::new(&config.secret) };
-            Some((config.api_key.clone(), Key::OfOperator(Arc::new(operator))))
+            Some((config.api_key.clone(), Key::Operator(Arc::new(operator))))
         };
-        let all = keys.iter().filter_map(key).chain(operators.iter().filter_map(operator));
+        let platform = |config: &PlatformConfig| {
+            let (name, signer) = (config.name.clone(), Signer::new(&config.secret));
+            (config.api_key.clone(), Key::Platform(Arc::new(PlatformOperator { name, signer })))
+        };
+        let all = config.keys.iter().filter_map(key).chain(config.operators.iter().filter_map(operator));
+        let all = all.chain(config.platform.iter().map(platform));
         Self { keys: RwLock::new(all.collect()) }
     }
 
     /// A store of one key.
     #[cfg(test)]
     pub fn of_one(api_key: &str, key: ApiKey) -> Self {
-        let keys = HashMap::from([(api_key.to_owned(), Key::OfUser(Arc::new(key)))]);
+        let keys = HashMap::from([(api_key.to_owned(), Key::User(Arc::new(key)))]);
         Self { keys: RwLock::new(keys) }
     }
 
@@ -152,7 +167,7 @@ impl KeyStore {
     #[must_use]
     pub fn find(&self, api_key: &str) -> Option<Arc<ApiKey>> {
         match self.read().get(api_key) {
-            Some(Key::OfUser(key)) => Some(Arc::clone(key)),
+            Some(Key::User(key)) => Some(Arc::clone(key)),
             _ => None,
         }
     }
@@ -161,19 +176,28 @@ impl KeyStore {
     #[must_use]
     pub fn find_operator(&self, api_key: &str) -> Option<Arc<Operator>> {
         match self.read().get(api_key) {
-            Some(Key::OfOperator(operator)) => Some(Arc::clone(operator)),
+            Some(Key::Operator(operator)) => Some(Arc::clone(operator)),
+            _ => None,
+        }
+    }
+
+    /// The key of somebody who runs the platform, by its public part.
+    #[must_use]
+    pub fn find_platform(&self, api_key: &str) -> Option<Arc<PlatformOperator>> {
+        match self.read().get(api_key) {
+            Some(Key::Platform(operator)) => Some(Arc::clone(operator)),
             _ => None,
         }
     }
 
     /// Lets a user's key sign from now on. `false` if there is a key of this name already.
     pub fn add(&self, api_key: &str, key: ApiKey) -> bool {
-        self.insert(api_key, Key::OfUser(Arc::new(key)))
+        self.insert(api_key, Key::User(Arc::new(key)))
     }
 
     /// The same for an operator's key.
     pub fn add_operator(&self, api_key: &str, operator: Operator) -> bool {
-        self.insert(api_key, Key::OfOperator(Arc::new(operator)))
+        self.insert(api_key, Key::Operator(Arc::new(operator)))
     }
 
     /// From now on the key signs nothing.

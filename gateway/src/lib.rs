@@ -18,14 +18,17 @@ pub mod export;
 #[cfg(test)]
 mod fixture;
 pub mod gateway;
+pub mod generations;
 pub mod json;
 pub mod keys;
 pub mod lines;
 pub mod market_api;
+pub mod opened;
 pub mod operator;
 pub mod order_lists;
 pub mod orders;
 pub mod params;
+pub mod pauses;
 pub mod payments;
 pub mod phases;
 pub mod query;

@@ -9,6 +9,8 @@ mod accounts;
 pub mod audit;
 mod markets;
 mod money;
+mod openings;
+pub mod platform;
 mod settings;
 
 use std::rc::Rc;
@@ -49,8 +51,13 @@ pub struct OperatorCall<'a> {
 }
 
 /// Paths, the methods that they answer to, and what the role needs for it.
-const PATHS: [(&str, &str, Right); 29] = [
+const PATHS: [(&str, &str, Right); 35] = [
     ("GET", "markets", Right::Read),
+    ("POST", "markets", Right::Configure),
+    ("GET", "market/terms", Right::Read),
+    ("POST", "market/terms", Right::Configure),
+    ("GET", "assets", Right::Read),
+    ("POST", "assets", Right::Configure),
     ("POST", "market/phase", Right::Markets),
     ("POST", "market/protection", Right::Markets),
     ("DELETE", "orders", Right::Markets),
@@ -65,6 +72,7 @@ const PATHS: [(&str, &str, Right); 29] = [
     ("POST", "adjustments", Right::Treasury),
     ("POST", "adjustments/approve", Right::Treasury),
     ("POST", "accounts/standing", Right::Treasury),
+    ("POST", "accounts/credit", Right::Treasury),
     ("GET", "settings", Right::Read),
     ("GET", "rails", Right::Read),
     ("POST", "rails", Right::Configure),
@@ -109,6 +117,8 @@ impl OperatorCall<'_> {
             "settings" => self.settings().await,
             "rails" => self.rails().await,
             "audit" => self.trail().await,
+            "market/terms" => self.terms(),
+            "assets" => self.assets(),
             "keys" => self.keys(),
             "accounts" => self.accounts().await,
             _ => Err(ApiError::no_such_path()),
@@ -117,6 +127,9 @@ impl OperatorCall<'_> {
 
     async fn change(&self, method: &str, path: &str) -> Result<Vec<u8>, ApiError> {
         match (method, path) {
+            (_, "assets") => self.open_asset().await,
+            (_, "markets") => self.open_market().await,
+            (_, "market/terms") => self.change_terms().await,
             (_, "market/phase") => self.enter().await,
             (_, "market/protection") => self.protect().await,
             (_, "orders") => self.cancel_orders().await,
@@ -129,6 +142,7 @@ impl OperatorCall<'_> {
             (_, "adjustments") => self.propose().await,
             (_, "adjustments/approve") => self.approve().await,
             (_, "accounts/standing") => self.change_standing().await,
+            (_, "accounts/credit") => self.change_credit().await,
             (_, "rails") => self.open_rail().await,
             (_, "rails/state") => self.change_rail().await,
             (_, "policies") => self.change_policy().await,

@@ -2,6 +2,7 @@
 //!
 //! Market data knows it. While that begins anew, what it said last is good enough to be shown.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use rialto_actors::directory::Directory;
@@ -12,7 +13,7 @@ use crate::gateway::Gateway;
 
 /// What was heard last of every market's phase.
 pub struct Phases {
-    tenants: Vec<Vec<AtomicU8>>,
+    tenants: Vec<Vec<Arc<AtomicU8>>>,
 }
 
 impl Phases {
@@ -20,15 +21,25 @@ impl Phases {
     #[must_use]
     pub fn new(directory: &Directory) -> Self {
         let number = Phase::default() as u8;
-        let markets = |markets: usize| (0..markets).map(|_| AtomicU8::new(number)).collect();
+        let markets = |markets: usize| (0..markets).map(|_| Arc::new(AtomicU8::new(number))).collect();
         Self { tenants: directory.tenants().iter().map(|tenant| markets(tenant.markets.len())).collect() }
+    }
+
+    /// The same with markets that were opened since.
+    #[must_use]
+    pub fn renewed(&self, directory: &Directory) -> Self {
+        let mut renewed = Self::new(directory);
+        for (tenant, before) in renewed.tenants.iter_mut().zip(&self.tenants) {
+            tenant.iter_mut().zip(before).for_each(|(phase, before)| *phase = Arc::clone(before));
+        }
+        renewed
     }
 
     /// What was heard last of a tenant's markets.
     #[must_use]
     pub fn heard(&self, tenant: TenantId) -> Vec<Phase> {
         let markets = self.tenants.get(tenant.0 as usize).map_or(&[][..], |markets| &markets[..]);
-        let phase = |number: &AtomicU8| Phase::ALL.get(usize::from(number.load(Ordering::Relaxed))).copied();
+        let phase = |number: &Arc<AtomicU8>| Phase::ALL.get(usize::from(number.load(Ordering::Relaxed))).copied();
         markets.iter().map(|number| phase(number).unwrap_or_default()).collect()
     }
 

@@ -16,6 +16,7 @@ pub mod weight;
 mod window;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rialto_actors::directory::{Directory, TenantEntry};
 use rialto_engine::ids::TenantId;
@@ -54,7 +55,8 @@ impl RateLimits {
         [self.weight(), short, long].into_iter().filter(|rule| rule.limit > 0)
     }
 
-    const fn weight(&self) -> RateLimit {
+    /// What one address may ask.
+    pub const fn weight(&self) -> RateLimit {
         RateLimit { kind: Kind::RequestWeight, interval: MINUTE, limit: self.request_weight_per_minute }
     }
 
@@ -72,13 +74,13 @@ const CREDIT_OF_MAKER: u32 = 5;
 /// Counts for all tenants.
 pub struct RateLimiter {
     tenants: Vec<TenantLimiter>,
-    addresses: Addresses,
+    addresses: Arc<Addresses>,
 }
 
 struct TenantLimiter {
     limits: RateLimits,
     /// The orders of each account in ten seconds and in a day; `None` if they are without limit.
-    accounts: Option<Accounts>,
+    accounts: Option<Arc<Accounts>>,
 }
 
 impl RateLimiter {
@@ -89,9 +91,21 @@ impl RateLimiter {
             let found = limits.iter().find(|(name, _)| *name == tenant.name);
             let limits = found.map(|(_, limits)| *limits).unwrap_or_default();
             let limited = limits.orders().iter().any(|rule| rule.limit > 0);
-            TenantLimiter { limits, accounts: limited.then(Accounts::default) }
+            TenantLimiter { limits, accounts: limited.then(Arc::default) }
         };
-        Self { tenants: directory.tenants().iter().map(tenant).collect(), addresses: Addresses::default() }
+        Self { tenants: directory.tenants().iter().map(tenant).collect(), addresses: Arc::default() }
+    }
+
+    /// The same by other limits, for the tenants that there are now. What was counted stays counted.
+    #[must_use]
+    pub fn renewed(&self, limits: &[(String, RateLimits)], directory: &Directory) -> Self {
+        let mut renewed = Self { addresses: Arc::clone(&self.addresses), ..Self::new(limits, directory) };
+        for (tenant, before) in renewed.tenants.iter_mut().zip(&self.tenants) {
+            if let (Some(accounts), Some(before)) = (&mut tenant.accounts, &before.accounts) {
+                *accounts = Arc::clone(before);
+            }
+        }
+        renewed
     }
 
     /// What a tenant allows. Requests that name no tenant are held against the defaults, together.

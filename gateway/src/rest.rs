@@ -28,8 +28,9 @@ use crate::error::ApiError;
 use crate::exchange_info;
 use crate::gateway::Gateway;
 use crate::json::TimeUnit;
-use crate::keys::{ApiKey, Identity, Operator};
+use crate::keys::{ApiKey, Identity, Operator, PlatformOperator};
 use crate::market_api::{self, MarketMethod};
+use crate::operator::platform::{self, PlatformCall};
 use crate::operator::{self, OperatorCall};
 use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
@@ -45,7 +46,7 @@ use crate::reconcile::statement::STATEMENT_BYTES_MAX;
 use crate::reconcile::upload::{self, Upload};
 use crate::streams::{Opening, StreamSession};
 use crate::user_stream::Subscription;
-use crate::worker::Worker;
+use crate::worker::{Home, Worker};
 use crate::ws_api::{self, INVALID_TIME_UNIT, SessionOptions};
 
 /// The longest body that is taken.
@@ -60,9 +61,10 @@ const API_KEY: &str = "X-MBX-APIKEY";
 const TIME_UNIT: &str = "X-MBX-TIME-UNIT";
 
 /// Answers any request.
-pub async fn answer(worker: Rc<Worker>, request: HttpRequest, payload: Payload) -> HttpResponse {
+pub async fn answer(home: Rc<Home>, request: HttpRequest, payload: Payload) -> HttpResponse {
     let told = Told::default();
-    let response = match route(&worker, &request, payload, &told).await {
+    let worker = home.worker();
+    let response = match route(&home, &worker, &request, payload, &told).await {
         Ok(response) => response,
         Err(error) => error_response(&error),
     };
@@ -79,6 +81,7 @@ struct Told {
 }
 
 async fn route(
+    home: &Rc<Home>,
     worker: &Rc<Worker>,
     request: &HttpRequest,
     payload: Payload,
@@ -107,10 +110,10 @@ async fn route(
     if path == "/ws-api/v3" || path == "/ws-api/v3/" {
         budget.take(Weight::Fixed(CONNECTION_WEIGHT), now)?;
         let options = SessionOptions::of_query(request.query_string())?;
-        return upgrade_api(worker, request, payload, ws_api::Opening { tenant, address: client, options });
+        return upgrade_api(home, worker, request, payload, ws_api::Opening { tenant, address: client, options });
     }
     if let Some(opening) = Opening::parse(path, request.query_string()) {
-        return upgrade_streams(worker, request, payload, tenant, &opening);
+        return upgrade_streams(home, worker, request, payload, tenant, &opening);
     }
     refuse_binary_encoding(request)?;
     let is_statement = path == upload::PATH;
@@ -314,6 +317,11 @@ impl Call<'_> {
     }
 
     async fn operate(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        if platform::is_path(path) {
+            let operator = self.signed_by_platform()?;
+            let call = PlatformCall { worker: self.worker, operator: &operator, params: &self.params };
+            return call.answer(self.request.method(), path).await;
+        }
         let (operator, deadline) = self.signed_by_operator()?;
         let (worker, params, unit) = (self.worker, &self.params, self.unit);
         OperatorCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
@@ -335,6 +343,11 @@ impl Call<'_> {
     fn signed_by_operator(&self) -> Result<(Arc<Operator>, Nanos), ApiError> {
         let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
         auth::check_operator(keys, api_key(self.request), self.tenant, query, self.body, &self.params, self.now)
+    }
+
+    fn signed_by_platform(&self) -> Result<Arc<PlatformOperator>, ApiError> {
+        let (keys, query) = (&self.worker.gateway.keys, self.request.query_string());
+        auth::check_platform(keys, api_key(self.request), self.tenant, query, self.body, &self.params, self.now)
     }
 
     /// Listen keys need the API key and no signature.
@@ -400,6 +413,7 @@ const KNOWN: [&str; 23] = [
 ];
 
 fn upgrade_api(
+    home: &Rc<Home>,
     worker: &Rc<Worker>,
     request: &HttpRequest,
     payload: Payload,
@@ -407,12 +421,13 @@ fn upgrade_api(
 ) -> Result<HttpResponse, ApiError> {
     let (response, connection, reader) = Connection::accept(request, payload, worker.gateway.connections)?;
     worker.adopt(&connection, true);
-    actix_web::rt::spawn(ws_api::serve(Rc::clone(worker), connection, reader, opening));
+    actix_web::rt::spawn(ws_api::serve(Rc::clone(home), connection, reader, opening));
     Ok(response)
 }
 
 /// A stream belongs to a tenant; one that names listen keys to theirs.
 fn upgrade_streams(
+    home: &Rc<Home>,
     worker: &Rc<Worker>,
     request: &HttpRequest,
     payload: Payload,
@@ -439,11 +454,11 @@ fn upgrade_streams(
         subscribed.push(identity);
     }
     let session = StreamSession::open(&worker.streams, tenant, Rc::clone(&connection), opening);
-    let (worker, limit) = (Rc::clone(worker), gateway.stream_messages_per_second);
+    let (home, limit) = (Rc::clone(home), gateway.stream_messages_per_second);
     actix_web::rt::spawn(async move {
         session.serve(reader, limit).await;
         for identity in subscribed {
-            worker.unsubscribe(identity.tenant, identity.account, &connection, None);
+            home.worker().unsubscribe(identity.tenant, identity.account, &connection, None);
         }
     });
     Ok(response)

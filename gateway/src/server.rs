@@ -1,5 +1,6 @@
 //! The HTTP servers: the API, and the metrics on an address of their own.
 
+use std::cell::OnceCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,8 +16,9 @@ use rialto_actors::metrics as actor_metrics;
 
 use crate::connection::Socket;
 use crate::gateway::Gateway;
+use crate::generations::Generations;
 use crate::rest;
-use crate::worker::Worker;
+use crate::worker::{Home, Worker};
 
 /// How long an idle HTTP connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -28,7 +30,7 @@ const SHUTDOWN_SECONDS: u64 = 5;
 thread_local! {
     /// The worker of this server thread. A server that listens on several sockets makes its
     /// services on every thread once for each.
-    static WORKER: std::cell::OnceCell<Rc<Worker>> = const { std::cell::OnceCell::new() };
+    static HOME: OnceCell<Rc<Home>> = const { OnceCell::new() };
 }
 
 /// How many threads serve clients unless the configuration says otherwise: half the processors,
@@ -61,11 +63,12 @@ pub fn serve_on(
     let workers = feeds.len();
     let numbered: Vec<(u16, Feed<WorkerEvent>)> = (0..).zip(feeds).collect();
     let feeds = Arc::new(Mutex::new(numbered));
+    let generations = Generations::new(gateway);
     let server = HttpServer::new(move || {
-        let worker = WORKER.with(|worker| Rc::clone(worker.get_or_init(|| start_worker(&gateway, &feeds))));
-        App::new().app_data(web::Data::from(Arc::clone(&gateway))).default_service(web::to(
-            move |request: HttpRequest, payload: Payload| rest::answer(Rc::clone(&worker), request, payload),
-        ))
+        let home = HOME.with(|home| Rc::clone(home.get_or_init(|| start_worker(&generations, &feeds))));
+        App::new().default_service(web::to(move |request: HttpRequest, payload: Payload| {
+            rest::answer(Rc::clone(&home), request, payload)
+        }))
     })
     .workers(workers)
     .on_connect(connected)
@@ -104,19 +107,20 @@ pub fn serve_metrics(gateway: Arc<Gateway>, listen: SocketAddr) -> io::Result<Se
     Ok(server.run())
 }
 
-fn start_worker(gateway: &Arc<Gateway>, feeds: &Mutex<Vec<(u16, Feed<WorkerEvent>)>>) -> Rc<Worker> {
+fn start_worker(generations: &Generations, feeds: &Mutex<Vec<(u16, Feed<WorkerEvent>)>>) -> Rc<Home> {
     let feed = feeds.lock().unwrap_or_else(PoisonError::into_inner).pop();
     // The server has as many threads as there are feeds, and ends as a whole.
     let (number, feed) = feed.expect("there is a feed for every server thread");
-    let worker = Worker::new(Arc::clone(gateway), number);
-    actix_web::rt::spawn(Rc::clone(&worker).run(feed));
-    let (closed, mut closing) = (Rc::clone(&worker), gateway.closing.subscribe());
+    let home = Home::new(Worker::new(generations, number));
+    actix_web::rt::spawn(Rc::clone(&home).run(feed));
+    actix_web::rt::spawn(Rc::clone(&home).keep_up());
+    let (closed, mut closing) = (Rc::clone(&home), home.worker().gateway.closing.subscribe());
     actix_web::rt::spawn(async move {
         if closing.wait_for(|closing| *closing).await.is_ok() {
-            closed.close_connections();
+            closed.worker().close_connections();
         }
     });
-    worker
+    home
 }
 
 /// Replies are small and must leave at once; and a client that takes nothing must be cut off.

@@ -81,18 +81,22 @@ struct Subject {
 
 /// The subscriptions of one worker.
 pub struct StreamHub {
-    directory: Arc<Directory>,
+    directory: RefCell<Arc<Directory>>,
     market_data: MarketData,
     subscriptions: RefCell<HashMap<Subject, Subscription>>,
+    /// Who listens to markets that there are not yet.
+    expected: RefCell<HashMap<(TenantId, StreamName), Listeners>>,
     texts: RefCell<Texts>,
 }
 
 struct Subscription {
     name: String,
-    listeners: Vec<Rc<Listener>>,
+    listeners: Listeners,
     /// As long as it is held, the market data actor publishes what is needed.
     _watch: Option<Watch>,
 }
+
+type Listeners = Vec<Rc<Listener>>;
 
 /// A connection that listens.
 struct Listener {
@@ -139,15 +143,55 @@ impl StreamHub {
     /// The hub of a worker.
     #[must_use]
     pub fn new(directory: Arc<Directory>, market_data: MarketData) -> Rc<Self> {
-        let (subscriptions, texts) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { directory, market_data, subscriptions, texts })
+        let (subscriptions, expected, texts) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Rc::new(Self { directory: RefCell::new(directory), market_data, subscriptions, expected, texts })
+    }
+
+    /// From now on names mean what they mean in this directory. Whoever has listened to a market that was not
+    /// there hears of it if it is now.
+    pub fn renew(&self, directory: Arc<Directory>) {
+        self.directory.replace(directory);
+        for ((tenant, name), listeners) in self.expected.take() {
+            match self.subject(tenant, &name) {
+                Some(subject) => {
+                    listeners.iter().for_each(|listener| self.subscribe(subject, name.text(), listener));
+                }
+                None => drop(self.expected.borrow_mut().insert((tenant, name), listeners)),
+            }
+        }
+    }
+
+    /// Begins to listen. What there is not yet is waited for.
+    fn begin(&self, tenant: TenantId, name: &StreamName, listener: &Rc<Listener>) {
+        match self.subject(tenant, name) {
+            Some(subject) => self.subscribe(subject, name.text(), listener),
+            None => {
+                let mut expected = self.expected.borrow_mut();
+                expected.entry((tenant, name.clone())).or_default().push(Rc::clone(listener));
+            }
+        }
+    }
+
+    /// Ceases to listen.
+    fn end(&self, tenant: TenantId, name: &StreamName, listener: &Rc<Listener>) {
+        if let Some(subject) = self.subject(tenant, name) {
+            return self.unsubscribe(subject, listener);
+        }
+        let (mut expected, key) = (self.expected.borrow_mut(), (tenant, name.clone()));
+        if let Some(listeners) = expected.get_mut(&key) {
+            listeners.retain(|other| !Rc::ptr_eq(other, listener));
+            if listeners.is_empty() {
+                expected.remove(&key);
+            }
+        }
     }
 
     /// Tells an event to whoever listens.
     pub fn publish(&self, event: &MarketEvent) {
         match event {
             MarketEvent::Market { tenant, market, time, content } => {
-                let Some(entry) = self.directory.tenant(*tenant).and_then(|tenant| tenant.market(*market)) else {
+                let directory = self.directory.borrow();
+                let Some(entry) = directory.tenant(*tenant).and_then(|tenant| tenant.market(*market)) else {
                     return;
                 };
                 let format = |unit| MarketFormat::new(entry, unit);
@@ -212,7 +256,8 @@ impl StreamHub {
             }
             MarketEvent::Broken => self.break_off(),
             MarketEvent::Tickers { tenant, time, tickers } => {
-                let Some(entry) = self.directory.tenant(*tenant) else { return };
+                let directory = self.directory.borrow();
+                let Some(entry) = directory.tenant(*tenant) else { return };
                 for stream in [Stream::MiniTicker, Stream::Ticker] {
                     self.tell(Subject { tenant: *tenant, market: None, stream }, |out, unit| {
                         let tickers = tickers.iter().filter_map(|(market, ticker)| {
@@ -282,7 +327,7 @@ impl StreamHub {
     /// hear.
     fn subject(&self, tenant: TenantId, name: &StreamName) -> Option<Subject> {
         let market = match &name.symbol {
-            Some(symbol) => Some(self.directory.tenant(tenant)?.market_named(symbol)?.id),
+            Some(symbol) => Some(self.directory.borrow().tenant(tenant)?.market_named(symbol)?.id),
             None => None,
         };
         Some(Subject { tenant, market, stream: name.stream })
@@ -295,7 +340,7 @@ pub struct StreamSession {
     tenant: TenantId,
     listener: Rc<Listener>,
     /// With the number of each, counted as they were made.
-    subscriptions: HashMap<StreamName, (u64, Option<Subject>)>,
+    subscriptions: HashMap<StreamName, u64>,
     made: u64,
 }
 
@@ -353,12 +398,9 @@ impl StreamSession {
         }
         for name in names {
             let Entry::Vacant(place) = self.subscriptions.entry(name) else { continue };
-            let subject = self.hub.subject(self.tenant, place.key());
-            if let Some(subject) = subject {
-                self.hub.subscribe(subject, place.key().text(), &self.listener);
-            }
+            self.hub.begin(self.tenant, place.key(), &self.listener);
             self.made += 1;
-            place.insert((self.made, subject));
+            place.insert(self.made);
         }
         Ok(())
     }
@@ -366,8 +408,8 @@ impl StreamSession {
     /// Ends these subscriptions. What is not subscribed to is passed over.
     pub fn unsubscribe(&mut self, names: &[StreamName]) {
         for name in names {
-            if let Some((_, Some(subject))) = self.subscriptions.remove(name) {
-                self.hub.unsubscribe(subject, &self.listener);
+            if self.subscriptions.remove(name).is_some() {
+                self.hub.end(self.tenant, name, &self.listener);
             }
         }
     }
@@ -375,7 +417,7 @@ impl StreamSession {
     /// The names of what is subscribed to, in the order of subscription.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.subscriptions.iter().map(|(name, (made, _))| (*made, name)).collect();
+        let mut names: Vec<_> = self.subscriptions.iter().map(|(name, made)| (*made, name)).collect();
         names.sort_unstable_by_key(|(made, _)| *made);
         names.into_iter().map(|(_, name)| name.text()).collect()
     }
@@ -394,10 +436,8 @@ impl StreamSession {
 
 impl Drop for StreamSession {
     fn drop(&mut self) {
-        for (_, (_, subject)) in self.subscriptions.drain() {
-            if let Some(subject) = subject {
-                self.hub.unsubscribe(subject, &self.listener);
-            }
+        for (name, _) in self.subscriptions.drain() {
+            self.hub.end(self.tenant, &name, &self.listener);
         }
     }
 }

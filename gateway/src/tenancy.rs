@@ -18,6 +18,12 @@ pub struct Tenancy {
     default: Option<TenantId>,
 }
 
+/// A host name without the family that may stand before it.
+#[must_use]
+pub fn domain(host: &str) -> &str {
+    FAMILIES.iter().find_map(|family| host.strip_prefix(family)).unwrap_or(host)
+}
+
 /// Where a request is addressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {
@@ -96,6 +102,7 @@ mod tests {
                 accounts: Vec::new(),
                 markets: Vec::new(),
                 wallet: rialto_engine::wallet::Wallet::new(WalletLimits::default()),
+                others: Vec::new(),
             });
         }
         Directory::of(&world)

@@ -1,7 +1,8 @@
 //! The edge's half of a thread: requests that wait for their answers, and who is told what.
 //!
 //! Each server thread has one worker, and everything of a worker happens on its thread. What the
-//! exchange lets out comes through one feed and is handed on in batches.
+//! exchange lets out comes through one feed and is handed on in batches. A [`Worker`] is a handle on it,
+//! together with the gateway of the moment at which the work at hand began: see [`crate::generations`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,11 +16,12 @@ use rialto_actors::feed::Feed;
 use rialto_actors::{clock, metrics as actor_metrics};
 use rialto_engine::ids::{AccountId, TenantId};
 use rialto_engine::units::Nanos;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::connection::{CloseCode, Connection};
 use crate::error::ApiError;
 use crate::gateway::Gateway;
+use crate::generations::Generations;
 use crate::rate_limits::budget::{Budget, Budgets};
 use crate::streams::StreamHub;
 use crate::user_stream::{self, Subscription};
@@ -48,15 +50,27 @@ pub enum Waiter {
     Socket(SocketWaiter),
 }
 
-/// The edge's half of a thread.
+/// The edge's half of a thread, as it stands when the work at hand begins.
 pub struct Worker {
-    /// What all workers share.
+    /// What all workers share. It stays as it is for as long as somebody holds this.
     pub gateway: Arc<Gateway>,
-    number: u16,
-    slots: RefCell<Slots>,
-    subscribers: RefCell<HashMap<(TenantId, AccountId), Vec<Subscription>>>,
     /// The worker's connections that listen to markets.
     pub streams: Rc<StreamHub>,
+    thread: Rc<Thread>,
+}
+
+/// Where the handle of now is found: whoever lives longer than a request holds this, and asks for the handle
+/// when he begins something. It belongs to one thread.
+pub struct Home(RefCell<Rc<Worker>>);
+
+/// What stays, whatever is opened.
+struct Thread {
+    number: u16,
+    generations: Generations,
+    /// Tells whether there is another gateway than the newest that this thread knows.
+    renewed: RefCell<watch::Receiver<Arc<Gateway>>>,
+    slots: RefCell<Slots>,
+    subscribers: RefCell<HashMap<(TenantId, AccountId), Vec<Subscription>>>,
     /// What clients may still ask, as far as this worker has met them.
     budgets: RefCell<Budgets>,
     /// Open connections, and whether they speak the WebSocket API.
@@ -76,42 +90,84 @@ struct Slot {
     waiter: Option<Waiter>,
 }
 
-impl Worker {
-    /// A worker of this number, which is that of its feed.
+impl Home {
+    /// Of a worker.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, number: u16) -> Rc<Self> {
-        let streams = StreamHub::new(Arc::clone(&gateway.directory), gateway.exchange.market_data().clone());
-        Rc::new(Self {
-            gateway,
-            streams,
-            number,
-            slots: RefCell::default(),
-            subscribers: RefCell::default(),
-            budgets: RefCell::default(),
-            connections: RefCell::default(),
-            scratch: Cell::default(),
-        })
+    pub fn new(worker: Rc<Worker>) -> Rc<Self> {
+        Rc::new(Self(RefCell::new(worker)))
+    }
+
+    /// The handle of now. Whoever begins something asks for it once, and keeps it until that is done.
+    #[must_use]
+    pub fn worker(&self) -> Rc<Worker> {
+        let mut worker = self.0.borrow_mut();
+        // An error says that nobody can renew it any more.
+        if worker.thread.renewed.borrow().has_changed().unwrap_or(false) {
+            let gateway = Arc::clone(&worker.thread.renewed.borrow_mut().borrow_and_update());
+            worker.streams.renew(Arc::clone(&gateway.directory));
+            // Limits may be others.
+            worker.thread.budgets.take();
+            let (streams, thread) = (Rc::clone(&worker.streams), Rc::clone(&worker.thread));
+            *worker = Rc::new(Worker { gateway, streams, thread });
+        }
+        Rc::clone(&worker)
     }
 
     /// Hands on what comes through the feed, until the exchange is gone.
     pub async fn run(self: Rc<Self>, feed: Feed<WorkerEvent>) {
         let mut signal = feed.signal();
         while signal.next().await.is_some() {
+            let worker = self.worker();
             let now = clock::wall();
             for _ in 0..BATCH {
                 let Some(event) = feed.next_message() else { break };
                 match event {
-                    WorkerEvent::Released(release) => self.released(&release, now),
-                    WorkerEvent::Market(event) => self.streams.publish(&event),
-                    WorkerEvent::Interrupted => self.interrupted(),
+                    WorkerEvent::Released(release) => worker.released(&release, now),
+                    WorkerEvent::Market(event) => worker.streams.publish(&event),
+                    WorkerEvent::Interrupted => worker.interrupted(),
                 }
             }
         }
     }
 
+    /// Keeps the thread's streams those of the gateway of now, also while nothing else happens on it.
+    pub async fn keep_up(self: Rc<Self>) {
+        let mut renewed = self.worker().generations().subscribe();
+        while renewed.changed().await.is_ok() {
+            drop(self.worker());
+        }
+    }
+}
+
+impl Worker {
+    /// A worker of this number, which is that of its feed.
+    #[must_use]
+    pub fn new(generations: &Generations, number: u16) -> Rc<Self> {
+        let mut renewed = generations.subscribe();
+        let gateway = Arc::clone(&renewed.borrow_and_update());
+        let streams = StreamHub::new(Arc::clone(&gateway.directory), gateway.exchange.market_data().clone());
+        let thread = Rc::new(Thread {
+            number,
+            generations: generations.clone(),
+            renewed: RefCell::new(renewed),
+            slots: RefCell::default(),
+            subscribers: RefCell::default(),
+            budgets: RefCell::default(),
+            connections: RefCell::default(),
+            scratch: Cell::default(),
+        });
+        Rc::new(Self { gateway, streams, thread })
+    }
+
+    /// Where the gateway of now is found.
+    #[must_use]
+    pub fn generations(&self) -> &Generations {
+        &self.thread.generations
+    }
+
     /// What an address may ask of a tenant.
     pub fn budget(&self, tenant: Option<TenantId>, address: IpAddr, now: Nanos) -> Budget {
-        self.budgets.borrow_mut().of(&self.gateway.rate_limits, tenant, address, now)
+        self.thread.budgets.borrow_mut().of(&self.gateway.rate_limits, tenant, address, now)
     }
 
     /// Hands a request to a tenant's wallet. Whoever waits is told once, unless this fails.
@@ -119,10 +175,10 @@ impl Worker {
     /// # Errors
     /// -1008 if there is no room, or the exchange does not run.
     pub fn submit(&self, tenant: TenantId, request: Request, waiter: Waiter) -> Result<(), ApiError> {
-        let token = self.slots.borrow_mut().put(self.number, waiter);
+        let token = self.thread.slots.borrow_mut().put(self.thread.number, waiter);
         let submitted = self.gateway.exchange.submit(tenant, request, token, clock::monotonic());
         submitted.map_err(|refused| {
-            self.slots.borrow_mut().take(token);
+            self.thread.slots.borrow_mut().take(token);
             ApiError::from(refused)
         })
     }
@@ -142,12 +198,12 @@ impl Worker {
 
     /// Tells a connection what happens to an account, until it is closed or unsubscribes.
     pub fn subscribe(&self, tenant: TenantId, account: AccountId, subscription: Subscription) {
-        self.subscribers.borrow_mut().entry((tenant, account)).or_default().push(subscription);
+        self.thread.subscribers.borrow_mut().entry((tenant, account)).or_default().push(subscription);
     }
 
     /// Ends subscriptions of a connection: that of an id, or all.
     pub fn unsubscribe(&self, tenant: TenantId, account: AccountId, connection: &Rc<Connection>, id: Option<u32>) {
-        let mut subscribers = self.subscribers.borrow_mut();
+        let mut subscribers = self.thread.subscribers.borrow_mut();
         if let Some(of_account) = subscribers.get_mut(&(tenant, account)) {
             of_account.retain(|other| {
                 !Rc::ptr_eq(&other.connection, connection) || id.is_some_and(|id| other.id != Some(id))
@@ -160,7 +216,7 @@ impl Worker {
 
     /// Takes note of a new connection, which is told when the server goes.
     pub fn adopt(&self, connection: &Rc<Connection>, is_api: bool) {
-        let mut connections = self.connections.borrow_mut();
+        let mut connections = self.thread.connections.borrow_mut();
         if connections.len() == connections.capacity() {
             connections.retain(|(connection, _)| connection.strong_count() > 0);
         }
@@ -170,7 +226,7 @@ impl Worker {
     /// Tells every connection that the server goes, and closes it.
     pub fn close_connections(&self) {
         let event = format!("{{\"event\":{{\"e\":\"serverShutdown\",\"E\":{}}}}}", clock::wall().millis());
-        for (connection, is_api) in self.connections.take() {
+        for (connection, is_api) in self.thread.connections.take() {
             let Some(connection) = connection.upgrade() else { continue };
             if is_api {
                 connection.send(event.as_bytes());
@@ -181,25 +237,25 @@ impl Worker {
 
     /// Formats something in the worker's buffer and hands it on.
     pub fn format<T>(&self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let mut scratch = self.scratch.take();
+        let mut scratch = self.thread.scratch.take();
         scratch.clear();
         let result = write(&mut scratch);
         if scratch.capacity() <= SCRATCH_BYTES {
-            self.scratch.set(scratch);
+            self.thread.scratch.set(scratch);
         }
         result
     }
 
     fn released(&self, release: &Arc<Release>, now: Nanos) {
         // Every worker is told of every trade; one of them takes note of it.
-        if self.number == 0 {
+        if self.thread.number == 0 {
             self.gateway.rate_limits.traded(release.tenant, &release.updates, now);
         }
         let mut cancel_id = None;
         if let Some((token, _)) = &release.answer
-            && token.worker == self.number
+            && token.worker == self.thread.number
         {
-            let waiter = self.slots.borrow_mut().take(*token);
+            let waiter = self.thread.slots.borrow_mut().take(*token);
             match waiter {
                 Some(Waiter::Task(sender)) => {
                     // A client that went away no longer waits.
@@ -214,7 +270,7 @@ impl Worker {
             actor_metrics::answered(&release.stamps, clock::monotonic());
         }
         if !release.updates.is_empty() || !release.balances.is_empty() {
-            let subscribers = self.subscribers.borrow();
+            let subscribers = self.thread.subscribers.borrow();
             if !subscribers.is_empty() {
                 user_stream::tell(self, &subscribers, release, cancel_id.as_ref(), now);
             }
@@ -223,7 +279,7 @@ impl Worker {
 
     /// Whatever is unanswered has an unknown outcome.
     fn interrupted(&self) {
-        let waiters = self.slots.borrow_mut().take_all();
+        let waiters = self.thread.slots.borrow_mut().take_all();
         for waiter in waiters {
             match waiter {
                 Waiter::Task(sender) => {

@@ -32,7 +32,7 @@ use crate::phases;
 use crate::rate_limits::budget::Budget;
 use crate::rate_limits::weight::Weight;
 use crate::user_stream::Subscription;
-use crate::worker::{Waiter, Worker};
+use crate::worker::{Home, Waiter, Worker};
 
 /// The most accounts whose events one connection may be told.
 const SUBSCRIPTIONS_MAX: usize = 1_000;
@@ -90,13 +90,15 @@ struct Asker {
 
 /// A connection of the WebSocket API.
 pub struct Session {
-    worker: Rc<Worker>,
+    home: Rc<Home>,
     connection: Rc<Connection>,
     /// The tenant that host or path name.
     tenant: Option<TenantId>,
     address: IpAddr,
     /// What the client may ask; of the tenant it is logged on to, if none is named.
     budget: RefCell<Budget>,
+    /// The tenant of which that is.
+    counted: Cell<Option<TenantId>>,
     options: SessionOptions,
     connected: Nanos,
     logon: RefCell<Option<Logon>>,
@@ -126,7 +128,7 @@ impl SocketWaiter {
         let session = &self.session;
         session.connection.request_finished();
         if let Some(release) = release.filter(|_| self.pending.places() > 0) {
-            session.orders.placed(&session.worker, self.pending.identity, release);
+            session.orders.placed(&session.worker(), self.pending.identity, release);
         }
         worker.format(|out| {
             let written = begin(out, &self.asker.id);
@@ -168,12 +170,15 @@ enum OwnQuery {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut reader: Reader, opening: Opening) {
+pub async fn serve(home: Rc<Home>, connection: Rc<Connection>, mut reader: Reader, opening: Opening) {
     let Opening { tenant, address, options } = opening;
     let connected = clock::wall();
+    let worker = home.worker();
+    let counted = worker.gateway.tenancy.public(tenant).ok();
     let session = Rc::new(Session {
-        budget: RefCell::new(worker.budget(worker.gateway.tenancy.public(tenant).ok(), address, connected)),
-        worker,
+        budget: RefCell::new(worker.budget(counted, address, connected)),
+        counted: Cell::new(counted),
+        home,
         connection,
         tenant,
         address,
@@ -189,10 +194,14 @@ pub async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut reader: R
         session.take(text);
     }
     session.unsubscribe_all();
-    session.orders.ended(&session.worker);
+    session.orders.ended(&session.worker());
 }
 
 impl Session {
+    fn worker(&self) -> Rc<Worker> {
+        self.home.worker()
+    }
+
     fn take(self: &Rc<Self>, text: &str) {
         let now = clock::wall();
         let nobody = Asker { id: Id::NULL, rate_limits: self.options.rate_limits };
@@ -208,6 +217,8 @@ impl Session {
         let asker = Asker { id, rate_limits: wanted.unwrap_or(self.options.rate_limits) };
         let method = message.method.strip_prefix("v3/").unwrap_or(&message.method);
         let weight = Weight::of(method, &params);
+        let limit = self.worker().gateway.rate_limits.limits(self.counted.get()).weight();
+        self.budget.borrow_mut().hold_to(limit);
         let room = self.budget.borrow().take(weight, now);
         if let Err(exceeded) = room {
             return self.reply(asker, None, Err(exceeded.into()));
@@ -248,12 +259,13 @@ impl Session {
         parse: Parse,
         now: Nanos,
     ) -> Result<(), ApiError> {
-        let gateway = &*self.worker.gateway;
+        let worker = self.worker();
+        let gateway = &*worker.gateway;
         let (command, pending) = parse(&OrderRequest { gateway, identity, params, unit: self.options.unit, now })?;
         let (command, pending) = orders::admit(gateway, command, pending, now)?;
         let waiter = SocketWaiter { session: Rc::clone(self), asker, pending };
         let request = Request::Command { command, deadline };
-        let submitted = self.worker.submit(identity.tenant, request, Waiter::Socket(waiter));
+        let submitted = worker.submit(identity.tenant, request, Waiter::Socket(waiter));
         submitted.inspect_err(|error| orders::withdraw(gateway, &pending, error, now))?;
         self.connection.request_started();
         Ok(())
@@ -266,7 +278,7 @@ impl Session {
         {
             return Ok(Signed { identity: logon.identity, deadline: auth::deadline(params, now)? });
         }
-        auth::check_socket(&self.worker.gateway.keys, self.tenant, params, now)
+        auth::check_socket(&self.worker().gateway.keys, self.tenant, params, now)
     }
 
     fn take_other(self: &Rc<Self>, asker: Asker, method: &str, params: Params<'_>, now: Nanos) {
@@ -299,9 +311,10 @@ impl Session {
     /// What is answered at once.
     fn call(self: &Rc<Self>, method: &str, params: &Params<'_>, now: Nanos) -> Result<Vec<u8>, ApiError> {
         params.check()?;
-        let (gateway, unit) = (&*self.worker.gateway, self.options.unit);
+        let worker = self.worker();
+        let (gateway, unit) = (&*worker.gateway, self.options.unit);
         let signed = || self.authorize(params, now).map(|signed| signed.identity);
-        let inquiry = || signed().map(|identity| Inquiry { worker: &self.worker, identity, params, unit, now });
+        let inquiry = || signed().map(|identity| Inquiry { worker: &worker, identity, params, unit, now });
         match method {
             "ping" => Ok(b"{}".to_vec()),
             "time" => Ok(format!("{{\"serverTime\":{}}}", unit.count(now)).into_bytes()),
@@ -384,7 +397,8 @@ impl Session {
         params: &Params<'_>,
         now: Nanos,
     ) -> Result<Vec<u8>, ApiError> {
-        let (worker, unit) = (&*self.worker, self.options.unit);
+        let worker = self.worker();
+        let (worker, unit) = (&*worker, self.options.unit);
         match query {
             Query::ExchangeInfo => {
                 let tenant = worker.gateway.tenancy.public(self.tenant_or_own())?;
@@ -422,14 +436,15 @@ impl Session {
     }
 
     fn log_on(&self, params: &Params<'_>, now: Nanos) -> Result<Vec<u8>, ApiError> {
-        let signed = auth::check_socket(&self.worker.gateway.keys, self.tenant, params, now)?;
+        let signed = auth::check_socket(&self.worker().gateway.keys, self.tenant, params, now)?;
         let api_key = params.required("apiKey")?.to_owned();
         if let Some(enabled) = params.boolean("cancelOnDisconnect")? {
             self.orders.enable(enabled);
         }
         self.logon.replace(Some(Logon { identity: signed.identity, api_key, since: now }));
         if self.tenant.is_none() {
-            self.budget.replace(self.worker.budget(Some(signed.identity.tenant), self.address, now));
+            self.counted.set(Some(signed.identity.tenant));
+            self.budget.replace(self.worker().budget(Some(signed.identity.tenant), self.address, now));
         }
         Ok(self.status(now))
     }
@@ -476,7 +491,7 @@ impl Session {
         subscriptions.push((id, identity));
         let connection = Rc::clone(&self.connection);
         let subscription = Subscription { connection, id: Some(id), unit: self.options.unit, stream: None };
-        self.worker.subscribe(identity.tenant, identity.account, subscription);
+        self.worker().subscribe(identity.tenant, identity.account, subscription);
         Ok(format!("{{\"subscriptionId\":{id}}}").into_bytes())
     }
 
@@ -484,19 +499,19 @@ impl Session {
         let mut subscriptions = self.subscriptions.borrow_mut();
         let at = subscriptions.iter().position(|(other, _)| u64::from(*other) == id);
         let (id, identity) = subscriptions.remove(at.ok_or_else(|| ApiError::invalid_parameter("subscriptionId"))?);
-        self.worker.unsubscribe(identity.tenant, identity.account, &self.connection, Some(id));
+        self.worker().unsubscribe(identity.tenant, identity.account, &self.connection, Some(id));
         Ok(())
     }
 
     fn unsubscribe_all(&self) {
         for (id, identity) in self.subscriptions.take() {
-            self.worker.unsubscribe(identity.tenant, identity.account, &self.connection, Some(id));
+            self.worker().unsubscribe(identity.tenant, identity.account, &self.connection, Some(id));
         }
     }
 
     /// Replies; an `identity` is told what it has used of its order limits.
     fn reply(&self, asker: Asker, identity: Option<Identity>, result: Result<Vec<u8>, ApiError>) {
-        self.worker.format(|out| {
+        self.worker().format(|out| {
             let written = begin(out, &asker.id);
             match result {
                 Ok(body) => out.extend_from_slice(&body),
@@ -514,7 +529,8 @@ impl Session {
     fn end(&self, out: &mut Vec<u8>, asker: Asker, identity: Option<Identity>) {
         if asker.rate_limits {
             let now = clock::wall();
-            let limiter = &self.worker.gateway.rate_limits;
+            let worker = self.worker();
+            let limiter = &worker.gateway.rate_limits;
             let orders = identity.into_iter().flat_map(|identity| limiter.order_usage(identity, now));
             out.extend_from_slice(b",\"rateLimits\":");
             json::array(out, orders.chain(self.budget.borrow().usage(now)), |out, usage| usage.write(out));
@@ -526,7 +542,7 @@ impl Session {
     fn refused(&self, error: &ApiError, pending: &Pending) {
         let now = clock::wall();
         self.budget.borrow().refused(Weight::IfRefused, error, now);
-        orders::withdraw(&self.worker.gateway, pending, error, now);
+        orders::withdraw(&self.worker().gateway, pending, error, now);
     }
 }
 

@@ -57,6 +57,7 @@ fn setup() -> Setup {
     let tenant = TenantSetup {
         name: "acme".to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: ASSETS.map(|(name, scale)| (name.to_owned(), scale)).to_vec(),
         markets: Vec::new(),
         users: vec![user("alice"), user("bob")],

@@ -26,6 +26,8 @@ const SOON: u64 = 5_000;
 /// Somebody wants something else to be open.
 pub(super) struct Wish {
     pub setup: Setup,
+    /// Whether what it does not name stays as it is.
+    pub is_more: bool,
     pub answer: Sender<Result<Reconfigured, StartError>>,
 }
 
@@ -167,6 +169,11 @@ impl Supervisor {
         while lag() > SOON && came.elapsed() < PATIENCE && self.failures.is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }
+        if wish.is_more && lag() > SOON {
+            let put_off = "the auditor is too far behind; nothing was changed".to_owned();
+            wish.answer.send(Err(StartError(put_off))).ok();
+            return Ok(running);
+        }
         let began = Instant::now();
         let gates = Gates::of(&running);
         self.inner.set_gate(Gate::Paused);
@@ -185,13 +192,18 @@ impl Supervisor {
             self.close_gates(&failure);
             return Err(StartError(format!("{failure:?}")));
         }
+        let mut all = wish.setup.clone();
+        if wish.is_more {
+            all.clone_from(&self.setup);
+            all.take_in(&wish.setup);
+        }
         let changed = stopped
             .recovered(self.inner.read_store.clone())
             .ok_or_else(|| StartError("the auditor has not come to the end".to_owned()))
-            .and_then(|recovered| self.resume(recovered, &wish.setup));
+            .and_then(|recovered| self.resume(recovered, &wish.setup, &all));
         match changed {
             Ok(running) => {
-                self.setup = wish.setup;
+                self.setup = all;
                 let pause = began.elapsed();
                 tracing::info!(millis = pause.as_millis(), "something else is open");
                 wish.answer.send(Ok(Reconfigured { pause })).ok();
@@ -200,21 +212,22 @@ impl Supervisor {
             Err(error) => {
                 tracing::error!(%error, "what was to be open cannot be; all stays as it was");
                 let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
-                let running = self.resume(recovered, &self.setup)?;
+                let running = self.resume(recovered, &Setup::default(), &self.setup)?;
                 wish.answer.send(Err(error)).ok();
                 Ok(running)
             }
         }
     }
 
-    /// Takes a recovered partition over and opens the gates.
-    fn resume(&self, recovered: Recovered, setup: &Setup) -> Result<Running, StartError> {
-        let mut owned = recovered.take_over(&self.options.node, setup)?;
+    /// Takes a recovered partition over, brings about what is wanted of it, and opens the gates; `all` is
+    /// everything that was ever wanted.
+    fn resume(&self, recovered: Recovered, wanted: &Setup, all: &Setup) -> Result<Running, StartError> {
+        let mut owned = recovered.take_over(&self.options.node, wanted)?;
         // What was durable and not told is told as one difference.
         self.inner.durable.store(owned.world.position, Ordering::Release);
         self.inner.market_data.reset(seeds(&owned.world));
         owned.forget_market();
-        let directory = self.inner.renew_directory(&owned.world, setup);
+        let directory = self.inner.renew_directory(&owned.world, all);
         let running = owned.run(&self.surroundings, &directory)?;
         self.inner.set_gate(Gate::Open(Gates::of(&running)));
         Ok(running)
@@ -227,7 +240,8 @@ impl Supervisor {
             self.inner.failures.try_send(Failure::Shutdown).ok();
         }
         let recovered = recover(&self.options.storage, self.inner.read_store.clone())?;
-        let running = self.resume(recovered, &self.setup)?;
+        // All of the setup is in the journal, and behind it what operators have changed since.
+        let running = self.resume(recovered, &Setup::default(), &self.setup)?;
         *lock(&self.inner.status) = Status::Ready;
         self.inner.rebuilds.fetch_add(1, Ordering::Release);
         gauge!("rialto_ready").set(1.0);

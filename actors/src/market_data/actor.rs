@@ -285,10 +285,10 @@ impl MarketDataActor {
             Query::Tickers(query) => self.answer_or_wait(TickersOrKline::Tickers(query), now),
             Query::Kline { .. } => self.answer_or_wait(TickersOrKline::Kline(query), now),
             Query::States { tenant, answer } => {
-                let markets = self.markets.get(tenant.0 as usize);
+                // A tenant without markets was never heard of here.
+                let markets = self.markets.get(tenant.0 as usize).map_or(&[][..], Vec::as_slice);
                 // One whose book is lost makes the whole answer unknown.
-                let states =
-                    markets.and_then(|markets| markets.iter().map(|it| it.as_ref().map(Market::state)).collect());
+                let states: Option<Vec<_>> = markets.iter().map(|it| it.as_ref().map(Market::state)).collect();
                 if let Some(states) = states {
                     answer.send(states).ok();
                 }
@@ -316,7 +316,7 @@ impl MarketDataActor {
     fn answer_past(&mut self, query: TickersOrKline, now: Nanos) -> Option<TickersOrKline> {
         match query {
             TickersOrKline::Tickers(query) => {
-                let of_tenant = self.markets.get(query.tenant.0 as usize)?.len();
+                let of_tenant = self.markets.get(query.tenant.0 as usize).map_or(0, Vec::len);
                 let numbers: Vec<MarketId> = match &query.markets {
                     Some(markets) => markets.clone(),
                     None => (0..of_tenant).map(|number| MarketId(u16::try_from(number).unwrap_or(u16::MAX))).collect(),

@@ -178,10 +178,13 @@ impl Interest {
         }
     }
 
-    /// Listens to a topic of a market, or of all markets of a tenant. `None` if there is no such
-    /// market.
+    /// Listens to a topic of a market, or of all markets of a tenant, of which there may be none yet. `None` if
+    /// there is no such market.
     #[must_use]
     pub fn watch(self: &Arc<Self>, tenant: TenantId, market: Option<MarketId>, topic: Topic) -> Option<Watch> {
+        if market.is_none() {
+            self.tenants.grow(tenant.0 as usize + 1);
+        }
         let flags = self.flags(tenant, market)?;
         let subject = (tenant, market, topic);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -337,7 +340,11 @@ mod tests {
         assert!(wanted(tenant, market) && wanted(tenant, MarketId(0)) && !wanted(TenantId(1), MarketId(0)));
         drop(all);
         assert!(!wanted(tenant, market));
-        assert!(interest.watch(TenantId(2), None, Topic::Trades).is_none());
+        let none_yet = interest.watch(TenantId(2), None, Topic::Trades);
+        interest.grow(TenantId(2), 1);
+        assert!(interest.wanted(TenantId(2), MarketId(0)).contains(Topic::Trades), "opened since");
+        drop(none_yet);
+        assert!(!interest.wanted(TenantId(2), MarketId(0)).contains(Topic::Trades));
         assert!(interest.watch(tenant, Some(MarketId(2)), Topic::Trades).is_none());
     }
 }

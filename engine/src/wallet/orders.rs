@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::snapshot::OpenOrder;
+use super::submit::order_of_generated;
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId};
 use crate::market::MarketSpec;
@@ -140,6 +141,7 @@ pub struct Orders {
     standings: Slab<Standing>,
     terms: Slab<Terms>,
     by_id: Index,
+    /// Of the orders that their owners named. The names of the others say their numbers.
     by_client_id: Index,
     /// Per account, the first of its orders, their number, and its trade group.
     accounts: Vec<Chain>,
@@ -203,21 +205,30 @@ impl Orders {
     }
 
     pub fn insert(&mut self, open: &OpenOrder) {
+        self.insert_with(open, open.progress.as_ref());
+    }
+
+    /// Takes an order in that has come so far, whatever it says of that itself.
+    #[inline]
+    pub fn insert_with(&mut self, open: &OpenOrder, progress: Option<&Progress>) {
         let order = Order::new(open);
         let chain = self.accounts[order.account.0 as usize];
-        let standing = open.progress.as_ref().map_or(NONE, |progress| self.take_in(progress));
+        let standing = progress.map_or(NONE, |progress| self.take_in(progress));
         let slot = self.orders.insert(Order { standing, previous: NONE, next: chain.first, ..order });
         if chain.first != NONE {
             self.orders[chain.first].previous = slot;
         }
         self.accounts[order.account.0 as usize] = Chain { first: slot, length: chain.length + 1, ..chain };
         self.by_id.insert(order.id.0, slot, |slot| self.orders[slot].id.0);
-        self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
-            let order = &self.orders[slot];
-            key(order.account, &order.client_id)
-        });
+        if order.named() {
+            self.by_client_id.insert(key(order.account, &order.client_id), slot, |slot| {
+                let order = &self.orders[slot];
+                key(order.account, &order.client_id)
+            });
+        }
     }
 
+    #[inline(never)]
     fn take_in(&mut self, progress: &Progress) -> u32 {
         let Progress { executed, notional, held, fee_basis, fee_charged, budget, updated, .. } = *progress;
         let Progress { instructions, triggered, prevented, activated, claim, .. } = *progress;
@@ -239,9 +250,7 @@ impl Orders {
         if order.next != NONE {
             self.orders[order.next].previous = order.previous;
         }
-        let client_key = key(order.account, &order.client_id);
         self.by_id.remove(order.id.0, slot);
-        self.by_client_id.remove(client_key, slot);
         if order.standing != NONE {
             let terms = self.standings[order.standing].terms;
             if terms != NONE {
@@ -249,10 +258,14 @@ impl Orders {
             }
             self.standings.remove(order.standing);
         }
-        self.orders.remove(slot);
-        if remember && order.named() {
-            self.closed.push(client_key);
+        if order.named() {
+            let client_key = key(order.account, &order.client_id);
+            self.by_client_id.remove(client_key, slot);
+            if remember {
+                self.closed.push(client_key);
+            }
         }
+        self.orders.remove(slot);
     }
 
     pub fn get(&self, slot: u32) -> &Order {
@@ -279,10 +292,18 @@ impl Orders {
 
     #[inline]
     fn find_by_key(&self, key: u64, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
-        self.by_client_id.get(key, |slot| {
+        let found = self.by_client_id.get(key, |slot| {
             let order = &self.orders[slot];
             order.account == account && order.client_id == *client_id
-        })
+        });
+        found.or_else(|| self.find_generated(account, client_id))
+    }
+
+    /// A name that the wallet gave says the order's number.
+    fn find_generated(&self, account: AccountId, client_id: &ClientOrderId) -> Option<u32> {
+        let slot = self.find(order_of_generated(client_id)?)?;
+        let order = &self.orders[slot];
+        (order.account == account && !order.named() && order.client_id == *client_id).then_some(slot)
     }
 
     /// The account's open orders, the latest first.
@@ -320,6 +341,18 @@ impl Orders {
         } else {
             self.standings[order.standing] = standing;
         }
+    }
+
+    /// What is open of an order.
+    pub fn open(&self, slot: u32) -> Quantity {
+        let order = &self.orders[slot];
+        if order.standing == NONE { order.quantity } else { self.standings[order.standing].open(order.quantity) }
+    }
+
+    /// What an order lost because it would have traded with its own account.
+    pub fn prevented(&self, slot: u32) -> Quantity {
+        let order = &self.orders[slot];
+        if order.standing == NONE { Quantity::ZERO } else { self.standings[order.standing].prevented }
     }
 
     /// What an order asks for beyond its kind, and how far that has come.
@@ -393,15 +426,17 @@ impl Orders {
     }
 
     /// The order as its owner sees it.
+    #[inline(always)]
     pub fn view(&self, slot: u32) -> OrderView {
         let order = &self.orders[slot];
         let (executed, prevented, notional, updated, terms) = match order.standing {
-            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, &NO_TERMS),
+            NONE => (Quantity::ZERO, Quantity::ZERO, Notional::ZERO, order.time, NONE),
             standing => {
                 let standing = &self.standings[standing];
-                (standing.executed, standing.prevented, standing.notional, standing.updated, self.terms(slot))
+                (standing.executed, standing.prevented, standing.notional, standing.updated, standing.terms)
             }
         };
+        let terms = if terms == NONE { &NO_TERMS } else { &self.terms[terms] };
         let status = if terms.is_pending() {
             Status::Pending
         } else if executed.is_zero() {
@@ -467,6 +502,7 @@ impl Orders {
 }
 
 impl Order {
+    #[inline]
     fn new(open: &OpenOrder) -> Self {
         Self {
             id: open.id,

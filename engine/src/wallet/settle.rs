@@ -2,13 +2,13 @@
 
 use super::ledger::{Cause, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput, orders};
-use crate::ids::{AccountId, MarketId, OrderId};
+use crate::ids::{AccountId, MarketId, OrderId, ShardId};
 use crate::market::MarketSpec;
 use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Phase, Placement, ToWallet};
 use crate::order::OrderKind;
 use crate::reason::Reason;
 use crate::units::{Amount, Nanos, Price, Quantity};
-use crate::update::{BalanceView, OrderEvent, OrderUpdate, OrderView, Status};
+use crate::update::{BalanceView, OrderEvent, OrderUpdate, Status};
 
 /// What became of a user's command, for its reply. The orders themselves stand in the updates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,13 +126,25 @@ impl Wallet {
         }
         assert_eq!(message.number, path.received + 1, "an answer from the book is missing");
         path.received = message.number;
-        path.fills += message.fills.len() as u64;
         if let Some(fill) = message.fills.last() {
             path.last = Some(fill.price);
+        }
+        if self.sharing.is_shared() {
+            self.count_sides(market, &message.fills);
+        } else {
+            path.fills += message.fills.len() as u64;
         }
         let time = message.time;
         let (own, turns) = parts(message);
         let settled = match &message.outcome {
+            // Another wallet's command: what it did to orders of this one.
+            outcome if self.sharing.is_shared() && !self.is_own(outcome) => {
+                if let BookOutcome::Entered(phase) = outcome {
+                    self.markets[usize::from(market.0)].phase = *phase;
+                }
+                self.settle_part(market, own, None, time, output);
+                Settled { order: OrderId(0), result: SettledResult::Continued }
+            }
             BookOutcome::Placed { order, placement } => {
                 let placed = self.settle_placement(market, *order, *placement, own, time, output);
                 Settled { order: *order, result: SettledResult::Placed(placed) }
@@ -176,13 +188,43 @@ impl Wallet {
             }
         };
         for turn in turns {
-            if turn.is_triggered {
+            let is_own = self.owns(turn.order);
+            if turn.is_triggered && is_own {
                 self.trigger(turn.order, turn.placement, time, output);
             }
             self.settle_part(market, turn.part, Some(turn.order), time, output);
-            self.end_turn(turn.order, turn.placement, time, output);
+            if is_own {
+                self.end_turn(turn.order, turn.placement, time, output);
+            }
         }
         Some(settled)
+    }
+
+    /// Whether an outcome is that of a command of this wallet. What is about no order is the first's.
+    #[cold]
+    fn is_own(&self, outcome: &BookOutcome) -> bool {
+        let order = match outcome {
+            BookOutcome::Placed { order, .. }
+            | BookOutcome::Canceled { order, .. }
+            | BookOutcome::CancelRejected { order, .. }
+            | BookOutcome::Reduced { order, .. }
+            | BookOutcome::ReduceRejected { order, .. }
+            | BookOutcome::Replaced { new: order, .. } => Some(*order),
+            // Where nothing is left to cancel, it was anybody's.
+            BookOutcome::CanceledMany(orders) if orders.is_empty() => return true,
+            BookOutcome::CanceledMany(orders) => orders.first().map(|(order, _)| *order),
+            BookOutcome::PlacedList(orders) => orders.first().map(|(order, _)| *order),
+            BookOutcome::Continued | BookOutcome::Entered(_) | BookOutcome::Protected | BookOutcome::Advanced => None,
+        };
+        order.map_or(self.sharing.shard() == ShardId::FIRST, |order| self.owns(order))
+    }
+
+    /// Of several wallets, each counts the sides of trades that are its own.
+    #[cold]
+    fn count_sides(&mut self, market: MarketId, fills: &[Fill]) {
+        let sides = fills.iter().flat_map(|fill| [fill.maker, fill.taker]).filter(|order| self.owns(*order));
+        let sides = sides.count() as u64;
+        self.markets[usize::from(market.0)].fills += sides;
     }
 
     /// The outcome of a command that places no order.
@@ -239,13 +281,13 @@ impl Wallet {
             self.settle_part(market, part, None, time, output);
             return Err(reason);
         }
-        let view = self.take_in(order, placement, time, output);
+        let slot = self.take_in(order, placement, time, output);
         if part.fills.is_empty()
             && part.events.is_empty()
             && let Placement::Resting { remaining } = placement
         {
             // Most orders rest, and meet nobody.
-            self.agree(&view, remaining);
+            self.agree(slot, remaining);
             return Ok(());
         }
         self.settle_part(market, part, Some(order), time, output);
@@ -282,20 +324,21 @@ impl Wallet {
     }
 
     fn reject(&mut self, order: OrderId, reason: Reason, time: Nanos, output: &mut WalletOutput) {
-        let view = self.withdraw(order, time, output);
-        self.tell(OrderEvent::Rejected(reason), OrderView { status: Status::Rejected, ..view }, output);
+        let slot = self.slot(order);
+        self.end(slot, order, time, output);
+        self.tell_as(OrderEvent::Rejected(reason), slot, Some(Status::Rejected), None, output);
+        self.orders.remove(slot, false);
     }
 
-    /// The book has taken an order. Gives the order as its owner is told of it.
+    /// The book has taken an order. Gives its slot.
     #[inline]
-    fn take_in(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) -> OrderView {
+    fn take_in(&mut self, order: OrderId, placement: Placement, time: Nanos, output: &mut WalletOutput) -> u32 {
         let slot = self.slot(order);
         if let Placement::Slid { price, .. } = placement {
             self.slide(slot, price, time, output);
         }
-        let view = self.orders.view(slot);
-        self.tell(OrderEvent::New, view, output);
-        view
+        self.tell(OrderEvent::New, slot, output);
+        slot
     }
 
     /// An order rests at another price than its limit, where it can cost less.
@@ -327,7 +370,7 @@ impl Wallet {
         if let Placement::Slid { price, .. } = placement {
             self.slide(slot, price, time, output);
         }
-        self.tell(OrderEvent::Triggered, self.orders.view(slot), output);
+        self.tell(OrderEvent::Triggered, slot, output);
     }
 
     /// Settles fills and events in the order in which they came. `turn` is whose turn it is.
@@ -352,20 +395,24 @@ impl Wallet {
 
     fn settle_event(&mut self, market: MarketId, event: &BookEvent, time: Nanos, output: &mut WalletOutput) {
         match *event {
-            BookEvent::Lapsed { order, remaining, reason, .. } => {
+            BookEvent::Lapsed { order, remaining, reason, .. } if self.owns(order) => {
                 let slot = self.slot(order);
-                let view = self.orders.view(slot);
-                self.agree(&view, remaining);
-                self.lapse(slot, view, reason, time, output);
+                self.agree(slot, remaining);
+                self.lapse(slot, reason, time, output);
             }
+            BookEvent::Lapsed { .. } => {}
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
-                self.prevent(taker, maker, quantity, time, output);
+                if self.owns(taker) {
+                    self.prevent(taker, maker, quantity, time, output);
+                }
+                if !self.owns(maker) {
+                    return;
+                }
                 self.prevent(maker, taker, quantity, time, output);
                 let slot = self.slot(maker);
-                let view = self.orders.view(slot);
-                self.agree(&view, maker_remaining);
+                self.agree(slot, maker_remaining);
                 if maker_remaining.is_zero() {
-                    self.lapse(slot, view, Expiry::SelfTrade, time, output);
+                    self.lapse(slot, Expiry::SelfTrade, time, output);
                 }
             }
             BookEvent::PhaseChanged { phase, .. } => self.markets[usize::from(market.0)].phase = phase,
@@ -388,22 +435,23 @@ impl Wallet {
         if record.kind().has_limit() {
             self.release_spare(slot, &spec, time, output);
         }
-        self.tell(OrderEvent::Prevented(other, quantity), self.orders.view(slot), output);
+        self.tell(OrderEvent::Prevented(other, quantity), slot, output);
     }
 
     /// Ends an order before it is filled: by the rules, or because its owner has cancelled another of
     /// its list.
-    pub(super) fn lapse(&mut self, slot: u32, view: OrderView, reason: Expiry, time: Nanos, output: &mut WalletOutput) {
+    pub(super) fn lapse(&mut self, slot: u32, reason: Expiry, time: Nanos, output: &mut WalletOutput) {
         if reason == Expiry::Contingency {
             self.hand_over(slot);
         }
-        self.finish(slot, view.id, time, output);
         let (event, status) = match reason {
             Expiry::ListCanceled => (OrderEvent::Canceled, Status::Canceled),
             Expiry::SelfTrade => (OrderEvent::Expired(reason), Status::ExpiredInMatch),
             _ => (OrderEvent::Expired(reason), Status::Expired),
         };
-        self.tell(event, OrderView { status, updated: time, ..view }, output);
+        self.end(slot, self.orders.get(slot).id, time, output);
+        self.tell_as(event, slot, Some(status), Some(time), output);
+        self.orders.remove(slot, true);
     }
 
     /// An order lapses because its partner takes part: of what both hold, the partner keeps what it
@@ -420,9 +468,9 @@ impl Wallet {
         self.orders.set_standing(partner, staying);
     }
 
-    pub(super) fn agree(&self, view: &OrderView, remaining: Quantity) {
-        let open = view.quantity - view.executed - view.prevented;
-        assert_eq!(open, remaining, "book and wallet disagree about order {}", view.id);
+    pub(super) fn agree(&self, slot: u32, remaining: Quantity) {
+        let open = self.orders.open(slot);
+        assert_eq!(open, remaining, "book and wallet disagree about order {}", self.orders.get(slot).id);
     }
 
     /// What is left of an order after its turn in the book: nothing, a rest, or a wait.
@@ -433,22 +481,19 @@ impl Wallet {
                 // last fill, or had lost a part before they traded the rest. Orders of its own may
                 // have lapsed since.
                 if let Some(slot) = self.orders.find(order) {
-                    let view = self.orders.view(slot);
-                    if view.prevented.is_zero() {
-                        self.fill_up(slot, &view, time, output);
+                    if self.orders.prevented(slot).is_zero() {
+                        self.fill_up(slot, order, time, output);
                     } else {
-                        self.lapse(slot, view, Expiry::SelfTrade, time, output);
+                        self.lapse(slot, Expiry::SelfTrade, time, output);
                     }
                 }
             }
             Placement::Resting { remaining } | Placement::Slid { remaining, .. } => {
-                self.agree(&self.orders.view(self.slot(order)), remaining);
+                self.agree(self.slot(order), remaining);
             }
             Placement::Waiting | Placement::Pending => {}
             Placement::Expired { reason, .. } => {
-                let slot = self.slot(order);
-                let view = self.orders.view(slot);
-                self.lapse(slot, view, reason, time, output);
+                self.lapse(self.slot(order), reason, time, output);
             }
             Placement::Rejected(_) => unreachable!("only a new order is rejected, and that was handled"),
         }
@@ -456,15 +501,16 @@ impl Wallet {
 
     /// Ends an order that is filled although something is left of its hold. Its last trade is what
     /// filled it, so that is what its owner is told.
-    fn fill_up(&mut self, slot: u32, view: &OrderView, time: Nanos, output: &mut WalletOutput) {
-        self.finish(slot, view.id, time, output);
-        let balances = self.balances_of(view.account, view.market);
+    fn fill_up(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
+        self.finish(slot, order, time, output);
         let mut told = output.updates.iter_mut().rev();
-        let last = told.find(|update| update.order.id == view.id).expect("a filled order has traded");
+        let last = told.find(|update| update.order.id == order).expect("a filled order has traded");
         last.order.status = Status::Filled;
+        let (account, market) = (last.order.account, last.order.market);
         // The last word about its owner's balances is the last word.
         let mut told = output.updates.iter_mut().rev();
-        told.find(|update| update.order.account == view.account).expect("just found").balances = balances;
+        let last = told.find(|update| update.order.account == account).expect("just found");
+        last.balances = self.balances_of(account, market);
     }
 
     /// Releases what an order holds beyond what its rest can cost. Of two of which one cancels the
@@ -491,11 +537,10 @@ impl Wallet {
 
     fn settle_cancel(&mut self, order: OrderId, remaining: Quantity, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
-        let mut view = self.orders.view(slot);
-        self.agree(&view, remaining);
-        self.finish(slot, order, time, output);
-        (view.status, view.updated) = (Status::Canceled, time);
-        self.tell(OrderEvent::Canceled, view, output);
+        self.agree(slot, remaining);
+        self.end(slot, order, time, output);
+        self.tell_as(OrderEvent::Canceled, slot, Some(Status::Canceled), Some(time), output);
+        self.orders.remove(slot, true);
     }
 
     fn settle_reduction(&mut self, order: OrderId, quantity: Quantity, time: Nanos, output: &mut WalletOutput) {
@@ -506,7 +551,7 @@ impl Wallet {
         self.orders.get_mut(slot).quantity = quantity;
         self.orders.set_standing(slot, standing);
         self.release_spare(slot, &spec, time, output);
-        self.tell(OrderEvent::Reduced, self.orders.view(slot), output);
+        self.tell(OrderEvent::Reduced, slot, output);
     }
 
     /// Holds the part of a replacement that was funded by the order it replaced. That order's
@@ -531,25 +576,26 @@ impl Wallet {
     }
 
     /// Undoes the hold of an order that never came to be. Its client id may be used again.
-    fn withdraw(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) -> OrderView {
+    fn withdraw(&mut self, order: OrderId, time: Nanos, output: &mut WalletOutput) {
         let slot = self.slot(order);
-        let view = self.orders.view(slot);
-        self.end(slot, order, false, time, output);
-        view
+        self.end(slot, order, time, output);
+        self.orders.remove(slot, false);
     }
 
     /// Ends an order: all that is left of its hold goes back to its owner.
     pub(super) fn finish(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
-        self.end(slot, order, true, time, output);
+        self.end(slot, order, time, output);
+        self.orders.remove(slot, true);
     }
 
-    fn end(&mut self, slot: u32, order: OrderId, remember: bool, time: Nanos, output: &mut WalletOutput) {
+    /// The money and the list of an order's end. What is still to be told of it is told before it is
+    /// taken out.
+    pub(super) fn end(&mut self, slot: u32, order: OrderId, time: Nanos, output: &mut WalletOutput) {
         let held = self.orders.standing(slot, self.spec(self.orders.get(slot).market)).held;
         self.release(slot, order, held, time, output);
         if let Some(link) = self.orders.link(slot) {
             output.ended_lists.extend(self.lists.leave(link.list));
         }
-        self.orders.remove(slot, remember);
     }
 
     fn release(&mut self, slot: u32, order: OrderId, amount: Amount, time: Nanos, output: &mut WalletOutput) {
@@ -560,13 +606,33 @@ impl Wallet {
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
     }
 
-    pub(super) fn tell(&self, event: OrderEvent, mut order: OrderView, output: &mut WalletOutput) {
-        let balances = self.balances_of(order.account, order.market);
-        // An order by quote amount has no quantity of its own: what it has traded is shown instead.
-        if order.kind == OrderKind::MarketByQuote {
-            order.quantity = order.executed;
-        }
-        output.updates.push(OrderUpdate { event, order, balances });
+    #[inline]
+    pub(super) fn tell(&self, event: OrderEvent, slot: u32, output: &mut WalletOutput) {
+        self.tell_as(event, slot, None, None, output);
+    }
+
+    /// Tells an owner of an order, with another status or time than the order has itself.
+    #[inline]
+    pub(super) fn tell_as(
+        &self,
+        event: OrderEvent,
+        slot: u32,
+        status: Option<Status>,
+        updated: Option<Nanos>,
+        output: &mut WalletOutput,
+    ) {
+        // Written where it stays: it is large, and there is one for every order and two for every fill.
+        output.updates.extend(std::iter::once_with(|| {
+            let mut order = self.orders.view(slot);
+            order.status = status.unwrap_or(order.status);
+            order.updated = updated.unwrap_or(order.updated);
+            // An order by quote amount has no quantity of its own: what it has traded is shown instead.
+            if order.kind == OrderKind::MarketByQuote {
+                order.quantity = order.executed;
+            }
+            let balances = self.balances_of(order.account, order.market);
+            OrderUpdate { event, order, balances }
+        }));
     }
 
     fn balances_of(&self, account: AccountId, market: MarketId) -> [BalanceView; 2] {

@@ -16,9 +16,18 @@ impl Wallet {
     ///
     /// A rejected command leaves the wallet exactly as it was and is not journaled.
     pub fn submit(&mut self, command: &Command, output: &mut WalletOutput) -> Submitted {
-        let submitted = match command {
+        // The two that nearly all commands are write their message where it stays: it is large.
+        match command {
             Command::Place(place) => self.submit_place(place, output),
             Command::Cancel(cancel) => self.submit_cancel(cancel),
+            _ => self.submit_other(command, output).unwrap_or_else(Submitted::Rejected),
+        }
+    }
+
+    fn submit_other(&mut self, command: &Command, output: &mut WalletOutput) -> Result<Submitted, Reason> {
+        match command {
+            Command::Place(place) => Ok(self.submit_place(place, output)),
+            Command::Cancel(cancel) => Ok(self.submit_cancel(cancel)),
             Command::CancelAll { account, market, time } => {
                 self.submit_cancel_many(Some(*account), *market, None, None, *time)
             }
@@ -42,24 +51,34 @@ impl Wallet {
                 self.submit_to_market(*market, *time, BookCommand::Protect(*protection))
             }
             Command::Advance { market, time } => self.submit_to_market(*market, *time, BookCommand::Advance),
+        }
+    }
+
+    #[inline]
+    fn submit_place(&mut self, place: &Place, output: &mut WalletOutput) -> Submitted {
+        let funding = match self.check_place(place, &Beside::default()) {
+            Ok(funding) => funding,
+            Err(reason) => return Submitted::Rejected(reason),
         };
-        submitted.unwrap_or_else(Submitted::Rejected)
-    }
-
-    fn submit_place(&mut self, place: &Place, output: &mut WalletOutput) -> Result<Submitted, Reason> {
-        let funding = self.check_place(place, &Beside::default())?;
         // From here on the command cannot fail in the wallet.
-        let order = self.fund(place, funding, funding.hold, None, output);
-        Ok(self.forward(place.market, place.time, BookCommand::Place(order)))
+        let id = self.next_order(place.time);
+        let order = self.fund(id, place, funding, funding.hold, None, output);
+        self.forward(place.market, place.time, BookCommand::Place(order))
     }
 
-    fn submit_cancel(&mut self, cancel: &Cancel) -> Result<Submitted, Reason> {
-        self.check_place_of(cancel.account, cancel.market)?;
-        let slot = self.resolve(cancel.account, cancel.market, cancel.target)?;
+    #[inline]
+    fn submit_cancel(&mut self, cancel: &Cancel) -> Submitted {
+        let found = self
+            .check_place_of(cancel.account, cancel.market)
+            .and_then(|()| self.resolve(cancel.account, cancel.market, cancel.target));
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(reason) => return Submitted::Rejected(reason),
+        };
         // From here on the command cannot fail in the wallet.
         let order = self.orders.get(slot).id;
         let command = BookCommand::Cancel { order, restriction: cancel.restriction };
-        Ok(self.forward(cancel.market, cancel.time, command))
+        self.forward(cancel.market, cancel.time, command)
     }
 
     fn submit_cancel_many(
@@ -120,7 +139,7 @@ impl Wallet {
             Err(reason) => return Err(reason),
         };
         let Some(old) = old else {
-            return self.submit_place(place, output);
+            return Ok(self.submit_place(place, output));
         };
         // What the old order holds can pay for the new one, if it is the same money. The book makes
         // sure that as much of the old order is still there. What it holds for a partner may have
@@ -136,12 +155,13 @@ impl Wallet {
             }
         }
         let funding = self.check_place(place, &Beside { from_old, ..Beside::default() })?;
-        let available = self.paid_from(place).available;
+        let available = self.paid_from(place);
         let hold = Amount(funding.hold.0.min(available.0));
         // From here on the command cannot fail in the wallet.
         let old_remaining_needed =
             if hold == funding.hold { Quantity::ZERO } else { old_standing.open(old_order.quantity) };
-        let new = self.fund(place, funding, hold, None, output);
+        let id = self.next_order(place.time);
+        let new = self.fund(id, place, funding, hold, None, output);
         let command = BookCommand::Replace {
             old: old_order.id,
             restriction: cancel.restriction,
@@ -158,35 +178,40 @@ impl Wallet {
         Ok(self.forward(market, time, command))
     }
 
-    /// Takes the order in: numbers it, moves the part of its hold that is not to come from an order
+    /// Takes the order in under its number, moves the part of its hold that is not to come from an order
     /// that it replaces, and not held by its partner, and makes what the book gets.
+    #[inline]
     pub(super) fn fund(
         &mut self,
+        id: OrderId,
         place: &Place,
         funding: Funding,
         hold: Amount,
         link: Option<Link>,
         output: &mut WalletOutput,
     ) -> NewOrder {
-        self.last_order += 1;
-        let id = OrderId(self.last_order);
+        self.last_order = id.0;
         let group = self.orders.group(place.account);
-        let instructions = Instructions { group, link, ..place.instructions };
-        let is_plain = instructions.is_plain();
+        // Most orders ask for nothing, and what they do not ask for is not moved about.
+        let instructions = if group == 0 && link.is_none() && place.instructions.is_plain() {
+            None
+        } else {
+            Some(Instructions { group, link, ..place.instructions }).filter(|asked| !asked.is_plain())
+        };
         let is_told_by_price = place.kind.has_limit() && hold == funding.hold;
-        let progress = (!is_plain || !is_told_by_price).then(|| {
+        let progress = (instructions.is_some() || !is_told_by_price).then(|| {
             let shares = link.is_some_and(|link| link.partner.is_some());
             let claims = shares && place.kind == OrderKind::Market && place.side == Side::Buy;
             Progress {
                 held: hold,
                 budget: place.budget,
                 updated: place.time,
-                instructions,
+                instructions: instructions.unwrap_or_default(),
                 claim: if claims { funding.hold } else { Amount::ZERO },
                 ..Progress::default()
             }
         });
-        self.orders.insert(&OpenOrder {
+        let open = OpenOrder {
             id,
             client_id: place.client_id.unwrap_or_else(|| generated_client_id(id)),
             named: place.client_id.is_some(),
@@ -197,8 +222,9 @@ impl Wallet {
             price: place.price,
             quantity: funding.quantity,
             time: place.time,
-            progress,
-        });
+            progress: None,
+        };
+        self.orders.insert_with(&open, progress.as_ref());
         let asset = orders::paid_in(place.side, self.spec(place.market));
         let mut posting = Posting { time: place.time, cause: Cause::Hold(id), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::Available(place.account), LedgerAccount::Held(place.account));
@@ -212,10 +238,11 @@ impl Wallet {
             quantity: funding.quantity,
             budget: funding.budget,
             time: place.time,
-            instructions: (!is_plain).then_some(instructions),
+            instructions,
         }
     }
 
+    #[inline]
     pub(super) fn forward(&mut self, market: MarketId, time: Nanos, command: BookCommand) -> Submitted {
         let path = &mut self.markets[usize::from(market.0)];
         path.sent += 1;
@@ -255,6 +282,11 @@ pub fn generated_client_id(id: OrderId) -> ClientOrderId {
     ClientOrderId::known(&bytes[first..])
 }
 
+/// The order that the wallet gave this name, if it gave it.
+pub fn order_of_generated(client_id: &ClientOrderId) -> Option<OrderId> {
+    client_id.as_str().strip_prefix(GENERATED_PREFIX)?.parse().ok().map(OrderId)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,7 +294,12 @@ mod tests {
     #[test]
     fn a_generated_name_is_the_prefix_and_the_number() {
         for number in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX] {
-            assert_eq!(generated_client_id(OrderId(number)).as_str(), format!("{GENERATED_PREFIX}{number}"));
+            let name = generated_client_id(OrderId(number));
+            assert_eq!(name.as_str(), format!("{GENERATED_PREFIX}{number}"));
+            assert_eq!(order_of_generated(&name), Some(OrderId(number)));
+        }
+        for name in ["rialto", "rialto-", "rialto-x", "rialto--1", "desk-1"] {
+            assert_eq!(order_of_generated(&ClientOrderId::new(name).expect("a name")), None);
         }
     }
 }

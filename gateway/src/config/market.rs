@@ -9,9 +9,11 @@ use rialto_engine::order::SelfTrade;
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use serde::Deserialize;
 
+use super::opening::Terms;
 use super::timetable::Line;
 use super::{ConfigError, Number, is_symbol, refuse, self_trade_mode};
-use crate::decimal::{Decimal, Grid};
+use crate::decimal::{Decimal, Grid, fixed};
+use crate::orders::names;
 
 /// The highest price where the file names none, in ticks: a hundred million steps are finer than
 /// any quotation.
@@ -96,6 +98,138 @@ struct Bands {
 }
 
 impl Market {
+    /// A market that an operator opens.
+    pub fn new(symbol: &str, base: &str, quote: &str, terms: &Terms) -> Result<Self, ConfigError> {
+        let place = format!("market \"{symbol}\"");
+        let given = |name: &str| match terms.get(name) {
+            Some(text) => Ok(Number(text.clone())),
+            None => refuse(format!("{place}: {name} must be given")),
+        };
+        let (tick, lot) = (given("tick")?, given("lot")?);
+        let (symbol, base, quote) = (symbol.to_owned(), base.to_owned(), quote.to_owned());
+        let mut market = Self { symbol, base, quote, ..Self::steps(tick, lot) };
+        market.change(terms, &place)?;
+        Ok(market)
+    }
+
+    /// A market as it is open, with every term spelled out but its timetable and protection.
+    pub fn of(market: &MarketSetup, assets: &[(String, u8)], self_trade: SelfTrade) -> Self {
+        let scale = |name: &str| assets.iter().find(|(other, _)| other == name).map_or(0, |(_, scale)| *scale);
+        let steps = |count: u64, step: Step| (count > 0).then(|| Number(Grid::of_step(step).text(u128::from(count))));
+        let amount = |amount: Amount, asset: &str| {
+            (amount.0 > 0).then(|| Number(Grid::of_scale(scale(asset)).text(amount.0.unsigned_abs())))
+        };
+        let share = |share: BasisPoints| (share.0 > 0).then(|| Number(Grid::of_scale(4).text(u128::from(share.0))));
+        let filters = &market.filters;
+        Self {
+            symbol: market.symbol.clone(),
+            base: market.base.clone(),
+            quote: market.quote.clone(),
+            min_notional: amount(market.min_notional, &market.quote),
+            max_notional: amount(filters.max_notional, &market.quote),
+            min_price: steps(filters.min_price.0, market.tick),
+            max_price: steps(market.max_price.0, market.tick),
+            min_quantity: steps(filters.min_quantity.0, market.lot),
+            max_quantity: steps(market.max_quantity.0, market.lot),
+            max_market_quantity: steps(filters.max_market_quantity.0, market.lot),
+            max_position: amount(filters.max_position, &market.base),
+            max_num_orders: filters.max_orders,
+            max_num_algo_orders: filters.max_waiting_orders,
+            iceberg_parts: Some(filters.iceberg_parts),
+            percent_price_by_side: PercentPrice {
+                bid_up: share(filters.bid_up),
+                bid_down: share(filters.bid_down),
+                ask_up: share(filters.ask_up),
+                ask_down: share(filters.ask_down),
+            },
+            trailing_delta: TrailingDelta {
+                min_above: Some(filters.min_trail_above.0),
+                max_above: Some(filters.max_trail_above.0),
+                min_below: Some(filters.min_trail_below.0),
+                max_below: Some(filters.max_trail_below.0),
+            },
+            maker_fee_bps: market.maker_fee.0,
+            taker_fee_bps: market.taker_fee.0,
+            self_trade_prevention: Some(names::self_trade(self_trade).to_ascii_lowercase()),
+            ..Self::steps(step_text(market.tick), step_text(market.lot))
+        }
+    }
+
+    /// Sets some terms by the names that operators have for them.
+    pub fn change(&mut self, terms: &Terms, place: &str) -> Result<(), ConfigError> {
+        for (name, text) in terms {
+            let number = || Some(Number(text.clone()));
+            // A share of zero is how one is switched off.
+            let share = || number().filter(|Number(text)| text != "0");
+            let whole = || match text.parse::<u32>() {
+                Ok(whole) => Ok(whole),
+                Err(_) => refuse(format!("{place}: {name} = \"{text}\" is no whole number below 2^32")),
+            };
+            match name.as_str() {
+                "tick" => self.tick = Number(text.clone()),
+                "lot" => self.lot = Number(text.clone()),
+                "minNotional" => self.min_notional = number(),
+                "maxNotional" => self.max_notional = number(),
+                "minPrice" => self.min_price = number(),
+                "maxPrice" => self.max_price = number(),
+                "minQuantity" => self.min_quantity = number(),
+                "maxQuantity" => self.max_quantity = number(),
+                "maxMarketQuantity" => self.max_market_quantity = number(),
+                "maxPosition" => self.max_position = number(),
+                "maxNumOrders" => self.max_num_orders = whole()?,
+                "maxNumAlgoOrders" => self.max_num_algo_orders = whole()?,
+                "icebergParts" => self.iceberg_parts = Some(whole()?),
+                "bidUp" => self.percent_price_by_side.bid_up = share(),
+                "bidDown" => self.percent_price_by_side.bid_down = share(),
+                "askUp" => self.percent_price_by_side.ask_up = share(),
+                "askDown" => self.percent_price_by_side.ask_down = share(),
+                "minTrailAbove" => self.trailing_delta.min_above = Some(whole()?),
+                "maxTrailAbove" => self.trailing_delta.max_above = Some(whole()?),
+                "minTrailBelow" => self.trailing_delta.min_below = Some(whole()?),
+                "maxTrailBelow" => self.trailing_delta.max_below = Some(whole()?),
+                "makerFeeBps" => {
+                    self.maker_fee_bps = match text.parse() {
+                        Ok(fee) => fee,
+                        Err(_) => return refuse(format!("{place}: {name} = \"{text}\" is no whole number")),
+                    };
+                }
+                "takerFeeBps" => self.taker_fee_bps = whole()?,
+                "selfTradePrevention" => self.self_trade_prevention = Some(text.clone()),
+                _ => return refuse(format!("{place}: there is no term {name}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A market of these steps that is not named yet, and for which nothing else is said.
+    fn steps(tick: Number, lot: Number) -> Self {
+        Self {
+            symbol: String::new(),
+            base: String::new(),
+            quote: String::new(),
+            tick,
+            lot,
+            min_notional: None,
+            max_notional: None,
+            min_price: None,
+            max_price: None,
+            min_quantity: None,
+            max_quantity: None,
+            max_market_quantity: None,
+            max_position: None,
+            max_num_orders: 0,
+            max_num_algo_orders: 0,
+            iceberg_parts: None,
+            percent_price_by_side: PercentPrice::default(),
+            trailing_delta: TrailingDelta::default(),
+            maker_fee_bps: 0,
+            taker_fee_bps: 0,
+            self_trade_prevention: None,
+            protection: None,
+            schedule: Vec::new(),
+        }
+    }
+
     /// The market as it is to be open, and what happens in it where an order that does not say so meets its
     /// own account; `self_trade` is what its tenant says.
     pub fn checked(
@@ -197,12 +331,10 @@ impl Market {
             maker_fee: definition.maker_fee,
             taker_fee: definition.taker_fee,
             filters: definition.filters,
-            protection: market
-                .protection
-                .as_ref()
-                .map(|bands| protection(bands, place))
-                .transpose()?
-                .unwrap_or_default(),
+            protection: {
+                let bands = market.protection.as_ref().map(|bands| protection(bands, place)).transpose()?;
+                Some(bands.unwrap_or_default())
+            },
             schedule: market.schedule.iter().map(|line| line.checked(place)).collect::<Result<_, _>>()?,
         })
     }
@@ -278,6 +410,13 @@ fn fit(definition: &mut MarketDefinition, price_given: bool, quantity_given: boo
             Err(error) => return Err(error),
         }
     }
+}
+
+fn step_text(step: Step) -> Number {
+    let mut text = Vec::with_capacity(24);
+    fixed(&mut text, u128::from(step.mantissa), step.scale, step.scale);
+    let text = String::from_utf8(text).unwrap_or_default();
+    Number(text.trim_end_matches('.').to_owned())
 }
 
 fn step(number: &Number, place: &str, name: &str) -> Result<Step, ConfigError> {

@@ -36,6 +36,37 @@ impl ApiError {
         Self::new(-9_104, "The configuration has no master_secret, which the secrets of new keys come from.")
     }
 
+    /// Something cannot be opened, or changed to this; the text says why.
+    #[must_use]
+    pub fn cannot_be_opened(why: String) -> Self {
+        Self::naming(-9_105, why)
+    }
+
+    /// Something of this name is open already, and it is another.
+    #[must_use]
+    pub const fn name_taken() -> Self {
+        Self::with_status(409, -9_106, "Something of this name is open already, with other terms.")
+    }
+
+    /// A change that changes nothing.
+    #[must_use]
+    pub const fn no_terms() -> Self {
+        Self::new(-9_108, "There is nothing that is to be changed.")
+    }
+
+    /// A tenant has kept others waiting for as long as it may.
+    #[must_use]
+    pub fn too_many_openings(seconds: u32) -> Self {
+        let msg = "Too much opened; others have waited for it for as long as they must.".to_owned();
+        Self::too_many(-1_003, msg, seconds, rialto_actors::clock::wall())
+    }
+
+    /// A tenant that there is not.
+    #[must_use]
+    pub const fn unknown_tenant() -> Self {
+        Self::with_status(404, -9_107, "There is no tenant of this name.")
+    }
+
     /// Something that the role of the key does not allow.
     #[must_use]
     pub const fn not_permitted() -> Self {
@@ -111,6 +142,8 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::FeeOutOfRange => "A fee plan is not negative, and its rate is at most 10000 basis points.",
         Reason::NameTaken => "The name is in use.",
         Reason::CurrencyMismatch => "The transaction is in another asset.",
+        Reason::CreditOutOfRange => "A credit is not negative, and not above what there can be of the asset.",
+        Reason::CreditInUse => "More of the credit is taken than that.",
         // Those of orders, which no transaction meets.
         other => other.name(),
     }

@@ -220,7 +220,7 @@ impl Inner {
     }
 
     fn took(&mut self, tenant: String, line: String, checksum: String, is_wish: bool, begins: u64) {
-        if self.lines % PLACES_APART == 0 {
+        if self.lines.is_multiple_of(PLACES_APART) {
             self.places.push(begins);
         }
         self.lines += 1;

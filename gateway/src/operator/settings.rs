@@ -63,6 +63,15 @@ impl OperatorCall<'_> {
             word(out, "standing", names::standing(*standing));
             out.push(b'}');
         });
+        key(&mut out, "credits");
+        json::array(&mut out, &settings.credits, |out, credit| {
+            out.extend_from_slice(b"{\"user\":");
+            json::string(out, &gateway.account_name(tenant, credit.account));
+            key(out, "asset");
+            gateway.asset_name(out, tenant, credit.asset);
+            self.view().amount(out, "limit", Some(credit.asset), credit.limit);
+            out.push(b'}');
+        });
         key(&mut out, "notification");
         json::boolean(&mut out, settings.notifies);
         for (name, count) in [

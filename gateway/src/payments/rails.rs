@@ -20,7 +20,7 @@ use crate::config::money::RailConfig;
 use crate::error::ApiError;
 use crate::rails::callback::Callers;
 use crate::rails::sign::Credentials;
-use crate::rails::wire::Names;
+use crate::rails::wire::{Names, NamesOfNow};
 use crate::worker::Worker;
 
 /// What was last heard of the rails of every tenant. Names and numbers never change; whether a rail is
@@ -60,6 +60,13 @@ impl RailNames {
         rails.iter().zip(0..).map(|((name, is_open), number)| (RailId(number), *name, *is_open)).collect()
     }
 
+    /// Takes note of tenants that were opened since.
+    pub fn know(&self, directory: &Directory) {
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let known = tenants.len();
+        tenants.extend(directory.tenants().iter().skip(known).map(|tenant| tenant.rails.clone()));
+    }
+
     fn count(&self, tenant: TenantId) -> usize {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
         tenants.get(tenant.0 as usize).map_or(0, Vec::len)
@@ -79,6 +86,8 @@ impl RailNames {
 #[derive(Default)]
 pub struct Routes {
     rails: HashMap<(TenantId, RailId), RailEntry>,
+    /// What the things of tenants are called towards their rails and whoever is told of events.
+    names: HashMap<TenantId, NamesOfNow>,
     /// Those that run, once they do.
     running: OnceLock<RailsHandle>,
 }
@@ -97,10 +106,12 @@ impl Routes {
     #[must_use]
     pub fn new(config: &Config, directory: &Directory) -> Self {
         let mut routes = Self::default();
-        for tenant in directory.tenants() {
+        for tenant in directory.tenants().iter().filter(|tenant| config.money(&tenant.name).is_some()) {
+            let names = NamesOfNow::new(Names::of(tenant));
+            routes.names.insert(tenant.id, names.clone());
             for rail in config.money(&tenant.name).into_iter().flat_map(|money| &money.rails) {
                 if let Some(number) = number_of(tenant, rail) {
-                    let (terms, callers) = (terms(tenant, number, rail), callers(tenant, rail));
+                    let (terms, callers) = (terms(tenant, number, rail), callers(names.clone(), rail));
                     let entry = RailEntry { terms, callers, deadline: rail.options.deadline };
                     routes.rails.insert((tenant.id, number), entry);
                 }
@@ -114,6 +125,21 @@ impl Routes {
     pub fn longest_call(&self, tenant: TenantId) -> Duration {
         let own = self.rails.iter().filter(|((of, _), _)| *of == tenant);
         own.map(|(_, entry)| entry.deadline).max().unwrap_or_default()
+    }
+
+    /// What the things of a tenant are called, of one that the configuration has.
+    #[must_use]
+    pub fn names(&self, tenant: TenantId) -> Option<&NamesOfNow> {
+        self.names.get(&tenant)
+    }
+
+    /// Takes note of assets that were opened since.
+    pub fn rename(&self, directory: &Directory) {
+        for tenant in directory.tenants() {
+            if let Some(names) = self.names(tenant.id) {
+                names.renew(Names::of(tenant));
+            }
+        }
     }
 
     /// Lets the rails that run say which is best.
@@ -191,13 +217,9 @@ pub fn terms(tenant: &TenantEntry, number: RailId, rail: &RailConfig) -> RailTer
     RailTerms { rail: number, priority: rail.priority, assets }
 }
 
-fn callers(tenant: &TenantEntry, rail: &RailConfig) -> Callers {
+fn callers(names: NamesOfNow, rail: &RailConfig) -> Callers {
     let (key, secret) = &rail.callback_key;
-    Callers {
-        credentials: Credentials::new(key.clone(), secret),
-        names: Names::of(tenant),
-        window: rail.callback_window,
-    }
+    Callers { credentials: Credentials::new(key.clone(), secret), names, window: rail.callback_window }
 }
 
 fn wanted(body: &Body) -> Result<(TransactionKind, AssetId, Amount), ApiError> {

@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::rails::adapter::HttpRail;
 use crate::rails::sign::Credentials;
 use crate::rails::webhook::HttpMessenger;
-use crate::rails::wire::Names;
+use crate::rails::wire::NamesOfNow;
 
 /// Calls that may wait to be taken for each rail, and notices for each tenant. What does not fit is dropped, and
 /// its timer asks again.
@@ -55,7 +55,7 @@ impl Running {
         let mut messengers: Vec<(TenantId, String, Arc<dyn Messenger>)> = Vec::new();
         for tenant in gateway.directory.tenants() {
             let Some(money) = config.money(&tenant.name) else { continue };
-            let names = Names::of(tenant);
+            let Some(names) = gateway.routes.names(tenant.id) else { continue };
             for rail in &money.rails {
                 let number = number_of(tenant, rail).ok_or_else(|| format!("there is no rail {}", rail.name))?;
                 setups.push(RailSetup {
@@ -68,7 +68,7 @@ impl Running {
                 });
             }
             if let Some(notifications) = &money.notifications {
-                messengers.push((tenant.id, tenant.name.clone(), Arc::new(messenger(notifications, names)?)));
+                messengers.push((tenant.id, tenant.name.clone(), Arc::new(messenger(notifications, names.clone())?)));
             }
         }
         let cannot = |error: std::io::Error| format!("rails and webhooks cannot be started: {error}");
@@ -86,13 +86,13 @@ impl Running {
     }
 }
 
-fn adapter(rail: &RailConfig, names: Names) -> Result<HttpRail, String> {
+fn adapter(rail: &RailConfig, names: NamesOfNow) -> Result<HttpRail, String> {
     let credentials = Credentials::new(rail.key.0.clone(), &rail.key.1);
     HttpRail::new(rail.endpoint.clone(), &rail.trust, rail.connections, credentials, names)
         .map_err(|error| format!("rail {}: {error}", rail.name))
 }
 
-fn messenger(notifications: &NotificationConfig, names: Names) -> Result<HttpMessenger, String> {
+fn messenger(notifications: &NotificationConfig, names: NamesOfNow) -> Result<HttpMessenger, String> {
     let NotificationConfig { endpoint, trust, key: (key, secret), connections } = notifications;
     let credentials = Credentials::new(key.clone(), secret);
     HttpMessenger::new(endpoint.clone(), trust, *connections, credentials, names)

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::rails::http::{Endpoint, HttpClient, Trust, fault_of};
 use crate::rails::sign::Credentials;
-use crate::rails::wire::{self, Cancel, Names, Submit};
+use crate::rails::wire::{self, Cancel, NamesOfNow, Submit};
 
 /// Where submits go, and queries about them.
 const PAYMENTS: &str = "/v1/payments";
@@ -22,7 +22,7 @@ pub struct HttpRail {
     endpoint: Endpoint,
     client: HttpClient,
     credentials: Credentials,
-    names: Names,
+    names: NamesOfNow,
 }
 
 impl HttpRail {
@@ -35,7 +35,7 @@ impl HttpRail {
         trust: &Trust,
         connections: usize,
         credentials: Credentials,
-        names: Names,
+        names: NamesOfNow,
     ) -> Result<Self, String> {
         let client = HttpClient::new(&endpoint, trust, connections)?;
         Ok(Self { endpoint, client, credentials, names })
@@ -43,10 +43,11 @@ impl HttpRail {
 
     async fn call(&self, call: &RailCall, expires: Nanos) -> Result<Vec<Report>, RailFault> {
         let id = call.transaction.id;
-        let key = self.names.key(&id);
+        let names = self.names.get();
+        let key = names.key(&id);
         let (method, target, body) = match call.ask {
             Ask::Submit => {
-                let submit = Submit::of(&self.names, &key, &call.transaction);
+                let submit = Submit::of(&names, &key, &call.transaction);
                 let submit = submit.ok_or_else(|| RailFault::Malformed("no payment of ours".to_owned()))?;
                 (Method::POST, PAYMENTS.to_owned(), json(&submit)?)
             }
@@ -61,7 +62,7 @@ impl HttpRail {
         }
         let (status, body) = self.client.send(method, &self.endpoint.url(&target), &headers, body).await?;
         match status {
-            200 => wire::read_answer(&self.names, &id, &body),
+            200 => wire::read_answer(&names, &id, &body),
             status => Err(fault_of(status)),
         }
     }

@@ -4,7 +4,7 @@ use rialto_actors::rails::RailFault;
 use rialto_engine::units::Nanos;
 
 use crate::rails::sign::{Credentials, SignatureFault};
-use crate::rails::wire::{self, Names, Told};
+use crate::rails::wire::{self, NamesOfNow, Told};
 
 /// The longest body of a callback that is looked at.
 pub const BODY_MAX: usize = 64 << 10;
@@ -37,7 +37,7 @@ pub struct Callers {
     /// The rail's key for callbacks.
     pub credentials: Credentials,
     /// What the tenant's things are called.
-    pub names: Names,
+    pub names: NamesOfNow,
     /// How far its clock may be from ours.
     pub window: Nanos,
 }
@@ -62,7 +62,7 @@ pub fn verify_and_parse<'a>(
     }
     let verified = callers.credentials.verify("POST", target, header, body, now, callers.window);
     verified.map_err(CallbackFault::Unauthorized)?;
-    wire::read_callback(&callers.names, body).map_err(|fault| match fault {
+    wire::read_callback(&callers.names.get(), body).map_err(|fault| match fault {
         RailFault::Malformed(why) => CallbackFault::Malformed(why),
         other => CallbackFault::Malformed(other.to_string()),
     })
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn only_what_the_rail_signed_is_read() {
-        let names = Names::new("acme", [("USD".to_owned(), 2)]);
+        let names = NamesOfNow::new(wire::Names::new("acme", [("USD".to_owned(), 2)]));
         let credentials = Credentials::new("bank".to_owned(), &Secret::new("s".to_owned()));
         let callers = Callers { credentials, names, window: WINDOW };
         let target = "/callbacks/v1/acme/bank";

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::rails::http::{Endpoint, HttpClient, Trust, fault_of};
 use crate::rails::sign::Credentials;
-use crate::rails::wire::Names;
+use crate::rails::wire::{Names, NamesOfNow};
 
 /// The header by which repetitions are known.
 const EVENT: &str = "rialto-event";
@@ -22,7 +22,7 @@ pub struct HttpMessenger {
     endpoint: Endpoint,
     client: HttpClient,
     credentials: Credentials,
-    names: Names,
+    names: NamesOfNow,
 }
 
 impl HttpMessenger {
@@ -35,17 +35,18 @@ impl HttpMessenger {
         trust: &Trust,
         connections: usize,
         credentials: Credentials,
-        names: Names,
+        names: NamesOfNow,
     ) -> Result<Self, String> {
         let client = HttpClient::new(&endpoint, trust, connections)?;
         Ok(Self { endpoint, client, credentials, names })
     }
 
     async fn send(&self, event: &TransactionEvent) -> Result<(), RailFault> {
-        let body = serde_json::to_vec(&EventBody::of(&self.names, event));
+        let names = self.names.get();
+        let body = serde_json::to_vec(&EventBody::of(&names, event));
         let body = body.map_err(|_| RailFault::Malformed("our event".to_owned()))?;
         let mut headers = self.credentials.headers("POST", &self.endpoint.signed(""), None, &body);
-        headers.push((EVENT, format!("{}/{}", self.names.tenant, event.number)));
+        headers.push((EVENT, format!("{}/{}", names.tenant, event.number)));
         headers.push(("content-type", "application/json".to_owned()));
         match self.client.send(Method::POST, &self.endpoint.url(""), &headers, body).await?.0 {
             200..=299 => Ok(()),

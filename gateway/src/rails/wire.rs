@@ -3,6 +3,7 @@
 //! What a rail says is taken exactly or not at all.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use metrics::counter;
 use rialto_actors::directory::TenantEntry;
@@ -26,6 +27,29 @@ pub struct Names {
     pub tenant: String,
     assets: Vec<(String, u8)>,
     by_name: HashMap<String, AssetId>,
+}
+
+/// The names of a tenant as they are now: assets are opened while rails run. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NamesOfNow(Arc<RwLock<Arc<Names>>>);
+
+impl NamesOfNow {
+    /// Beginning with these.
+    #[must_use]
+    pub fn new(names: Names) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(names))))
+    }
+
+    /// Those of now.
+    #[must_use]
+    pub fn get(&self) -> Arc<Names> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on they are these.
+    pub fn renew(&self, names: Names) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+    }
 }
 
 impl Names {

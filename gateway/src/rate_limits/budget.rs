@@ -21,6 +21,11 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// From now on it is held to another limit. What was counted stays counted.
+    pub fn hold_to(&mut self, limit: RateLimit) {
+        self.limit = limit;
+    }
+
     /// Counts a request, or sees that there is room for one that weighs only if it is refused.
     ///
     /// # Errors

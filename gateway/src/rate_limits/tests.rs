@@ -16,7 +16,7 @@ fn later(seconds: u64) -> Nanos {
 fn limiter(limits: RateLimits) -> RateLimiter {
     let limited = limits.orders().iter().any(|rule| rule.limit > 0);
     let accounts = limited.then(Accounts::default);
-    RateLimiter { tenants: vec![TenantLimiter { limits, accounts }], addresses: Addresses::default() }
+    RateLimiter { tenants: vec![TenantLimiter { limits, accounts: accounts.map(Arc::new) }], addresses: Arc::default() }
 }
 
 const TRADER: Identity = Identity { tenant: TenantId(0), account: AccountId(1) };

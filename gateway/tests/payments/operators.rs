@@ -110,6 +110,34 @@ fn settings_change_while_it_runs() {
 }
 
 #[test]
+fn a_credit_is_spent_shown_and_paid_back() {
+    let server = server();
+    let treasurer = server.user("treasurer1-acme");
+    let path = "/operator/v1/accounts/credit";
+    let ask = "user=alice&asset=USD&limit=50&evidence=contract";
+    assert_eq!(refused(&server.user("viewer-acme").signed("POST", path, ask)), (403, -9_103));
+    done(&treasurer, "accounts/credit", ask);
+    let settings = treasurer.signed("GET", "/operator/v1/settings", "").body;
+    assert_eq!(settings["credits"], json!([{"user": "alice", "asset": "USD", "limit": "50.00000000"}]));
+    let pay = |id, amount| format!("id={id}&from=alice&to=bob&asset=USD&amount={amount}");
+    let too_much = backend(&server).signed("POST", "/payments/v1/transfers", &pay("t-1", "100051"));
+    assert_eq!(refused(&too_much), (400, -9_010));
+    paid(&backend(&server), "transfers", &pay("t-1", "100040"));
+    has(&server, "alice", "USD", "-40.00000000", "0.00000000");
+    for (limit, expected) in
+        [("39.99999999", (400, -9_065)), ("-1", (400, -9_018)), ("1.123456789", (400, -1111)), ("x", (400, -1100))]
+    {
+        let ask = format!("user=alice&asset=USD&limit={limit}&evidence=contract");
+        assert_eq!(refused(&treasurer.signed("POST", path, &ask)), expected, "{limit}");
+    }
+    done(&treasurer, "accounts/credit", "user=alice&asset=USD&limit=40&evidence=contract");
+    paid(&backend(&server), "transfers", "id=t-2&from=bob&to=alice&asset=USD&amount=41");
+    has(&server, "alice", "USD", "1.00000000", "0.00000000");
+    done(&treasurer, "accounts/credit", "user=alice&asset=USD&limit=0&evidence=contract");
+    assert_eq!(treasurer.signed("GET", "/operator/v1/settings", "").body["credits"], json!([]));
+}
+
+#[test]
 fn everything_an_operator_does_stands_in_the_trail() {
     let server = server();
     let (treasurer, viewer) = (server.user("treasurer1-acme"), server.user("viewer-acme"));

@@ -56,6 +56,10 @@ pub fn configuration() -> Config {
 
 /// The same with keys that both tenants have, keys that their market has, and tables behind them.
 fn configuration_with(keys: &str, market_keys: &str, tables: &str) -> Config {
+    Config::parse(&configuration_text(keys, market_keys, tables)).expect("a configuration")
+}
+
+fn configuration_text(keys: &str, market_keys: &str, tables: &str) -> String {
     let mut text = String::new();
     for (tenant, users) in [("acme", ["alice", "bob"]), ("bolt", ["carol", "dave"])] {
         text.push_str(&format!(
@@ -74,7 +78,7 @@ fn configuration_with(keys: &str, market_keys: &str, tables: &str) -> Config {
             text.push_str(&format!("secret = \"secret-{user}\"\nbalances = {{ USD = 100000, CNY = 700000 }}\n"));
         }
     }
-    Config::parse(&text).expect("a configuration")
+    text
 }
 
 impl Server {
@@ -115,6 +119,13 @@ impl Server {
         server
     }
 
+    /// The same with tables of the whole file before those of the tenants, and tables that both tenants have.
+    pub fn start_below(head: &str, tables: &str) -> Self {
+        let config =
+            Config::parse(&format!("{head}\n{}", configuration_text("", "", tables))).expect("a configuration");
+        Self::run(&config, Options::new(Storage::Memory(MemoryLog::default())))
+    }
+
     /// The same where a client may leave so many bytes unread.
     pub fn start_with_outbox(bytes: usize) -> Self {
         let mut config = configuration();
@@ -142,6 +153,12 @@ impl Server {
         });
         let stop = handle.recv().expect("a handle");
         Self { address, exchange, stop: Some(stop), thread: Some(thread), directory: None }
+    }
+
+    /// Somebody whose key was told by the server.
+    pub fn holder(&self, told: &Value) -> User<'_> {
+        let text = |name: &str| told[name].as_str().expect("a text").to_owned();
+        User { server: self, key: text("key"), secret: text("secret") }
     }
 
     pub fn user(&self, name: &str) -> User<'_> {

@@ -26,7 +26,7 @@ use rialto_gateway::keys::Secret;
 use rialto_gateway::rails::adapter::HttpRail;
 use rialto_gateway::rails::http::{Endpoint, Trust};
 use rialto_gateway::rails::sign::Credentials;
-use rialto_gateway::rails::wire::Names;
+use rialto_gateway::rails::wire::{Names, NamesOfNow};
 use rialto_persistence::codec::decode_record;
 use rialto_persistence::frame::{FrameKind, Position};
 use rialto_persistence::journal::Journal;
@@ -44,8 +44,8 @@ pub fn label(text: &str) -> Label {
     Label::new(text).expect("a label")
 }
 
-pub fn names() -> Names {
-    Names::new("acme", ASSETS.map(|(name, scale)| (name.to_owned(), scale)))
+pub fn names() -> NamesOfNow {
+    NamesOfNow::new(Names::new("acme", ASSETS.map(|(name, scale)| (name.to_owned(), scale))))
 }
 
 /// A bank with one client per rail: `rail-1` and so on. Callbacks of rail `n` go to `<callbacks>/n`.
