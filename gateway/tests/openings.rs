@@ -439,3 +439,20 @@ fn what_operators_changed_before_is_not_undone_by_an_opening() {
     assert_eq!(look(&admin, "market/terms")[0]["takerFeeBps"], 1);
     assert!(look(&admin, "assets").as_array().is_some_and(|assets| assets.iter().any(|it| it["asset"] == "GEM")));
 }
+
+#[test]
+fn many_who_open_the_same_at_once_open_it_once() {
+    let server = server();
+    let outcomes: Vec<Reply> = std::thread::scope(|scope| {
+        let ask = || ask(&server.user("admin-acme"), "assets", "asset=GEM&scale=4");
+        let asks: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asks.into_iter().map(|ask| ask.join().expect("answered")).collect()
+    });
+    let new = outcomes.iter().filter(|reply| reply.body["repeated"] == false).count();
+    let refused = outcomes.iter().filter(|reply| reply.status != 200);
+    refused.for_each(|reply| assert_eq!((reply.status, &reply.body["code"]), (503, &json!(-1008)), "{}", reply.text));
+    assert_eq!(new, 1, "{outcomes:?}");
+    assert_eq!(done(&server.user("admin-acme"), "assets", "asset=GEM&scale=4")["repeated"], true);
+    let assets = look(&server.user("admin-acme"), "assets");
+    assert_eq!(assets.as_array().map(Vec::len), Some(3), "{assets}");
+}

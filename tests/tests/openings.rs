@@ -333,3 +333,72 @@ fn the_pause_is_short_also_with_a_thousand_markets() {
         assert!(traded.longest < Duration::from_secs(10), "{traded:?}");
     }
 }
+
+/// Opens markets one after the other until the server is gone. Gives those that were acknowledged, and the one that
+/// was not.
+fn open_until_it_dies(server: &Server, admin: &Key, round: usize) -> (Vec<String>, String) {
+    let (url, admin) = (server.url(), admin.clone());
+    let opener = std::thread::spawn(move || {
+        let mut opened = Vec::new();
+        for number in 0.. {
+            let symbol = format!("R{round}N{number}");
+            let wish = terms_of(&symbol);
+            let query = format!("{wish}&timestamp={}", rialto_tests::client::now_millis());
+            let target = format!("{url}/operator/v1/markets?{query}&signature={}", admin.sign(&query));
+            match ureq::post(&target).header("X-MBX-APIKEY", &admin.key).send_empty() {
+                Ok(_) => opened.push(symbol),
+                Err(ureq::Error::StatusCode(status)) => panic!("{symbol}: {status}"),
+                Err(_) => return (opened, symbol),
+            }
+        }
+        unreachable!("it dies before the numbers end")
+    });
+    std::thread::sleep(Duration::from_millis(120 + 37 * u64::try_from(round).expect("small")));
+    let pid = server.pid().to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    opener.join().expect("nothing was refused")
+}
+
+fn terms_of(symbol: &str) -> String {
+    format!("symbol={symbol}&base=BTC&quote=USD&tick=0.01&lot=0.001&takerFeeBps=7&selfTradePrevention=expire_both")
+}
+
+#[test]
+fn a_kill_in_the_midst_of_it_leaves_every_opening_whole_or_absent() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = Server::start(&(PLATFORM.to_owned() + &two_tenants()));
+    let made = done(&server, &platform(), "/operator/v1/tenants/operators", "tenant=globex&name=ann&role=admin");
+    let admin = key_of(&made);
+    let mut all = Vec::new();
+    let mut unanswered = 0;
+    for round in 0..8 {
+        let (opened, last) = open_until_it_dies(&server, &admin, round);
+        println!("{} were opened before the kill", opened.len());
+        all.extend(opened);
+        server.kill();
+        let _summary = server.check();
+        server.restart();
+        let (_, terms) = signed("GET", &server.url(), "/operator/v1/market/terms", &admin, "");
+        let terms = terms.as_array().expect("rows");
+        let (_, info) = call("GET", &format!("{}/t/globex/api/v3/exchangeInfo", server.url()), None);
+        let symbols = info["symbols"].as_array().expect("symbols");
+        for symbol in &all {
+            let row = terms.iter().find(|row| row["symbol"] == symbol.as_str());
+            let row = row.unwrap_or_else(|| panic!("{symbol} was acknowledged and is gone"));
+            let told = (&row["takerFeeBps"], &row["selfTradePrevention"]);
+            assert_eq!(told, (&json!(7), &json!("expire_both")), "{row}");
+            assert!(symbols.iter().any(|other| other["symbol"] == symbol.as_str()), "{symbol}");
+        }
+        // The one that nobody answered for is there as it was wished, or not at all.
+        if let Some(row) = terms.iter().find(|row| row["symbol"] == last.as_str()) {
+            assert_eq!(row["selfTradePrevention"], "expire_both", "{row}");
+            unanswered += 1;
+        }
+        let again = done(&server, &admin, "/operator/v1/markets", &terms_of(&last));
+        assert_eq!(again["repeated"], json!(terms.iter().any(|row| row["symbol"] == last.as_str())), "{again}");
+        all.push(last);
+        assert_eq!(terms.len() + usize::from(again["repeated"] == false), all.len() + 2, "and nothing else");
+    }
+    println!("{} markets over 8 kills; {unanswered} of the unanswered were open", all.len());
+    assert!(all.len() > 8, "{all:?}");
+}
