@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, ShardId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{
@@ -11,7 +11,7 @@ use rialto_engine::transaction::{
 };
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::{BalanceView, ListView, OrderUpdate, OrderView};
-use rialto_engine::wallet::{Command, ListRef, OrderRef, Settled};
+use rialto_engine::wallet::{Command, CreditSetting, ListRef, OrderRef, Settled, Sharing};
 
 use crate::market_data::MarketEvent;
 use crate::permits::{Permit, Priority};
@@ -37,6 +37,16 @@ pub enum Request {
         /// The last moment at which the wallet may still take it.
         deadline: Nanos,
     },
+    /// The same of one of the tenant's wallets: a command that concerns the orders of everybody is given
+    /// to each of them.
+    CommandOf {
+        /// Which wallet.
+        shard: ShardId,
+        /// What. The time fields may be zero.
+        command: Command,
+        /// The last moment at which the wallet may still take it.
+        deadline: Nanos,
+    },
     /// Begin, decide or drive a transaction, or change what decides about them. The wallet stamps the
     /// command's times itself.
     Transaction {
@@ -55,12 +65,32 @@ pub enum Request {
 }
 
 impl Request {
+    /// Which of so many wallets of its tenant it goes to: that in which its account is at home, or the
+    /// first.
+    #[must_use]
+    pub fn shard(&self, of: u16) -> ShardId {
+        let account = match self {
+            Self::Command { command, .. } => account_of(command),
+            Self::CommandOf { shard, .. } => return *shard,
+            Self::Query(query) => match query {
+                Query::Order { account, .. }
+                | Query::OpenOrders { account, .. }
+                | Query::Balances { account }
+                | Query::List { account, .. }
+                | Query::Lists { account } => Some(*account),
+                Query::Transaction { .. } | Query::Transactions { .. } | Query::Cases { .. } | Query::Money => None,
+            },
+            Self::Transaction { .. } | Self::OpenAccount { .. } => None,
+        };
+        account.map_or(ShardId::FIRST, |account| Sharing::home_of(account, of))
+    }
+
     /// What the request may take when much is under way. Cancels and reductions only ever free
     /// money, so that load refuses them last; an operator's commands have room of their own.
     #[must_use]
     pub fn priority(&self) -> Priority {
         let command = match self {
-            Self::Command { command, .. } => command,
+            Self::Command { command, .. } | Self::CommandOf { command, .. } => command,
             Self::Transaction { command, .. } => return priority_of(command),
             Self::OpenAccount { .. } => return Priority::Operator,
             Self::Query(_) => return Priority::Ordinary,
@@ -74,6 +104,20 @@ impl Request {
             | Command::Reduce { .. } => Priority::Reserved,
             Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
         }
+    }
+}
+
+/// The account that a command is about; none of a command about a market or everybody's orders.
+fn account_of(command: &Command) -> Option<AccountId> {
+    match command {
+        Command::Place(place) | Command::Replace { place, .. } => Some(place.account),
+        Command::Cancel(cancel) => Some(cancel.account),
+        Command::CancelAll { account, .. } | Command::Reduce { account, .. } | Command::CancelList { account, .. } => {
+            Some(*account)
+        }
+        Command::CancelMany { account, .. } => *account,
+        Command::PlaceList(list) => list.places.first().map(|place| place.account),
+        Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => None,
     }
 }
 
@@ -96,6 +140,7 @@ fn priority_of(command: &TransactionCommand) -> Priority {
         | TransactionCommand::ChangePolicy { .. }
         | TransactionCommand::ChangeFee { .. }
         | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeCredit { .. }
         | TransactionCommand::ChangeNotification { .. } => Priority::Operator,
     }
 }
@@ -212,6 +257,8 @@ pub struct MoneySettings {
     pub fees: Vec<(TransactionKind, AssetId, FeePlan)>,
     /// The accounts that may not do everything.
     pub standings: Vec<(AccountId, Standing)>,
+    /// How far below zero accounts may go.
+    pub credits: Vec<CreditSetting>,
     /// Whether somebody outside must be told of every event.
     pub notifies: bool,
     /// How many transactions have a timer.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
 use rialto_engine::book::{Book, BookOutput, LevelChange};
-use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::ids::{MarketId, ShardId, TenantId};
 use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::order::Side;
 use rialto_engine::units::Nanos;
@@ -20,6 +20,7 @@ use crate::exchange::Failure;
 use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::market_data::{MarketNews, MarketRelease, MarketSeed, MarketState};
 use crate::metrics::MarketMetrics;
+use crate::permits::Permit;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
 use crate::wallet_actor::{Envelope, WalletMessage, panic_text};
 
@@ -31,9 +32,11 @@ const ALARM_MAX: Duration = Duration::from_millis(100);
 /// And at least.
 const ALARM_MIN: Duration = Duration::from_millis(1);
 
-/// What a book is fed, by the one wallet of its tenant.
+/// What a book is fed, by the wallets of its tenant.
 #[derive(Debug)]
 pub struct BookMessage {
+    /// Which wallet says it.
+    pub shard: ShardId,
     /// What it is to do.
     pub message: ToBook,
     /// What accompanies it.
@@ -54,12 +57,15 @@ pub struct BookActor {
     market: MarketId,
     book: Book,
     feed: Feed<BookMessage>,
-    wallet: FeedSender<WalletMessage>,
+    /// By number.
+    wallets: Vec<FeedSender<WalletMessage>>,
     journal: Sender<Turn>,
     failures: Sender<Failure>,
     metrics: MarketMetrics,
     output: BookOutput,
-    outgoing: Vec<WalletMessage>,
+    outgoing: Vec<(ShardId, WalletMessage)>,
+    /// The wallet whose messages were taken, and are not yet in the turn's records.
+    unwritten: Option<ShardId>,
     /// A message that waits until what was due before it has been carried out.
     held: Option<Box<BookMessage>>,
     /// What market data was told last.
@@ -84,7 +90,7 @@ impl BookActor {
         market: MarketId,
         book: Book,
         feed: Feed<BookMessage>,
-        wallet: FeedSender<WalletMessage>,
+        wallets: Vec<FeedSender<WalletMessage>>,
         journal: Sender<Turn>,
         failures: Sender<Failure>,
         metrics: MarketMetrics,
@@ -97,12 +103,13 @@ impl BookActor {
             market,
             book,
             feed,
-            wallet,
+            wallets,
             journal,
             failures,
             metrics,
             output,
             outgoing,
+            unwritten: None,
             held: None,
             state,
             room: Room::default(),
@@ -125,26 +132,34 @@ impl BookActor {
         for _ in 0..TURN_MESSAGES {
             self.output.clear();
             let mut next = None;
+            let mut shard = ShardId::FIRST;
             if !self.book.is_cascading() {
                 let message = self.held.take().map_or_else(|| self.feed.next_message(), |held| Some(*held));
                 let Some(message) = message else { break };
+                shard = message.shard;
+                if self.unwritten.is_some_and(|unwritten| unwritten != shard) {
+                    // What comes before the message is for its wallet's receipt.
+                    self.write_receipt(&mut turn);
+                }
                 if self.book.is_due(message.message.time) {
                     self.held = Some(Box::new(message));
                 } else {
                     next = Some(message);
                 }
             }
+            // What nobody has asked for, the first wallet hears of.
+            let is_command = next.is_some();
             let (answer, mut envelope) = match next {
-                Some(BookMessage { message, envelope }) => {
+                Some(BookMessage { message, envelope, .. }) => {
                     if matches!(message.command, BookCommand::Advance) {
                         self.advancing = false;
                     }
-                    (self.book.receive(&message, &mut self.output), envelope)
+                    (self.book.receive_from(shard, &message, &mut self.output), envelope)
                 }
                 None => {
                     // What comes before the next message leaves room for the neighbours. The wallet may
                     // share this thread: to wait for it here would be to wait for ever.
-                    if steps == TURN_STEPS || !self.wallet.has_spare_room() {
+                    if steps == TURN_STEPS || !self.have_wallets_room() {
                         break;
                     }
                     steps += 1;
@@ -154,18 +169,21 @@ impl BookActor {
             };
             let Some(answer) = answer else { continue };
             last_time = Some(answer.time);
+            // A cascade goes on for whoever began it.
+            self.unwritten = self.unwritten.or(Some(shard));
             envelope.stamps.matched = stamp;
             self.publish(&answer, &mut turn);
-            self.outgoing.push(WalletMessage::Answer(self.market, answer, envelope));
+            for (other, copy) in self.output.copies.drain(..) {
+                let permit = envelope.permit.as_ref().map(Permit::share);
+                let envelope = Envelope { token: None, permit, stamps: envelope.stamps };
+                self.outgoing.push((other, WalletMessage::Answer(self.market, copy, envelope)));
+            }
+            let asker = if is_command { shard } else { ShardId::FIRST };
+            self.outgoing.push((asker, WalletMessage::Answer(self.market, answer, envelope)));
         }
         let Some(last_time) = last_time else { return };
         self.publish_auction(last_time, &mut turn);
-        turn.record(&Record::BookReceived {
-            tenant: self.tenant,
-            market: self.market,
-            through: self.book.received(),
-            digest: self.book.digest().0,
-        });
+        self.write_receipt(&mut turn);
         self.room = turn.room();
         self.show_metrics();
         if self.journal.send(turn).is_err() {
@@ -173,10 +191,28 @@ impl BookActor {
             self.failed = true;
             return;
         }
-        for answer in self.outgoing.drain(..) {
+        for (shard, answer) in self.outgoing.drain(..) {
             // Sized from the permits, so it cannot be full.
-            self.wallet.send(answer);
+            self.wallets[usize::from(shard.0)].send(answer);
         }
+    }
+
+    /// One receipt covers all messages that one wallet gave in a row.
+    fn write_receipt(&mut self, turn: &mut Turn) {
+        if let Some(shard) = self.unwritten.take() {
+            turn.record(&Record::BookReceived {
+                tenant: self.tenant,
+                shard,
+                market: self.market,
+                through: self.book.received_from(shard),
+                digest: self.book.digest().0,
+            });
+        }
+    }
+
+    /// Whether there is room for what holds no permit.
+    fn have_wallets_room(&self) -> bool {
+        self.wallets.iter().all(FeedSender::has_spare_room)
     }
 
     /// Lets the public know what came of one answer. Orders that are not displayed trade without
@@ -263,12 +299,13 @@ impl BookActor {
     /// Asks the wallet to send word that time has passed, if that matters here. One such wish is under
     /// way at most, and it takes no permit: a wallet without room is asked again later.
     fn advance(&mut self) {
-        if self.advancing || !self.book.is_due(clock::wall()) || !self.wallet.has_spare_room() {
+        let wallet = &self.wallets[0];
+        if self.advancing || !self.book.is_due(clock::wall()) || !wallet.has_spare_room() {
             return;
         }
         let command = Command::Advance { market: self.market, time: Nanos::ZERO };
         let request = Request::Command { command, deadline: Nanos(u64::MAX) };
-        self.advancing = self.wallet.try_send(WalletMessage::Request(request, Envelope::default())).is_ok();
+        self.advancing = wallet.try_send(WalletMessage::Request(request, Envelope::default())).is_ok();
     }
 
     fn show(&self) {

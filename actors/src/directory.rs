@@ -30,6 +30,8 @@ pub struct TenantEntry {
     pub id: TenantId,
     /// Its name.
     pub name: String,
+    /// How many wallets share its accounts.
+    pub shards: u16,
     /// Its assets by number.
     pub assets: Vec<AssetEntry>,
     /// Its markets by number.
@@ -96,6 +98,7 @@ impl Directory {
             directory.tenants.push(TenantEntry {
                 id,
                 name: tenant.name.clone(),
+                shards: tenant.shards(),
                 market_by_symbol: markets.iter().map(|market| (market.symbol.clone(), market.id)).collect(),
                 asset_by_name: numbered(assets.iter().map(|asset| asset.name.clone()), AssetId),
                 assets,
@@ -218,6 +221,11 @@ impl Accounts {
     /// The same as [`Self::named`], also of an account that is not durable yet.
     pub(crate) fn opened(&self, name: &str) -> Option<AccountId> {
         self.read().by_name.get(name).copied()
+    }
+
+    /// How many there are, those that others do not see yet included.
+    pub(crate) fn opened_count(&self) -> usize {
+        self.read().by_number.len()
     }
 
     /// Adds the next one, which others do not see yet. Gives the number of all.

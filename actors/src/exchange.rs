@@ -164,8 +164,9 @@ pub enum NotOpened {
 
 /// The way in, open while the partition runs.
 struct Gates {
-    wallets: Vec<FeedSender<WalletMessage>>,
-    mailboxes: Vec<Addr<WalletActor>>,
+    /// By tenant and number.
+    wallets: Vec<Vec<FeedSender<WalletMessage>>>,
+    mailboxes: Vec<Vec<Addr<WalletActor>>>,
 }
 
 /// Market data that may wait to be taken in.
@@ -351,7 +352,9 @@ impl Exchange {
     ) -> Result<(), Refused> {
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
         let gates = gate.gates()?;
-        let wallet = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
+        let wallets = gates.wallets.get(tenant.0 as usize).ok_or(Refused::UnknownTenant)?;
+        let shard = request.shard(u16::try_from(wallets.len()).unwrap_or(u16::MAX));
+        let wallet = wallets.get(usize::from(shard.0)).ok_or(Refused::UnknownTenant)?;
         let Some(permit) = self.inner.permits.acquire(request.priority()) else {
             self.inner.busy.increment(1);
             return Err(Refused::Busy);
@@ -405,17 +408,20 @@ impl Exchange {
         let Ok(gates) = gate.gates() else {
             return;
         };
-        for (tenant, wallet) in self.directory().tenants().iter().zip(&gates.wallets) {
+        for (tenant, wallets) in self.directory().tenants().iter().zip(&gates.wallets) {
             let labels = [("queue", "wallet".to_owned()), ("tenant", tenant.name.clone())];
-            gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(wallet.depth() as u64));
+            // The fullest one is the one that matters.
+            let depth = wallets.iter().map(FeedSender::depth).max().unwrap_or_default();
+            gauge!("rialto_queue_depth", &labels).set(own_metrics::lossy(depth as u64));
             gauge!("rialto_queue_capacity", &labels).set(own_metrics::lossy(2 * self.inner.permits.total() as u64));
         }
     }
 
-    /// Makes a tenant's wallet fail as a bug would, to practise the recovery.
+    /// Makes a tenant's wallet, of several the first, fail as a bug would, to practise the recovery.
     pub fn drill(&self, tenant: TenantId) {
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mailbox) = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize)) {
+        let wallets = gate.gates().ok().and_then(|gates| gates.mailboxes.get(tenant.0 as usize));
+        if let Some(mailbox) = wallets.and_then(|wallets| wallets.first()) {
             mailbox.try_send(Drill).ok();
         }
     }

@@ -111,10 +111,10 @@ pub struct Surroundings {
 
 /// A running partition.
 pub struct Running {
-    /// The feeds of the wallets, by tenant.
-    pub wallets: Vec<FeedSender<WalletMessage>>,
-    /// The mailboxes of the wallets, by tenant: control only.
-    pub mailboxes: Vec<Addr<WalletActor>>,
+    /// The feeds of the wallets, by tenant and number.
+    pub wallets: Vec<Vec<FeedSender<WalletMessage>>>,
+    /// The mailboxes of the wallets, by tenant and number: control only.
+    pub mailboxes: Vec<Vec<Addr<WalletActor>>>,
     books: Vec<Addr<BookActor>>,
     commits: Arc<CommitWatch>,
     engines: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -317,8 +317,12 @@ impl Owned {
         let mut wallets = Vec::new();
         for ((tenant, entry), handles) in self.world.tenants.into_iter().zip(directory.tenants()).zip(handles) {
             let id = entry.id;
-            // A wallet's feed holds requests and answers: one of either per permit.
-            let (wallet_feed, wallet_queue) = sparse_feed(2 * surroundings.permits);
+            // A wallet's feed holds requests and answers: one of either per permit. Of several wallets, each
+            // holds copies of answers and what the others say, too: a command has a share of its permit under
+            // way for each, and two more messages at most to and from each.
+            let shards = usize::from(tenant.shards());
+            let room = if shards == 1 { 2 } else { 4 * (shards + 1) } * surroundings.permits;
+            let (feeds, queues): (Vec<_>, Vec<_>) = (0..shards).map(|_| sparse_feed(room)).unzip();
             let mut books = Vec::new();
             for ((market, number), metrics) in tenant.markets.into_iter().zip(0..).zip(handles.markets) {
                 // One message beyond the permits says that time has passed.
@@ -330,27 +334,32 @@ impl Owned {
                     market_id,
                     market.book,
                     book_queue,
-                    wallet_feed.clone(),
+                    feeds.clone(),
                     turns.clone(),
                     surroundings.failures.clone(),
                     metrics,
                 ));
                 books.push(book_feed);
             }
-            crews[id.0 as usize % engines].wallets.push((
-                wallets.len(),
-                WalletActor::new(
-                    id,
-                    tenant.wallet,
-                    wallet_queue,
-                    books,
-                    turns.clone(),
-                    surroundings.failures.clone(),
-                    (handles.tenant, handles.money),
-                    Arc::clone(&entry.accounts),
-                ),
-            ));
-            wallets.push(wallet_feed);
+            let others = tenant.others.into_iter().map(|other| other.wallet);
+            let all = std::iter::once(tenant.wallet).chain(others).zip(queues).zip(0..);
+            for ((wallet, queue), number) in all {
+                crews[(id.0 as usize + number) % engines].wallets.push((
+                    (wallets.len(), number),
+                    WalletActor::new(
+                        id,
+                        wallet,
+                        queue,
+                        books.clone(),
+                        if shards > 1 { feeds.clone() } else { Vec::new() },
+                        turns.clone(),
+                        surroundings.failures.clone(),
+                        (handles.tenant.clone(), handles.money.clone()),
+                        Arc::clone(&entry.accounts),
+                    ),
+                ));
+            }
+            wallets.push(feeds);
         }
         let told = surroundings.failures.clone();
         let writer = spawn("rialto-journal", move || or_fail(|| writer.run(), &told, Failure::Journal))?;
@@ -365,15 +374,19 @@ impl Owned {
             threads.push((stop, thread));
         }
         drop(started);
-        let (mut mailboxes, mut books) = (Vec::new(), Vec::new());
+        let (mut started, mut books) = (Vec::new(), Vec::new());
         for crew in starts {
-            mailboxes.extend(crew.wallets);
+            started.extend(crew.wallets);
             books.extend(crew.books);
         }
-        mailboxes.sort_unstable_by_key(|(number, _)| *number);
+        started.sort_unstable_by_key(|(place, _)| *place);
+        let mut mailboxes = vec![Vec::new(); wallets.len()];
+        for ((tenant, _), mailbox) in started {
+            mailboxes[tenant].push(mailbox);
+        }
         Ok(Running {
             wallets,
-            mailboxes: mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect(),
+            mailboxes,
             books,
             commits,
             engines: threads,
@@ -480,14 +493,14 @@ fn join<Left>(thread: JoinHandle<Left>, is_hopeless: impl Fn() -> bool) -> Optio
 
 /// The mailboxes of the actors of one engine thread, when they have started.
 struct Started {
-    wallets: Vec<(usize, Addr<WalletActor>)>,
+    wallets: Vec<((usize, usize), Addr<WalletActor>)>,
     books: Vec<Addr<BookActor>>,
 }
 
 /// The actors of one engine thread.
 #[derive(Default)]
 struct Crew {
-    wallets: Vec<(usize, WalletActor)>,
+    wallets: Vec<((usize, usize), WalletActor)>,
     books: Vec<BookActor>,
 }
 
@@ -495,7 +508,7 @@ impl Crew {
     fn run(self, started: Sender<Started>, stopped: oneshot::Receiver<()>) {
         actix::System::new().block_on(async move {
             let books = self.books.into_iter().map(Actor::start).collect();
-            let wallets = self.wallets.into_iter().map(|(number, wallet)| (number, wallet.start())).collect();
+            let wallets = self.wallets.into_iter().map(|(place, wallet)| (place, wallet.start())).collect();
             started.send(Started { wallets, books }).ok();
             drop(started);
             stopped.await.ok();

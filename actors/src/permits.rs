@@ -83,6 +83,16 @@ pub struct Permit {
     pool: usize,
 }
 
+impl Permit {
+    /// The right of one more message of the same command to be under way, beside the limit: until it is
+    /// given back, fewer commands come in.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        self.permits.pools[self.pool].used.fetch_add(1, Ordering::Acquire);
+        Self { permits: Arc::clone(&self.permits), pool: self.pool }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.permits.pools[self.pool].used.fetch_sub(1, Ordering::Release);
@@ -92,6 +102,21 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shared_permit_counts_until_it_is_given_back() {
+        let permits = Permits::new(2, 0);
+        let first = permits.acquire(Priority::Ordinary).expect("one is left");
+        let second = permits.acquire(Priority::Ordinary).expect("another is left");
+        let share = first.share();
+        assert_eq!(permits.in_use(), 3);
+        drop((first, second));
+        assert_eq!(permits.in_use(), 1);
+        let _third = permits.acquire(Priority::Ordinary).expect("one is left beside the share");
+        assert!(permits.acquire(Priority::Ordinary).is_none());
+        drop(share);
+        assert!(permits.acquire(Priority::Ordinary).is_some());
+    }
 
     #[test]
     fn a_reserved_request_gets_through_when_all_others_are_refused_and_an_operator_after_it() {

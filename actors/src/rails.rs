@@ -34,6 +34,7 @@ use rialto_engine::transaction::{RailCall, Report, TransactionKind};
 use rialto_engine::units::{Amount, Nanos};
 
 use crate::clock;
+use crate::outlets::Calls;
 use crate::rails::breaker::BreakerState;
 use crate::rails::channel::{Channel, ChannelOptions, ChannelSender};
 use crate::rails::returns::{Returns, Sink};
@@ -158,11 +159,7 @@ impl Rails {
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn start(
-        options: RailsOptions,
-        setups: Vec<RailSetup>,
-        calls: Receiver<(TenantId, RailCall)>,
-    ) -> std::io::Result<Self> {
+    pub fn start(options: RailsOptions, setups: Vec<RailSetup>, calls: Calls) -> std::io::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let (returns, carrier) = Returns::start(options.sink, options.returns, stopped.clone())?;
         let mut terms: HashMap<TenantId, Vec<RailTerms>> = HashMap::new();
@@ -291,23 +288,21 @@ impl Refusals {
 }
 
 /// Gives each call to its channel, until `stopped` or the sender is gone.
-fn dispatch(
-    channels: &HashMap<(TenantId, RailId), ChannelSender>,
-    calls: &Receiver<(TenantId, RailCall)>,
-    stopped: &Receiver<()>,
-) {
+fn dispatch(channels: &HashMap<(TenantId, RailId), ChannelSender>, calls: &Calls, stopped: &Receiver<()>) {
     let lost = counter!("rialto_rail_calls_dropped_total", "why" => "no_rail");
     loop {
-        let (tenant, call) = select! {
+        let can_come = select! {
             recv(stopped) -> _ => return,
-            recv(calls) -> call => match call {
-                Ok(call) => call,
-                Err(_) => return,
-            },
+            recv(calls.signal()) -> told => told.is_ok(),
         };
-        match channels.get(&(tenant, call.transaction.rail)) {
-            Some(channel) => channel.offer(call),
-            None => lost.increment(1),
+        while let Some((tenant, call)) = calls.try_recv() {
+            match channels.get(&(tenant, call.transaction.rail)) {
+                Some(channel) => channel.offer(call),
+                None => lost.increment(1),
+            }
+        }
+        if !can_come {
+            return;
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, ShardId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::market::{MarketDefinition, MarketFilters, MarketSpec, Step};
 use rialto_engine::message::Protection;
 use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
-use rialto_engine::wallet::{Command, WalletLimits};
+use rialto_engine::wallet::{Command, SHARDS_MAX, WalletLimits};
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Market, Observer, ReplayError, Scratch, Tenant, Unobserved, World};
 
@@ -30,6 +30,8 @@ pub struct TenantSetup {
     pub name: String,
     /// Its limits.
     pub limits: WalletLimits,
+    /// How many wallets share its accounts; one where nothing is said. It cannot change.
+    pub shards: u16,
     /// Its assets: name and scale.
     pub assets: Vec<(String, u8)>,
     /// Its markets.
@@ -157,6 +159,14 @@ impl<'a> Steps<'a> {
             let Some((tenant, number)) = found else {
                 return Ok(Some(Record::OpenTenant { name: wanted.name.clone(), limits: wanted.limits }));
             };
+            let shards = wanted.shards.max(1);
+            if tenant.shards() != shards {
+                if tenant.is_bare() && shards <= SHARDS_MAX {
+                    return Ok(Some(Record::Share { tenant: TenantId(number), shards }));
+                }
+                let is = tenant.shards();
+                return Err(format!("tenant {}: its wallet shards are {is} and cannot become {shards}", wanted.name));
+            }
             let record = self
                 .next_of_tenant(tenant, TenantId(number), wanted, now)
                 .map_err(|error| format!("tenant {}: {error}", wanted.name))?;
@@ -212,7 +222,9 @@ pub fn check(directory: &Directory, setup: &Setup) -> Result<(), String> {
             symbol: it.symbol.clone(),
             definition: it.definition.clone(),
         });
-        for record in [open].into_iter().chain(assets).chain(markets) {
+        let share = Record::Share { tenant: tenant.id, shards: tenant.shards };
+        let share = (tenant.shards > 1).then_some(share);
+        for record in [open].into_iter().chain(share).chain(assets).chain(markets) {
             apply(&mut world, record, &mut scratch, &mut Unobserved).map_err(|error| error.to_string())?;
         }
     }
@@ -265,7 +277,7 @@ fn next_of_markets(tenant: &Tenant, id: TenantId, wanted: &TenantSetup, now: Nan
             Some((open, number)) if open.definition == definition => {
                 let wanted = market.protection;
                 if let Some(command) = wanted.and_then(|wanted| protect(open, MarketId(number), wanted, now)) {
-                    return Ok(Some(Record::Command { tenant: id, command }));
+                    return Ok(Some(Record::Command { tenant: id, shard: ShardId::FIRST, command }));
                 }
             }
             Some((open, number)) => {
@@ -287,7 +299,7 @@ fn next_of_user(
     user: &UserSetup,
     now: Nanos,
 ) -> Result<Option<Record>, String> {
-    if user.group != 0 && tenant.wallet.group(account) != user.group {
+    if user.group != 0 && tenant.home(account).group(account) != user.group {
         return Ok(Some(Record::ChangeGroup { tenant: id, account, group: user.group }));
     }
     for (asset, amount) in &user.balances {

@@ -3,19 +3,21 @@
 mod delay_queue;
 mod money;
 pub mod pending;
+mod shards;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, StreamHandler};
 use crossbeam_channel::Sender;
-use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::ids::{MarketId, ShardId, TenantId};
 use rialto_engine::message::ToWallet;
 use rialto_engine::order::Link;
 use rialto_engine::reason::Reason;
 use rialto_engine::units::Nanos;
 use rialto_engine::update::OrderUpdate;
-use rialto_engine::wallet::{Command, ListRef, Submitted, Wallet, WalletOutput};
+use rialto_engine::wallet::{Command, ListRef, Sharing, Submitted, ToShard, Wallet, WalletOutput};
 use rialto_persistence::record::Record;
 
 use crate::api::{ListNews, Query, Release, Reply, ReplyToken, Request, Stamps};
@@ -50,6 +52,15 @@ pub enum WalletMessage {
     Request(Request, Envelope),
     /// From a book.
     Answer(MarketId, ToWallet, Envelope),
+    /// From another wallet of the tenant.
+    Shard(ShardId, ToShard, Envelope),
+}
+
+/// From whom messages come that are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Book(MarketId),
+    Shard(ShardId),
 }
 
 /// Makes an actor panic in its next turn: a drill of the recovery that a bug would need.
@@ -60,12 +71,14 @@ impl Message for Drill {
     type Result = ();
 }
 
-/// Owns a wallet. Its mailbox carries control only; everything else comes by its feed.
+/// Owns a wallet: all of its tenant, or the share of it that is at home there. Its mailbox carries control only; everything else comes by its feed.
 pub struct WalletActor {
     tenant: TenantId,
     wallet: Wallet,
     feed: Feed<WalletMessage>,
     books: Vec<FeedSender<BookMessage>>,
+    /// All wallets of the tenant by number, if it has more than one.
+    shards: Vec<FeedSender<WalletMessage>>,
     journal: Sender<Turn>,
     failures: Sender<Failure>,
     metrics: TenantMetrics,
@@ -79,8 +92,14 @@ pub struct WalletActor {
     told_to_drive_on: bool,
     output: WalletOutput,
     outgoing: Vec<(MarketId, BookMessage)>,
-    /// Answers of one book that were taken but are not yet in the turn's records.
-    unwritten: Option<MarketId>,
+    /// What other wallets are told with this turn.
+    to_shards: Vec<(ShardId, ToShard, Envelope)>,
+    /// What accompanies the commands that wait for other wallets, in their order.
+    waiting: VecDeque<Envelope>,
+    /// How many of those are timers that have run out.
+    drives_waiting: usize,
+    /// Whose messages were taken but are not yet in the turn's records.
+    unwritten: Option<Source>,
     /// Time never goes back, whatever the clock does.
     last_time: Nanos,
     /// The time of day at the beginning of the turn, which deadlines are about.
@@ -100,6 +119,7 @@ impl WalletActor {
         wallet: Wallet,
         feed: Feed<WalletMessage>,
         books: Vec<FeedSender<BookMessage>>,
+        shards: Vec<FeedSender<WalletMessage>>,
         journal: Sender<Turn>,
         failures: Sender<Failure>,
         (metrics, money): (TenantMetrics, MoneyMetrics),
@@ -109,13 +129,16 @@ impl WalletActor {
         let youngest = wallet.live_transactions().map(|transaction| transaction.changed).max();
         clock::not_before(youngest.unwrap_or_default());
         let pending = Pending::of(&wallet);
-        money.stands(&wallet, &pending);
-        money.suspense(&wallet);
+        if wallet.sharing().shard() == ShardId::FIRST {
+            money.stands(&wallet, &pending);
+            money.suspense(&wallet);
+        }
         Self {
             tenant,
             wallet,
             feed,
             books,
+            shards,
             journal,
             failures,
             metrics,
@@ -126,6 +149,9 @@ impl WalletActor {
             told_to_drive_on: false,
             output: WalletOutput::default(),
             outgoing: Vec::new(),
+            to_shards: Vec::new(),
+            waiting: VecDeque::new(),
+            drives_waiting: 0,
             unwritten: None,
             last_time: Nanos::ZERO,
             wall: Nanos::ZERO,
@@ -140,6 +166,7 @@ impl WalletActor {
     fn turn(&mut self) {
         let mut turn = Turn::with_room(self.room);
         self.look_at_the_clock();
+        self.open_accounts();
         let stamp = clock::monotonic();
         assert!(!std::mem::take(&mut self.drill), "a drill asked this wallet to fail");
         for _ in 0..TURN_MESSAGES {
@@ -151,12 +178,15 @@ impl WalletActor {
                 Some(WalletMessage::Answer(market, message, envelope)) => {
                     self.answer(market, &message, envelope, stamp, &mut turn);
                 }
+                Some(WalletMessage::Shard(from, message, envelope)) => self.hear(from, &message, envelope, &mut turn),
                 None => break,
             }
         }
         self.write_receipt(&mut turn);
         self.room = turn.room();
-        self.money.stands(&self.wallet, &self.pending);
+        if self.is_first() {
+            self.money.stands(&self.wallet, &self.pending);
+        }
         if !turn.is_empty() && self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
@@ -166,6 +196,7 @@ impl WalletActor {
             // Sized from the permits, so it cannot be full.
             self.books[usize::from(market.0)].send(message);
         }
+        self.flush_to_shards();
     }
 
     fn look_at_the_clock(&mut self) {
@@ -175,7 +206,7 @@ impl WalletActor {
 
     fn request(&mut self, request: Request, envelope: Envelope, turn: &mut Turn) {
         match request {
-            Request::Command { mut command, deadline } => {
+            Request::Command { mut command, deadline } | Request::CommandOf { mut command, deadline, .. } => {
                 stamp_command(&mut command, self.last_time);
                 if self.wall > deadline {
                     self.metrics.refused(&command);
@@ -186,8 +217,9 @@ impl WalletActor {
                 self.output.clear();
                 match self.wallet.submit(&command, &mut self.output) {
                     Submitted::Forwarded { market, message } => {
-                        turn.record(&Record::Command { tenant: self.tenant, command });
-                        self.outgoing.push((market, BookMessage { message, envelope }));
+                        let shard = self.wallet.sharing().shard();
+                        turn.record(&Record::Command { tenant: self.tenant, shard, command });
+                        self.outgoing.push((market, BookMessage { shard, message, envelope }));
                     }
                     Submitted::Rejected(reason) => {
                         self.metrics.refused(&command);
@@ -219,20 +251,32 @@ impl WalletActor {
     }
 
     fn answer(&mut self, market: MarketId, message: &ToWallet, mut envelope: Envelope, stamp: u64, turn: &mut Turn) {
-        if self.unwritten.is_some_and(|unwritten| unwritten != market) {
+        let source = Source::Book(market);
+        if self.unwritten.is_some_and(|unwritten| unwritten != source) {
             self.write_receipt(turn);
         }
         self.output.clear();
         let Some(settled) = self.wallet.settle(market, message, &mut self.output) else {
             return;
         };
-        self.unwritten = Some(market);
+        self.unwritten = Some(source);
         envelope.stamps.settled = stamp;
         let updates = std::mem::take(&mut self.output.updates);
-        self.metrics.settled(market, &settled.result, message.fills.len(), &updates);
+        let fills = self.fills_counted(message);
+        self.metrics.settled(market, &settled.result, fills, &updates);
         let lists = self.lists_of(&updates);
         let release = self.release(Some(Reply::Settled(settled)), envelope, updates);
         turn.releases.push(Arc::new(Release { lists, ..release }));
+    }
+
+    /// How many trades of an answer are counted here: of a tenant with several wallets, each by its taker's.
+    fn fills_counted(&self, message: &ToWallet) -> usize {
+        let sharing = self.wallet.sharing();
+        if !sharing.is_shared() {
+            return message.fills.len();
+        }
+        let is_own = |order| Sharing::shard_of(order, sharing.of()) == sharing.shard();
+        message.fills.iter().filter(|fill| is_own(fill.taker)).count()
     }
 
     fn reject(&mut self, reason: Reason, envelope: Envelope, turn: &mut Turn) {
@@ -271,15 +315,20 @@ impl WalletActor {
         }
     }
 
-    /// One receipt covers all answers that one book gave in a row.
+    /// One receipt covers all messages that one book, or one wallet, gave in a row.
     fn write_receipt(&mut self, turn: &mut Turn) {
-        if let Some(market) = self.unwritten.take() {
-            turn.record(&Record::WalletReceived {
-                tenant: self.tenant,
-                market,
-                through: self.wallet.received(market),
-                digest: self.wallet.digest().0,
-            });
+        let (tenant, shard) = (self.tenant, self.wallet.sharing().shard());
+        let digest = self.wallet.digest().0;
+        match self.unwritten.take() {
+            None => {}
+            Some(Source::Book(market)) => {
+                let through = self.wallet.received(market);
+                turn.record(&Record::WalletReceived { tenant, shard, market, through, digest });
+            }
+            Some(Source::Shard(from)) => {
+                let through = self.wallet.heard_from(from);
+                turn.record(&Record::ShardReceived { tenant, shard, from, through, digest });
+            }
         }
     }
 }

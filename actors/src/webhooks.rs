@@ -22,6 +22,7 @@ use rialto_engine::units::Nanos;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::outlets::Notices;
 use crate::rails::RailFault;
 use crate::rails::returns::{Returns, Sink};
 
@@ -73,7 +74,7 @@ impl Webhooks {
     pub fn start(
         options: WebhookOptions,
         messengers: Vec<(TenantId, String, Arc<dyn Messenger>)>,
-        notices: Receiver<(TenantId, TransactionEvent)>,
+        notices: Notices,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(0);
         let (returns, carrier) = Returns::start(Arc::clone(&options.sink), options.returns, stopped.clone())?;
@@ -103,25 +104,23 @@ impl Webhooks {
     }
 }
 
-fn dispatch(
-    queues: &HashMap<TenantId, mpsc::Sender<TransactionEvent>>,
-    notices: &Receiver<(TenantId, TransactionEvent)>,
-    stopped: &Receiver<()>,
-) {
+fn dispatch(queues: &HashMap<TenantId, mpsc::Sender<TransactionEvent>>, notices: &Notices, stopped: &Receiver<()>) {
     let dropped = |why| counter!("rialto_webhooks_dropped_total", "why" => why);
     let (full, unwanted) = (dropped("full"), dropped("no_messenger"));
     loop {
-        let (tenant, event) = select! {
+        let can_come = select! {
             recv(stopped) -> _ => return,
-            recv(notices) -> notice => match notice {
-                Ok(notice) => notice,
-                Err(_) => return,
-            },
+            recv(notices.signal()) -> told => told.is_ok(),
         };
-        match queues.get(&tenant) {
-            None => unwanted.increment(1),
-            Some(queue) if queue.try_send(event).is_err() => full.increment(1),
-            Some(_) => {}
+        while let Some((tenant, event)) = notices.try_recv() {
+            match queues.get(&tenant) {
+                None => unwanted.increment(1),
+                Some(queue) if queue.try_send(event).is_err() => full.increment(1),
+                Some(_) => {}
+            }
+        }
+        if !can_come {
+            return;
         }
     }
 }

@@ -110,7 +110,7 @@ impl Writer {
                 release.stamps.journaled = stamp;
             }
             let asked = release.answer.as_ref().map(|(token, _)| usize::from(token.worker));
-            let told = !release.updates.is_empty() || !release.events.is_empty();
+            let told = !release.updates.is_empty() || !release.events.is_empty() || !release.balances.is_empty();
             for (number, worker) in self.workers.iter().enumerate() {
                 if asked == Some(number) || told {
                     worker.send(WorkerEvent::Released(Arc::clone(&release)));

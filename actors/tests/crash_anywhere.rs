@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rialto_actors::clock;
-use rialto_actors::exchange::{Status, Storage};
+use rialto_actors::exchange::{Options, Status, Storage};
 use rialto_engine::ids::{AccountId, ClientOrderId, TenantId};
 use rialto_engine::message::{CancelRestriction, Phase, Protection};
 use rialto_engine::order::{
@@ -23,7 +23,7 @@ use rialto_persistence::codec::{decode_snapshot, write_snapshot};
 use rialto_persistence::journal::memory::MemoryLog;
 use rialto_persistence::record::Record;
 use rialto_persistence::world::{Observer, Scratch, Unobserved, World};
-use support::{MARKET, Session, TENANTS, apply, order, records};
+use support::{MARKET, Session, TENANTS, apply, order, records, setup};
 
 const TENANT: TenantId = TENANTS[0];
 const COMMANDS: usize = 2_500;
@@ -226,8 +226,20 @@ fn encoded(world: &World) -> Vec<u8> {
 
 #[test]
 fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the_same_end() {
+    crash_anywhere(1);
+}
+
+/// The two users are at home in two wallets.
+#[test]
+fn and_so_they_do_where_several_wallets_share_the_accounts() {
+    crash_anywhere(3);
+}
+
+fn crash_anywhere(shards: u16) {
     let log = MemoryLog::new();
-    let mut session = Session::start(Storage::Memory(log.clone()));
+    let mut setup = setup();
+    setup.tenants.iter_mut().for_each(|tenant| tenant.shards = shards);
+    let mut session = Session::start_as(Options::new(Storage::Memory(log.clone())), &setup);
     let mut script = Script { random: 11, names: 0 };
     for number in 0..COMMANDS {
         // Closed for a while is part of it, closed for ever would be the end of it.
@@ -293,7 +305,9 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
             *phases.entry(format!("{:?}", market.book.phase())).or_insert(0) += 1;
             // A receipt that says less than was sent, and more than was received: what was due was
             // carried out before the message behind it.
-            held += u32::from(market.to_book.front().is_some_and(|message| market.book.is_due(message.time)));
+            let others = market.others.iter().map(|path| &path.to_book);
+            let mut waiting = std::iter::once(&market.to_book).chain(others).filter_map(|commands| commands.front());
+            held += u32::from(waiting.any(|message| market.book.is_due(message.time)));
         }
         // Recovery completes what the journal had caused.
         let mut recovered = world.clone();
@@ -322,7 +336,7 @@ fn whatever_is_traded_and_wherever_it_crashes_the_books_balance_and_go_on_to_the
     assert_eq!(world.snapshot(), end);
 
     // And the live exchange goes on from there.
-    let mut session = Session::start(Storage::Memory(log));
+    let mut session = Session::start_as(Options::new(Storage::Memory(log)), &setup);
     session
         .command(
             TENANT,

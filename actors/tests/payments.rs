@@ -345,7 +345,7 @@ fn timers_run_out_after_a_restart_and_after_a_rebuild() {
     desk.session.exchange.drill(ACME);
     desk.session.send(ACME, Request::Query(Query::Money)).ok();
     wait_until("rebuilt", || matches!(desk.session.feed.next_message(), Some(WorkerEvent::Interrupted)));
-    while desk.calls.try_recv().is_ok() {}
+    while desk.calls.try_recv().is_some() {}
     desk.calls.recv_timeout(Duration::from_secs(5)).expect("asked after the rebuild");
     wait_until("ready", || desk.session.exchange.status() == Status::Ready);
     desk.close();
@@ -450,6 +450,67 @@ fn wherever_it_crashes_and_whatever_is_lost_everything_is_decided_once_and_the_b
         assert!(bank.calls() > asked || end > records.len() / 2, "{what}");
         check(&log, &what);
     }
+}
+
+#[test]
+fn timers_that_run_out_one_after_another_are_driven_together() {
+    let log = MemoryLog::new();
+    let mut desk = open(&log, &with_bank(SECOND), 1_000);
+    for number in 0..200 {
+        desk.ask(deposit(&format!("d{number}"), 1)).expect("tried");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    while desk.calls.try_recv().is_some() {}
+    wait_until("all are asked about", || {
+        while desk.session.feed.next_message().is_some() {}
+        desk.calls.len() >= 200
+    });
+    desk.close();
+    let driven = records(&log).into_iter().filter_map(|record| match record {
+        Some(Record::Transaction { command: TransactionCommand::Drive { time, .. }, .. }) => Some(time.0),
+        _ => None,
+    });
+    let mut rounds: Vec<(u64, usize)> = Vec::new();
+    for time in driven {
+        match rounds.last_mut() {
+            Some((last, count)) if *last == time => *count += 1,
+            _ => rounds.push((time, 1)),
+        }
+    }
+    // A full round is followed by the next at once.
+    let apart = rounds.windows(2).filter(|pair| pair[0].1 < 64).map(|pair| pair[1].0 - pair[0].0);
+    let least = apart.min().expect("more than one round");
+    // The clock of the engine may go a little slower.
+    assert!(least >= SECOND / 60, "{least} ns between rounds of {rounds:?}");
+}
+
+#[test]
+fn a_dead_rail_with_ten_thousand_open_transactions_takes_no_room_from_another() {
+    let mut setup = with_bank(2 * SECOND);
+    setup.tenants[0].money.rails.push(label("other"));
+    let mut desk = open(&MemoryLog::new(), &setup, 500);
+    // The dead rail's come first in every round of timers.
+    for number in 0..10_000 {
+        while desk.session.send(ACME, request(deposit(&format!("d{number}"), 1))).is_err() {
+            while desk.session.feed.next_message().is_some() {}
+        }
+    }
+    for number in 0..10 {
+        let TransactionCommand::Try { id, body, until, time, .. } = deposit(&format!("other-{number}"), 1) else {
+            unreachable!("it is tried")
+        };
+        desk.ask(TransactionCommand::Try { id, body, rail: RailId(2), until, time }).expect("tried");
+    }
+    for ask in [Ask::Submit, Ask::Query, Ask::Query] {
+        wait_until("both are asked", || {
+            while desk.session.feed.next_message().is_some() {}
+            desk.calls.len() == 510
+        });
+        let taken: Vec<_> = std::iter::from_fn(|| desk.calls.try_recv()).collect();
+        let of_other = taken.iter().filter(|(_, call)| (call.transaction.rail, call.ask) == (RailId(2), ask));
+        assert_eq!(of_other.count(), 10, "{ask:?}");
+    }
+    desk.close();
 }
 
 #[test]

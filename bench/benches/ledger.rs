@@ -59,6 +59,8 @@ struct Run {
     hash: u64,
     /// Records that the follower had still to replay when the last answer was out.
     lag: u64,
+    /// What it had used of processors for each record that it had replayed by then, in microseconds.
+    follower_micros: f64,
 }
 
 struct Dice(u64);
@@ -79,6 +81,7 @@ fn setup() -> Setup {
     let tenant = TenantSetup {
         name: "tenant".to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: vec![("USD".to_owned(), 2)],
         markets: Vec::new(),
         utc_offset: UtcOffset::default(),
@@ -214,16 +217,29 @@ fn measure(storage: Storage, work: Work, count: u64) -> Run {
     }
     edge.wait(count * work.steps());
     let (seconds, processor_seconds) = (began.elapsed().as_secs_f64(), processor_seconds() - used);
-    let lag = edge.exchange.read_store().map_or(0, |store| edge.exchange.durable_position() - store.position());
+    let follower_seconds = follower_seconds();
+    let position = edge.exchange.read_store().map_or(0, |store| store.position());
+    let lag = if position == 0 { 0 } else { edge.exchange.durable_position() - position };
+    let follower_micros = follower_seconds * 1e6 / position.max(1) as f64;
     let hash = edge.hash();
     let Edge { exchange, answers, refused, .. } = edge;
     exchange.shutdown();
-    Run { count, answers, refused, seconds, processor_seconds, hash, lag }
+    Run { count, answers, refused, seconds, processor_seconds, hash, lag, follower_micros }
 }
 
 /// What this process has used of processors so far, in hundredths of a second.
 fn processor_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux tells it");
+    seconds_of(&std::fs::read_to_string("/proc/self/stat").expect("Linux tells it"))
+}
+
+/// The same of the thread that replays, if there is one.
+fn follower_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux tells it").flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.filter(|stat| stat.contains("(rialto-auditor)")).map(|stat| seconds_of(&stat)).sum()
+}
+
+fn seconds_of(text: &str) -> f64 {
     let behind_name = text.rsplit(')').next().unwrap_or_default();
     let ticks: u64 = behind_name.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
     ticks as f64 / 100.0
@@ -235,7 +251,7 @@ fn report(storage: &str, work: Work, runs: &mut [Run]) {
     let median = &runs[runs.len() / 2];
     assert!(runs.iter().all(|run| run.hash == median.hash && run.refused == 0), "every run does the same");
     println!(
-        "{storage:<7} {:<34} {:>10.0} a second (best {:.0}, worst {:.0}); {:.2} processor µs each, {} answers, balances {:016x}, follower behind by {} records",
+        "{storage:<7} {:<34} {:>10.0} a second (best {:.0}, worst {:.0}); {:.2} processor µs each, {} answers, balances {:016x}, follower behind by {} records, {:.2} µs a record",
         work.name,
         rate(median),
         rate(&runs[0]),
@@ -244,6 +260,7 @@ fn report(storage: &str, work: Work, runs: &mut [Run]) {
         median.answers,
         median.hash,
         median.lag,
+        median.follower_micros,
     );
 }
 

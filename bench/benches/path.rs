@@ -61,6 +61,7 @@ fn setup() -> Setup {
     let tenant = |number: u32| TenantSetup {
         name: format!("tenant-{number}"),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: vec![("USD".to_owned(), 2), ("CNY".to_owned(), 6)],
         markets: vec![MarketSetup {
             symbol: "USDCNY".to_owned(),

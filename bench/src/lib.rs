@@ -12,6 +12,7 @@
 //! Prices and quantities are counts of ticks and lots, in integers, from the file to the wire.
 
 pub mod client;
+pub mod compare;
 pub mod config;
 pub mod decimal;
 pub mod error;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rialto_bench::error::Error;
-use rialto_bench::{reads, replay, report, run};
+use rialto_bench::{compare, reads, replay, report, run};
 
 /// Load tester and order flow replayer for venues that speak the Binance Spot dialect
 #[derive(Debug, Parser)]
@@ -23,6 +23,9 @@ enum Command {
     Run(run::Options),
     /// Ask about the past at a steady rate, beside a run; exit 1 if anything is refused
     Read(reads::Options),
+    /// Take turns with and without questions beside a load, and compare; exit 1 if something is lost or refused, 3
+    /// if the generator itself was too slow
+    Compare(compare::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,37 @@ async fn execute(command: &Command) -> Result<ExitCode, Error> {
                 latency.max_us
             );
             Ok(if outcome.refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        }
+        Command::Compare(options) => {
+            let outcome = compare::compare(options).await?;
+            if let Some(path) = &options.report {
+                report::write(path, &outcome)?;
+            }
+            for round in &outcome.rounds {
+                let beside = round.questions.as_ref().map_or("alone".to_owned(), |questions| {
+                    let (rate, p99) = (questions.achieved_rate, questions.latency.p99_us);
+                    format!("beside {rate:.0} questions/s, {} refused, p99 {p99} µs", questions.refused)
+                });
+                println!(
+                    "{:.0} orders/s, p50 {} µs, p99 {} µs, p99.9 {} µs, {beside}{}",
+                    round.achieved_rate,
+                    round.orders.p50_us,
+                    round.orders.p99_us,
+                    round.orders.p99_9_us,
+                    if round.generator_lagged { " (LAGGED: do not quote this round)" } else { "" }
+                );
+            }
+            for row in &outcome.medians {
+                println!(
+                    "{:6} alone {:7} µs, beside questions {:7} µs, ratio {:.3}",
+                    row.quantile, row.alone_us, row.beside_us, row.ratio
+                );
+            }
+            Ok(match (outcome.is_sound(), outcome.is_late()) {
+                (false, _) => ExitCode::from(1),
+                (true, true) => ExitCode::from(3),
+                (true, false) => ExitCode::SUCCESS,
+            })
         }
         Command::Run(options) => {
             let outcome = run::run(options).await?;

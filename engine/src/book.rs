@@ -8,6 +8,7 @@ mod lists;
 mod orders;
 mod output;
 mod phase;
+mod shards;
 mod snapshot;
 mod special;
 mod triggers;
@@ -15,11 +16,12 @@ mod view;
 
 pub use auction::Indicative;
 pub use output::{BookOutput, EachFill, LevelChange, Output};
+pub use shards::BookPath;
 pub use snapshot::{BookSnapshot, DarkOrder, RestingOrder, SpecialOrder};
 pub use triggers::{Stage, WaitingOrder, share_above, share_below};
 
 use crate::digest::Digest;
-use crate::ids::{AccountId, OrderId, TradeId};
+use crate::ids::{AccountId, OrderId, ShardId, TradeId};
 use crate::message::{
     BookCommand, BookEvent, BookOutcome, CancelRestriction, Expiry, Fill, Phase, Placement, ToBook, ToWallet,
 };
@@ -70,6 +72,8 @@ pub struct Book {
     changes: u64,
     received: u64,
     sent: u64,
+    /// The paths to and from the tenant's other wallets, where it has more than one.
+    others: Option<Box<shards::Others>>,
     /// When the command was accepted that began the cascade under way.
     cascade_time: Nanos,
     digest: Digest,
@@ -124,6 +128,7 @@ impl Book {
             changes: 0,
             received: 0,
             sent: 0,
+            others: None,
             cascade_time: Nanos::ZERO,
             digest: Digest::default(),
         }
@@ -137,20 +142,31 @@ impl Book {
     /// # Panics
     /// If a message before this one is missing, or triggered orders wait for [`Book::proceed`]:
     /// either would be a bug of the shell.
+    #[inline]
     pub fn receive(&mut self, message: &ToBook, output: &mut BookOutput) -> Option<ToWallet> {
-        if message.number <= self.received {
+        self.receive_from(ShardId::FIRST, message, output)
+    }
+
+    /// The same of one of the tenant's wallets, each of which numbers its own messages. The answer is
+    /// the sender's; `output.copies` has it for the others that it concerns.
+    ///
+    /// # Panics
+    /// As [`Book::receive`].
+    pub fn receive_from(&mut self, shard: ShardId, message: &ToBook, output: &mut BookOutput) -> Option<ToWallet> {
+        let received = self.received_mut(shard);
+        if message.number <= *received {
             return None;
         }
-        assert_eq!(message.number, self.received + 1, "a message from the wallet is missing");
+        assert_eq!(message.number, *received + 1, "a message from the wallet is missing");
+        *received = message.number;
         assert!(!self.is_cascading(), "triggered orders have their turn before the next command");
         assert!(!self.is_due(message.time), "what is due comes before the next command");
-        self.received = message.number;
         self.state.now = message.time;
         let outcome = self.execute(&message.command, output);
         // An auction's price is shown when its market enters trading, and once.
         let shown = if matches!(outcome, BookOutcome::Entered(_)) { output.fills.len() } else { 0 };
         self.cascade(shown, message.time, output);
-        Some(self.answer(message.time, outcome, output))
+        Some(self.answer(shard, message.time, outcome, output))
     }
 
     /// Whether orders are to have a turn that had none yet.
@@ -171,11 +187,11 @@ impl Book {
         let time = self.cascade_time;
         self.state.now = time;
         self.cascade(0, time, output);
-        Some(self.answer(time, BookOutcome::Continued, output))
+        Some(self.answer(ShardId::FIRST, time, BookOutcome::Continued, output))
     }
 
-    fn answer(&mut self, time: Nanos, outcome: BookOutcome, output: &mut BookOutput) -> ToWallet {
-        self.sent += 1;
+    fn answer(&mut self, shard: ShardId, time: Nanos, outcome: BookOutcome, output: &mut BookOutput) -> ToWallet {
+        let number = self.next_to(shard);
         for fill in &output.fills {
             self.digest.add(fill.trade.0);
             self.digest.add(fill.price.0);
@@ -187,13 +203,12 @@ impl Book {
             event.add_to(&mut self.digest);
         }
         self.digest.add(self.changes);
-        ToWallet {
-            number: self.sent,
-            time,
-            fills: std::mem::take(&mut output.fills),
-            outcome,
-            events: std::mem::take(&mut output.events),
+        let (fills, events) = (std::mem::take(&mut output.fills), std::mem::take(&mut output.events));
+        let answer = ToWallet { number, time, fills, outcome, events };
+        if self.is_shared() {
+            self.copy(shard, &answer, &mut output.copies);
         }
+        answer
     }
 
     /// Lets the market's trades since the fill numbered `from` fire orders, and gives those that were

@@ -35,13 +35,17 @@ id! {
     AccountId(u32)
 }
 id! {
-    /// An order, counted from 1 per tenant. Stays below 2^53, because clients read it as a
-    /// double.
+    /// An order, counted from 1 per tenant; of a tenant of several wallets, by time. Stays below
+    /// 2^53, because clients read it as a double.
     OrderId(u64)
 }
 id! {
     /// A trade, counted from 1 per market.
     TradeId(u64)
+}
+id! {
+    /// A wallet of one tenant, of those that share its accounts. The first coordinates the others.
+    ShardId(u16)
 }
 id! {
     /// A transaction, counted from 1 per wallet.
@@ -54,6 +58,11 @@ id! {
 id! {
     /// A case of one tenant, counted from 1: a difference that somebody must explain.
     CaseId(u64)
+}
+
+impl ShardId {
+    /// The wallet that coordinates the others; of most tenants, the only one.
+    pub const FIRST: Self = Self(0);
 }
 
 impl RailId {

@@ -134,11 +134,15 @@ pub enum Reason {
     NameTaken = 62,
     /// The case is about another asset.
     CurrencyMismatch = 63,
+    /// A credit below zero, or of more than there can be.
+    CreditOutOfRange = 64,
+    /// More of the credit is taken than the new one would give.
+    CreditInUse = 65,
 }
 
 impl Reason {
     /// All reasons by number, for tables and tests.
-    pub const ALL: [Self; 63] = [
+    pub const ALL: [Self; 65] = [
         Self::DeadlinePassed,
         Self::UnknownAccount,
         Self::UnknownMarket,
@@ -202,6 +206,8 @@ impl Reason {
         Self::FeeOutOfRange,
         Self::NameTaken,
         Self::CurrencyMismatch,
+        Self::CreditOutOfRange,
+        Self::CreditInUse,
     ];
 
     /// The fixed number.
@@ -277,6 +283,8 @@ impl Reason {
             Self::FeeOutOfRange => "fee_out_of_range",
             Self::NameTaken => "name_taken",
             Self::CurrencyMismatch => "currency_mismatch",
+            Self::CreditOutOfRange => "credit_out_of_range",
+            Self::CreditInUse => "credit_in_use",
         }
     }
 }

@@ -333,12 +333,47 @@ pub enum TransactionCommand {
         /// What.
         standing: Standing,
     },
+    /// How far below zero an account's available money of an asset may go from now on.
+    ChangeCredit {
+        /// Whose.
+        account: AccountId,
+        /// Of what.
+        asset: AssetId,
+        /// How far; zero for not at all.
+        limit: Amount,
+    },
     /// Whether somebody outside must be told of every event, and each transaction is driven until
     /// he has been.
     ChangeNotification {
         /// Whether.
         is_on: bool,
     },
+}
+
+impl TransactionCommand {
+    /// When it was accepted; settings have no time.
+    #[must_use]
+    pub const fn time(&self) -> Option<Nanos> {
+        match self {
+            Self::Try { time, .. }
+            | Self::Confirm { time, .. }
+            | Self::Cancel { time, .. }
+            | Self::Report { time, .. }
+            | Self::Drive { time, .. }
+            | Self::Acknowledge { time, .. }
+            | Self::Reroute { time, .. }
+            | Self::Approve { time, .. }
+            | Self::OpenCase { time, .. }
+            | Self::CloseCase { time, .. } => Some(*time),
+            Self::OpenRail { .. }
+            | Self::ChangeRail { .. }
+            | Self::ChangePolicy { .. }
+            | Self::ChangeFee { .. }
+            | Self::ChangeStanding { .. }
+            | Self::ChangeCredit { .. }
+            | Self::ChangeNotification { .. } => None,
+        }
+    }
 }
 
 /// What a rail says of a transaction.

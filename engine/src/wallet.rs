@@ -6,25 +6,30 @@
 mod checks;
 mod commands;
 mod fills;
+mod halves;
 mod ledger;
 mod lists;
 mod orders;
 mod settle;
+mod shards;
+mod sharing;
 mod snapshot;
 mod submit;
 mod transactions;
 
 pub use commands::{Cancel, Command, Contingency, ListRef, OrderRef, Place, PlaceList};
-pub use ledger::{Balance, Cause, Entry, House, LedgerAccount};
+pub use ledger::{Balance, Cause, CreditSetting, Entry, House, LedgerAccount};
 pub use orders::Progress;
 pub use settle::{Settled, SettledResult};
+pub use shards::{Carried, HomeNews, ShardPath, ShardWord, ShardsSnapshot, ToShard, Waiting, Wanted, Wish};
+pub use sharing::{SHARDS_MAX, Sharing};
 pub use snapshot::{OpenOrder, WalletSnapshot};
 pub use transactions::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::ids::{AccountId, AssetId, MarketId, OrderId, RailId};
+use crate::ids::{AccountId, AssetId, MarketId, OrderId, RailId, ShardId};
 use crate::market::MarketSpec;
 use crate::message::{Phase, ToBook};
 use crate::reason::Reason;
@@ -34,6 +39,7 @@ use crate::update::{BalanceView, ListView, OrderUpdate, OrderView};
 use ledger::{Ledger, Posting};
 use lists::Lists;
 use orders::Orders;
+use shards::Shards;
 use transactions::Transactions;
 
 /// Client ids that begin like this are given by the wallet and refused from clients.
@@ -54,6 +60,9 @@ pub struct Wallet {
     deposits: BTreeMap<String, Deposit>,
     limits: WalletLimits,
     last_order: u64,
+    /// Which accounts are this wallet's.
+    sharing: Sharing,
+    shards: Shards,
 }
 
 /// What a wallet knows of a market, and how far it has talked to its book.
@@ -133,6 +142,8 @@ pub struct WalletOutput {
     pub notices: Vec<TransactionEvent>,
     /// Cases that were opened or closed, in order.
     pub cases: Vec<Case>,
+    /// What the tenant's other wallets are told, in order. Empty where there is one.
+    pub to_shards: Vec<(ShardId, ToShard)>,
 }
 
 impl WalletOutput {
@@ -145,6 +156,7 @@ impl WalletOutput {
         self.calls.clear();
         self.notices.clear();
         self.cases.clear();
+        self.to_shards.clear();
     }
 }
 
@@ -152,8 +164,14 @@ impl Wallet {
     /// An empty wallet.
     #[must_use]
     pub fn new(limits: WalletLimits) -> Self {
+        Self::shared(limits, Sharing::default())
+    }
+
+    /// An empty wallet of several.
+    #[must_use]
+    pub fn shared(limits: WalletLimits, sharing: Sharing) -> Self {
         Self {
-            ledger: Ledger::default(),
+            ledger: Ledger::shared(sharing.is_shared()),
             orders: Orders::new(limits.closed_ids as usize),
             lists: Lists::default(),
             transactions: Transactions::default(),
@@ -161,6 +179,8 @@ impl Wallet {
             deposits: BTreeMap::new(),
             limits,
             last_order: 0,
+            sharing,
+            shards: Shards::new(sharing),
         }
     }
 
@@ -226,6 +246,7 @@ impl Wallet {
         let mut posting = Posting { time, cause: Cause::Deposit(number), entries: &mut output.entries };
         let (debit, credit) = (LedgerAccount::External(RailId::DIRECT), LedgerAccount::Available(account));
         self.ledger.transfer(asset, debit, credit, amount, &mut posting);
+        self.send_home(time, output);
         Ok(())
     }
 
@@ -385,7 +406,27 @@ impl Wallet {
     #[must_use]
     pub fn balance(&self, account: AccountId, asset: AssetId) -> BalanceView {
         let Balance { available, held, outgoing, .. } = self.ledger.balance(account, asset);
-        BalanceView { asset, available, held: held + outgoing }
+        BalanceView { asset, available, held: held + outgoing + self.held_elsewhere(account, asset) }
+    }
+
+    /// How far below zero an account's available money of an asset may go.
+    #[must_use]
+    pub fn credit(&self, account: AccountId, asset: AssetId) -> Amount {
+        self.ledger.credit(account, asset)
+    }
+
+    /// The credits that there are, by account and asset.
+    pub fn credits(&self) -> impl Iterator<Item = CreditSetting> + '_ {
+        self.ledger.credits()
+    }
+
+    /// What an account at home here may spend of an asset: what it has available, and its credit. An
+    /// account at home elsewhere has its credit there.
+    #[inline]
+    pub(crate) fn spendable(&self, account: AccountId, asset: AssetId) -> Amount {
+        let available = self.ledger.balance(account, asset).available;
+        let credit = self.ledger.credit(account, asset);
+        if credit.is_zero() || !self.sharing.is_home(account) { available } else { available + credit }
     }
 
     /// A user's balance of one asset, by account of the ledger.

@@ -26,7 +26,7 @@ use rialto_engine::wallet::{
 };
 use runner::Runner;
 
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("transfers", include_str!("payments/transfers.txt")),
     ("payments", include_str!("payments/payments.txt")),
     ("commissions", include_str!("payments/commissions.txt")),
@@ -35,6 +35,7 @@ const FILES: [(&str, &str); 9] = [
     ("adjustments", include_str!("payments/adjustments.txt")),
     ("timers", include_str!("payments/timers.txt")),
     ("settings", include_str!("payments/settings.txt")),
+    ("credits", include_str!("payments/credits.txt")),
     ("reasons", include_str!("payments/reasons.txt")),
 ];
 
@@ -86,7 +87,7 @@ macro_rules! files {
     };
 }
 
-files! { transfers payments commissions deposits withdrawals adjustments timers settings reasons }
+files! { transfers payments commissions deposits withdrawals adjustments timers settings credits reasons }
 
 /// The reasons that trading can give have their scenarios beside the wallet.
 #[test]

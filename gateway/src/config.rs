@@ -17,7 +17,7 @@ use rialto_actors::schedule::UtcOffset;
 use rialto_engine::market::{ASSET_SCALE_MAX, SUPPLY_MAX};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
-use rialto_engine::wallet::WalletLimits;
+use rialto_engine::wallet::{SHARDS_MAX, WalletLimits};
 use serde::Deserialize;
 
 use self::market::Market;
@@ -352,9 +352,10 @@ impl Config {
         if self.setup.tenants.iter().any(|other| other.name == name) {
             return refuse(format!("{place} comes twice"));
         }
-        if let Some(shards) = tenant.wallet_shards.filter(|shards| *shards != 1) {
-            return refuse(format!("{place}: wallet_shards = {shards}: a tenant has one wallet so far"));
-        }
+        let shards = tenant.wallet_shards.unwrap_or(1);
+        let Some(shards) = u16::try_from(shards).ok().filter(|shards| (1..=SHARDS_MAX).contains(shards)) else {
+            return refuse(format!("{place}: wallet_shards = {shards} is not from 1 to {SHARDS_MAX}"));
+        };
         let self_trade = self_trade_mode(tenant.self_trade_prevention.as_deref(), &place)?.unwrap_or_default();
         for host in tenant.hosts {
             let host = host.to_ascii_lowercase();
@@ -424,7 +425,17 @@ impl Config {
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
         self.terms.insert(name.clone(), terms);
-        self.setup.tenants.push(TenantSetup { name, limits, assets, markets, users, utc_offset, money, is_shadow });
+        self.setup.tenants.push(TenantSetup {
+            name,
+            limits,
+            shards,
+            assets,
+            markets,
+            users,
+            utc_offset,
+            money,
+            is_shadow,
+        });
         Ok(())
     }
 

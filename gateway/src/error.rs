@@ -512,7 +512,9 @@ impl ApiError {
             | Reason::PolicyOutOfRange
             | Reason::FeeOutOfRange
             | Reason::NameTaken
-            | Reason::CurrencyMismatch => money::refused(reason),
+            | Reason::CurrencyMismatch
+            | Reason::CreditOutOfRange
+            | Reason::CreditInUse => money::refused(reason),
         }
     }
 
@@ -645,6 +647,12 @@ mod tests {
             (Reason::FeeOutOfRange, -9061, "A fee plan is not negative, and its rate is at most 10000 basis points."),
             (Reason::NameTaken, -9062, "The name is in use."),
             (Reason::CurrencyMismatch, -9063, "The transaction is in another asset."),
+            (
+                Reason::CreditOutOfRange,
+                -9064,
+                "A credit is not negative, and not above what there can be of the asset.",
+            ),
+            (Reason::CreditInUse, -9065, "More of the credit is taken than that."),
         ];
         assert_eq!(expected.len(), Reason::ALL.len());
         for ((reason, code, msg), every) in expected.into_iter().zip(Reason::ALL) {

@@ -19,6 +19,7 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
     TenantSetup {
         name: name.to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
         markets,
         users: Vec::new(),

@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod generations;
 pub mod json;
 pub mod keys;
+pub mod lines;
 pub mod market_api;
 pub mod opened;
 pub mod operator;

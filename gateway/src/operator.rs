@@ -51,7 +51,7 @@ pub struct OperatorCall<'a> {
 }
 
 /// Paths, the methods that they answer to, and what the role needs for it.
-const PATHS: [(&str, &str, Right); 34] = [
+const PATHS: [(&str, &str, Right); 35] = [
     ("GET", "markets", Right::Read),
     ("POST", "markets", Right::Configure),
     ("GET", "market/terms", Right::Read),
@@ -72,6 +72,7 @@ const PATHS: [(&str, &str, Right); 34] = [
     ("POST", "adjustments", Right::Treasury),
     ("POST", "adjustments/approve", Right::Treasury),
     ("POST", "accounts/standing", Right::Treasury),
+    ("POST", "accounts/credit", Right::Treasury),
     ("GET", "settings", Right::Read),
     ("GET", "rails", Right::Read),
     ("POST", "rails", Right::Configure),
@@ -115,7 +116,7 @@ impl OperatorCall<'_> {
             "cases" => self.cases().await,
             "settings" => self.settings().await,
             "rails" => self.rails().await,
-            "audit" => self.trail(),
+            "audit" => self.trail().await,
             "market/terms" => self.terms(),
             "assets" => self.assets(),
             "keys" => self.keys(),
@@ -141,6 +142,7 @@ impl OperatorCall<'_> {
             (_, "adjustments") => self.propose().await,
             (_, "adjustments/approve") => self.approve().await,
             (_, "accounts/standing") => self.change_standing().await,
+            (_, "accounts/credit") => self.change_credit().await,
             (_, "rails") => self.open_rail().await,
             (_, "rails/state") => self.change_rail().await,
             (_, "policies") => self.change_policy().await,

@@ -10,6 +10,7 @@
 
 pub mod callback;
 pub mod capital;
+pub mod fiat;
 pub mod history;
 pub mod names;
 pub mod rails;

@@ -35,6 +35,7 @@ use crate::operator::{self, OperatorCall};
 use crate::orders::{self, OrderRequest, Parse, amend, answer, cancel, order_list, place, replace};
 use crate::params::Params;
 use crate::payments::capital::{self, CapitalCall};
+use crate::payments::fiat;
 use crate::payments::{self, PaymentCall, callback};
 use crate::phases;
 use crate::query::{self, AccountingCall, mine};
@@ -249,7 +250,10 @@ impl Call<'_> {
             return self.pay(path).await;
         }
         if let Some(path) = path.strip_prefix(capital::PREFIX) {
-            return self.capital(path).await;
+            return self.capital()?.answer(self.request.method(), path).await;
+        }
+        if let Some(path) = path.strip_prefix(fiat::PREFIX) {
+            return self.capital()?.answer_fiat(self.request.method(), path).await;
         }
         if self.request.method() != Method::GET {
             return Err(ApiError::no_such_path());
@@ -329,12 +333,11 @@ impl Call<'_> {
         PaymentCall { worker, operator: &operator, params, unit, deadline }.answer(self.request.method(), path).await
     }
 
-    async fn capital(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+    fn capital(&self) -> Result<CapitalCall<'_>, ApiError> {
         let Signed { identity, deadline } = self.signed()?;
         let may_withdraw = self.key()?.may_withdraw;
         let (worker, params, unit) = (self.worker, &self.params, self.unit);
-        let call = CapitalCall { worker, identity, may_withdraw, params, unit, deadline, now: self.now };
-        call.answer(self.request.method(), path).await
+        Ok(CapitalCall { worker, identity, may_withdraw, params, unit, deadline, now: self.now })
     }
 
     fn signed_by_operator(&self) -> Result<(Arc<Operator>, Nanos), ApiError> {

@@ -102,6 +102,7 @@ mod tests {
                 accounts: Vec::new(),
                 markets: Vec::new(),
                 wallet: rialto_engine::wallet::Wallet::new(WalletLimits::default()),
+                others: Vec::new(),
             });
         }
         Directory::of(&world)

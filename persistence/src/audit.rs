@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rialto_engine::digest::Digest;
-use rialto_engine::ids::{AssetId, MarketId, RailId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TenantId};
 use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::update::{OrderEvent, OrderUpdate};
-use rialto_engine::wallet::{Entry, House, LedgerAccount, Settled, WalletOutput};
+use rialto_engine::wallet::{Entry, House, LedgerAccount, Settled, Wallet, WalletOutput};
 
 use self::money::MoneyWitness;
 use crate::chain::Chain;
@@ -159,8 +159,7 @@ pub fn audit(journal: &dyn Journal, snapshots: &Path) -> Result<Audit, ReplayFai
         found.findings.push(format!("the snapshot at {} is ahead of the journal", state.position));
     }
     found.position = world.position;
-    let under_way = |market: &crate::world::Market| market.to_book.len() + market.to_wallet.len();
-    found.undelivered = world.tenants.iter().flat_map(|tenant| &tenant.markets).map(under_way).sum();
+    found.undelivered = world.tenants.iter().map(Tenant::messages).sum();
     while world.deliver(&mut scratch, &mut witness).is_some() {}
     for (tenant, number) in world.tenants.iter().zip(0..) {
         witness.judge(tenant, TenantId(number), &mut found);
@@ -174,26 +173,26 @@ impl Witness {
         let mut witness = Self::default();
         for (tenant, number) in world.tenants.iter().zip(0..) {
             let id = TenantId(number);
-            for (account, balances) in tenant.wallet.snapshot().users.iter().enumerate() {
-                let account = rialto_engine::ids::AccountId(u32::try_from(account).unwrap_or(u32::MAX));
-                for (asset, balance) in balances.iter().zip(0..).map(|(balance, asset)| (AssetId(asset), balance)) {
-                    for (account, amount) in [
-                        (LedgerAccount::Available(account), balance.available),
-                        (LedgerAccount::Held(account), balance.held),
-                        (LedgerAccount::Outgoing(account), balance.outgoing),
-                        (LedgerAccount::Incoming(account), balance.incoming),
-                    ] {
-                        witness.balances.insert((id, asset, account), amount.0);
+            for account in (0..).map(AccountId).take(tenant.accounts.len()) {
+                for asset in (0..).map(AssetId).take(tenant.assets.len()) {
+                    let kinds: [fn(AccountId) -> LedgerAccount; 4] = [
+                        LedgerAccount::Available,
+                        LedgerAccount::Held,
+                        LedgerAccount::Outgoing,
+                        LedgerAccount::Incoming,
+                    ];
+                    for account in kinds.map(|kind| kind(account)) {
+                        witness.balances.insert((id, asset, account), tenant.balance_of(asset, account).0);
                     }
                 }
             }
             for (asset, _) in (0..).map(AssetId).zip(&tenant.assets) {
                 for rail in (0..tenant.wallet.rails()).filter_map(|rail| u16::try_from(rail).ok()).map(RailId) {
-                    let balance = tenant.wallet.external(asset, rail).0;
+                    let balance = tenant.external(asset, rail).0;
                     witness.balances.insert((id, asset, LedgerAccount::External(rail)), balance);
                 }
                 for house in House::ALL {
-                    let balance = tenant.wallet.house(asset, house).0;
+                    let balance = tenant.house(asset, house).0;
                     witness.balances.insert((id, asset, LedgerAccount::House(house)), balance);
                 }
             }
@@ -213,14 +212,7 @@ impl Witness {
             if *owner != id {
                 continue;
             }
-            let balance = match account {
-                LedgerAccount::Available(user) => tenant.wallet.accounts_of(*user, *asset).available,
-                LedgerAccount::Held(user) => tenant.wallet.accounts_of(*user, *asset).held,
-                LedgerAccount::Outgoing(user) => tenant.wallet.accounts_of(*user, *asset).outgoing,
-                LedgerAccount::Incoming(user) => tenant.wallet.accounts_of(*user, *asset).incoming,
-                LedgerAccount::External(rail) => tenant.wallet.external(*asset, *rail),
-                LedgerAccount::House(house) => tenant.wallet.house(*asset, *house),
-            };
+            let balance = tenant.balance_of(*asset, *account);
             if balance.0 != *entered {
                 let what = format!("{name}: {account:?} of asset {asset} is {balance}, its entries sum to {entered}");
                 found.findings.push(what);
@@ -229,7 +221,7 @@ impl Witness {
         let mut audit = TenantAudit {
             name: name.clone(),
             entries: self.entries.get(&id).copied().unwrap_or_default(),
-            open_orders: tenant.wallet.len(),
+            open_orders: tenant.wallets().map(Wallet::len).sum(),
             transactions: tenant.wallet.transactions(),
             live_transactions: tenant.wallet.live_count(),
             open_cases: tenant.wallet.open_cases().count(),

@@ -69,6 +69,7 @@ pub fn canonical(entry: &Entry) -> Canonical {
         Cause::Trade(market, trade) => (3, market.0, trade.0),
         Cause::Transaction(transaction) => (4, 0, transaction.0),
         Cause::Case(case) => (5, 0, case.0),
+        Cause::Passage(number) => (6, 0, number),
     };
     bytes[..8].copy_from_slice(&entry.number.to_be_bytes());
     bytes[8..16].copy_from_slice(&entry.time.0.to_be_bytes());

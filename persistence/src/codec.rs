@@ -13,6 +13,7 @@ mod message;
 mod money;
 mod more;
 mod record;
+mod shards;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ mod transaction;
 mod transaction_state;
 
 pub use record::{decode_record, encode_record};
-pub use snapshot::{decode_snapshot, write_snapshot};
+pub use snapshot::{decode_snapshot, says_more, write_snapshot};
 pub(crate) use transaction_state::{decode_case, decode_event, encode_case, encode_event};
 
 use bincode::config::{Configuration, Fixint, LittleEndian};

@@ -5,7 +5,7 @@
 //! because replaying the sender makes the message itself again. Every receipt carries the
 //! receiver's running digest, so that each replay proves at every step that it is the same run.
 
-use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, ShardId, TenantId};
 use rialto_engine::market::MarketDefinition;
 use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::{Amount, Nanos};
@@ -20,6 +20,13 @@ pub enum Record {
         name: String,
         /// Its limits.
         limits: WalletLimits,
+    },
+    /// A tenant that has nothing yet has several wallets, which share its accounts.
+    Share {
+        /// Whose.
+        tenant: TenantId,
+        /// How many.
+        shards: u16,
     },
     /// New limits of a tenant.
     ChangeLimits {
@@ -90,6 +97,8 @@ pub enum Record {
     Command {
         /// Whose.
         tenant: TenantId,
+        /// Which of its wallets.
+        shard: ShardId,
         /// What.
         command: Command,
     },
@@ -102,10 +111,35 @@ pub enum Record {
         /// The wallet's digest behind it.
         digest: u64,
     },
+    /// A transaction, or what concerns one, that waits for what is with other wallets of the tenant. It
+    /// is carried out with the receipt of the last answer that it waits for.
+    Await {
+        /// Whose.
+        tenant: TenantId,
+        /// What.
+        command: TransactionCommand,
+        /// The first wallet's digest behind it.
+        digest: u64,
+    },
+    /// A wallet has taken messages of another wallet of its tenant.
+    ShardReceived {
+        /// Whose.
+        tenant: TenantId,
+        /// Which wallet.
+        shard: ShardId,
+        /// From which.
+        from: ShardId,
+        /// The number of the last message taken.
+        through: u64,
+        /// The wallet's digest behind it.
+        digest: u64,
+    },
     /// A book has taken messages of its tenant's wallet.
     BookReceived {
         /// Whose.
         tenant: TenantId,
+        /// Which of its wallets.
+        shard: ShardId,
         /// Which book.
         market: MarketId,
         /// The number of the last message taken.
@@ -117,6 +151,8 @@ pub enum Record {
     WalletReceived {
         /// Whose.
         tenant: TenantId,
+        /// Which of its wallets.
+        shard: ShardId,
         /// From which book.
         market: MarketId,
         /// The number of the last answer taken.

@@ -10,15 +10,17 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rialto_engine::book::BookSnapshot;
-use rialto_engine::market::MarketDefinition;
+use rialto_engine::market::{MarketDefinition, MarketSpec};
 use rialto_engine::message::{ToBook, ToWallet};
-use rialto_engine::wallet::{WalletLimits, WalletSnapshot};
+use rialto_engine::wallet::{ToShard, Wallet, WalletLimits, WalletSnapshot};
 
 use crate::codec;
-use crate::world::World;
+use crate::world::{MarketPath, OtherWallet, World};
 
 const MAGIC: &[u8; 8] = b"RIALTOSN";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
+/// What is written where every tenant has one wallet, and nobody a credit.
+const VERSION_PLAIN: u32 = 4;
 /// The oldest version that is still read.
 const VERSION_OLDEST: u32 = 1;
 const HEADER_LENGTH: usize = 24;
@@ -48,8 +50,63 @@ pub struct TenantSnapshot {
     pub accounts: Vec<String>,
     /// Its markets by number.
     pub markets: Vec<MarketSnapshot>,
-    /// Its wallet.
+    /// Its wallet; of several, the first.
     pub wallet: WalletSnapshot,
+    /// Its other wallets.
+    pub others: Vec<OtherWalletSnapshot>,
+}
+
+/// Another wallet of a tenant than the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherWalletSnapshot {
+    /// The wallet.
+    pub wallet: WalletSnapshot,
+    /// What the first one has told it that it has not taken yet.
+    pub to_it: Vec<ToShard>,
+    /// What it has told the first one, which has not taken it yet.
+    pub to_first: Vec<ToShard>,
+}
+
+impl OtherWalletSnapshot {
+    /// The wallet as plain data.
+    #[must_use]
+    pub fn of(other: &OtherWallet) -> Self {
+        Self {
+            wallet: other.wallet.snapshot(),
+            to_it: other.to_it.iter().cloned().collect(),
+            to_first: other.to_first.iter().cloned().collect(),
+        }
+    }
+
+    /// The wallet that gave this.
+    #[must_use]
+    pub fn restore(self, specs: &[MarketSpec], limits: WalletLimits) -> OtherWallet {
+        let wallet = Wallet::restore(&self.wallet, specs, limits);
+        OtherWallet { wallet, to_it: self.to_it.into(), to_first: self.to_first.into() }
+    }
+}
+
+/// What is under way between a book and another wallet than the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathSnapshot {
+    /// Messages that the book has not taken yet.
+    pub to_book: Vec<ToBook>,
+    /// Answers that the wallet has not taken yet.
+    pub to_wallet: Vec<ToWallet>,
+}
+
+impl PathSnapshot {
+    /// The path as plain data.
+    #[must_use]
+    pub fn of(path: &MarketPath) -> Self {
+        Self { to_book: path.to_book.iter().cloned().collect(), to_wallet: path.to_wallet.iter().cloned().collect() }
+    }
+}
+
+impl From<PathSnapshot> for MarketPath {
+    fn from(path: PathSnapshot) -> Self {
+        Self { to_book: path.to_book.into(), to_wallet: path.to_wallet.into() }
+    }
 }
 
 /// An asset.
@@ -74,6 +131,8 @@ pub struct MarketSnapshot {
     pub to_book: Vec<ToBook>,
     /// Answers that the wallet has not taken yet.
     pub to_wallet: Vec<ToWallet>,
+    /// The same of the tenant's other wallets.
+    pub others: Vec<PathSnapshot>,
 }
 
 /// Writes a snapshot of a state durably and drops all but the newest two. Returns its size in
@@ -94,7 +153,8 @@ pub fn write(directory: &Path, world: &World) -> io::Result<u64> {
     let Body { mut file, checksum, length } = body.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(MAGIC)?;
-    file.write_all(&VERSION.to_le_bytes())?;
+    let version = if codec::says_more(world) { VERSION } else { VERSION_PLAIN };
+    file.write_all(&version.to_le_bytes())?;
     file.write_all(&length.to_le_bytes())?;
     file.write_all(&checksum.finalize().to_le_bytes())?;
     file.sync_all()?;

@@ -132,7 +132,7 @@ pub fn verify(store: &ReadStore, journal: &dyn Journal, snapshots: &Path) -> Res
     }
     let mut witness = Witness { store, position: 0, until: store.position(), sides: BTreeMap::new(), failure: None };
     for (tenant, number) in world.tenants.iter().zip(0..) {
-        witness.sides.insert(TenantId(number), Side::begin(store, TenantId(number), tenant.wallet.entries())?);
+        witness.sides.insert(TenantId(number), Side::begin(store, TenantId(number), tenant.entries())?);
     }
     let (mut scratch, mut reader) = (Scratch::default(), journal.reader());
     while advance(&mut world, reader.as_mut(), 1 << 20, &mut scratch, &mut witness).map_err(replay)? {

@@ -5,23 +5,29 @@
 
 mod imbalances;
 mod money;
+mod shards;
 
 pub use imbalances::Imbalance;
+pub use shards::{MarketPath, OtherWallet};
 
 use std::collections::VecDeque;
 
 use rialto_engine::book::{Book, BookOutput, LevelChange};
-use rialto_engine::ids::{MarketId, TenantId};
+use rialto_engine::ids::{MarketId, ShardId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketSpec, SpecError};
 use rialto_engine::message::{BookCommand, Fill, ToBook, ToWallet};
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{ListView, OrderUpdate};
-use rialto_engine::wallet::{Entry, ListRef, Settled, Submitted, Wallet, WalletLimits, WalletOutput};
+use rialto_engine::wallet::{
+    Entry, ListRef, SHARDS_MAX, Settled, Sharing, Submitted, Wallet, WalletLimits, WalletOutput,
+};
 
 use crate::record::Record;
-use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
+use crate::snapshot::{
+    AssetSnapshot, MarketSnapshot, OtherWalletSnapshot, PathSnapshot, TenantSnapshot, WorldSnapshot,
+};
 
 /// A partition: all its tenants by number.
 #[derive(Clone, Debug, Default)]
@@ -45,8 +51,10 @@ pub struct Tenant {
     pub accounts: Vec<String>,
     /// Its markets by number.
     pub markets: Vec<Market>,
-    /// Its wallet.
+    /// Its wallet; of several, the first, which coordinates the others.
     pub wallet: Wallet,
+    /// Its other wallets, if it has more than one.
+    pub others: Vec<OtherWallet>,
 }
 
 /// A market with its book and the messages under way.
@@ -64,6 +72,8 @@ pub struct Market {
     pub to_book: VecDeque<ToBook>,
     /// Answers that the wallet has not taken yet.
     pub to_wallet: VecDeque<ToWallet>,
+    /// The same of the tenant's other wallets, if it has more than one.
+    pub others: Vec<MarketPath>,
 }
 
 /// What happens while records are applied, for whoever wants to keep it.
@@ -119,6 +129,11 @@ pub enum ReplayError {
         /// Why.
         reason: Reason,
     },
+    /// A tenant that is open already, or too many wallets, are to share its accounts.
+    Shared {
+        /// The record's sequence number.
+        position: u64,
+    },
     /// A message was received that nobody has sent.
     MissingMessage {
         /// The record's sequence number.
@@ -149,6 +164,9 @@ impl std::fmt::Display for ReplayError {
             }
             Self::Refused { position, reason } => {
                 write!(formatter, "record {position} was accepted once and is refused now: {}", reason.name())
+            }
+            Self::Shared { position } => {
+                write!(formatter, "record {position} shares the accounts of a tenant that has some already")
             }
             Self::MissingMessage { position } => {
                 write!(formatter, "record {position} receives a message that nobody sent")
@@ -190,24 +208,34 @@ impl World {
             Record::ChangeLimits { tenant, limits } => {
                 let tenant = self.tenant_mut(*tenant)?;
                 tenant.limits = *limits;
-                tenant.wallet.change_limits(*limits);
+                tenant.each_wallet(|wallet| wallet.change_limits(*limits));
+            }
+            Record::Share { tenant, shards } => {
+                let tenant = self.tenant_mut(*tenant)?;
+                if !tenant.is_bare() || !(2..=SHARDS_MAX).contains(shards) {
+                    return Err(ReplayError::Shared { position });
+                }
+                tenant.share(tenant.limits, *shards);
             }
             Record::OpenAsset { tenant, name, scale } => {
                 let tenant = self.tenant_mut(*tenant)?;
                 tenant.assets.push(AssetSnapshot { name: name.clone(), scale: *scale });
-                tenant.wallet.open_asset();
+                tenant.each_wallet(Wallet::open_asset);
             }
             Record::OpenMarket { tenant, symbol, definition } => {
                 let spec = MarketSpec::open(definition).map_err(|error| ReplayError::Spec { position, error })?;
                 let tenant = self.tenant_mut(*tenant)?;
-                tenant.wallet.open_market(spec);
+                tenant.each_wallet(|wallet| wallet.open_market(spec));
+                let mut book = Book::new();
+                book.share(tenant.shards());
                 tenant.markets.push(Market {
                     symbol: symbol.clone(),
                     definition: definition.clone(),
                     spec,
-                    book: Book::new(),
+                    book,
                     to_book: VecDeque::new(),
                     to_wallet: VecDeque::new(),
+                    others: tenant.others.iter().map(|_| MarketPath::default()).collect(),
                 });
             }
             Record::ChangeMarket { tenant, market, definition } => {
@@ -216,15 +244,17 @@ impl World {
                 let record = tenant.markets.get_mut(usize::from(market.0)).ok_or(ReplayError::Unknown { position })?;
                 record.definition = definition.clone();
                 record.spec = spec;
-                tenant.wallet.change_market(*market, spec);
+                tenant.each_wallet(|wallet| wallet.change_market(*market, spec));
             }
             Record::OpenAccount { tenant, name } => {
                 let tenant = self.tenant_mut(*tenant)?;
                 tenant.accounts.push(name.clone());
-                tenant.wallet.open_account();
+                tenant.each_wallet(Wallet::open_account);
             }
             Record::ChangeGroup { tenant, account, group } => {
-                let changed = self.tenant_mut(*tenant)?.wallet.change_group(*account, *group);
+                let tenant = self.tenant_mut(*tenant)?;
+                let home = tenant.shard_mut(Sharing::home_of(*account, tenant.shards()));
+                let changed = home.ok_or(ReplayError::Unknown { position })?.change_group(*account, *group);
                 changed.map_err(|reason| ReplayError::Refused { position, reason })?;
             }
             Record::Deposit { tenant: id, id: business_id, account, asset, amount, time } => {
@@ -232,17 +262,22 @@ impl World {
                 let deposited =
                     tenant.wallet.deposit(business_id, *account, *asset, *amount, *time, &mut scratch.wallet);
                 deposited.map_err(|reason| ReplayError::Refused { position, reason })?;
+                tenant.send(ShardId::FIRST, &mut scratch.wallet);
+                tenant.restate(ShardId::FIRST, &mut scratch.wallet.entries);
                 observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
             }
-            Record::Command { tenant: id, command } => {
+            Record::Command { tenant: id, shard, command } => {
+                let unknown = ReplayError::Unknown { position };
                 let tenant = self.tenant_mut(*id)?;
-                match tenant.wallet.submit(command, &mut scratch.wallet) {
+                let wallet = tenant.shard_mut(*shard).ok_or_else(|| unknown.clone())?;
+                match wallet.submit(command, &mut scratch.wallet) {
                     Submitted::Forwarded { market, message } => {
-                        tenant.tell_of_list(*id, &message.command, observer);
-                        tenant.markets[usize::from(market.0)].to_book.push_back(message);
+                        tenant.tell_of_list(*id, *shard, &message.command, observer);
+                        tenant.markets[usize::from(market.0)].commands_of(*shard).ok_or(unknown)?.push_back(message);
                     }
                     Submitted::Rejected(reason) => return Err(ReplayError::Refused { position, reason }),
                 }
+                tenant.restate(*shard, &mut scratch.wallet.entries);
                 observer.posted(*id, &scratch.wallet.updates, &scratch.wallet.entries, None);
             }
             Record::Transaction { tenant: id, command, digest } => {
@@ -250,28 +285,43 @@ impl World {
                     return Err(ReplayError::Diverged { position });
                 }
             }
-            Record::BookReceived { tenant, market, through, digest } => {
+            Record::Await { tenant, command, digest } => {
+                if self.begin_to_wait(*tenant, command, scratch)? != *digest {
+                    return Err(ReplayError::Diverged { position });
+                }
+            }
+            Record::ShardReceived { tenant, shard, from, through, digest } => {
+                self.hear_through((*tenant, *shard, *from, *through, *digest), scratch, observer)?;
+            }
+            Record::BookReceived { tenant, shard, market, through, digest } => {
+                let unknown = ReplayError::Unknown { position };
                 let state = self.market_mut(*tenant, *market)?;
-                while state.book.received() < *through {
+                if shard.0 >= state.book.shards() {
+                    return Err(unknown);
+                }
+                while state.book.received_from(*shard) < *through {
                     state
-                        .match_next(*tenant, *market, scratch, observer)
+                        .match_next(*tenant, *shard, *market, scratch, observer)
                         .ok_or(ReplayError::MissingMessage { position })?;
                 }
                 // A cascade that was cut off by its bound, and what was due before the message after
                 // that, went on for as long as the receipt says.
                 while state.book.digest().0 != *digest {
-                    state.step_next(*tenant, *market, scratch, observer).ok_or(ReplayError::Diverged { position })?;
+                    state
+                        .step_next(*tenant, *shard, *market, scratch, observer)
+                        .ok_or(ReplayError::Diverged { position })?;
                 }
             }
-            Record::WalletReceived { tenant: id, market, through, digest } => {
+            Record::WalletReceived { tenant: id, shard, market, through, digest } => {
+                let unknown = || ReplayError::Unknown { position };
                 self.market_mut(*id, *market)?;
                 let tenant = self.tenant_mut(*id)?;
-                while tenant.wallet.received(*market) < *through {
+                while tenant.shard(*shard).ok_or_else(unknown)?.received(*market) < *through {
                     tenant
-                        .settle_next(*id, *market, scratch, observer)
+                        .settle_next(*id, *shard, *market, scratch, observer)
                         .ok_or(ReplayError::MissingMessage { position })?;
                 }
-                if tenant.wallet.digest().0 != *digest {
+                if tenant.shard(*shard).ok_or_else(unknown)?.digest().0 != *digest {
                     return Err(ReplayError::Diverged { position });
                 }
             }
@@ -299,28 +349,39 @@ impl World {
             let id = TenantId(u32::try_from(number).ok()?);
             for number in 0..tenant.markets.len() {
                 let market = MarketId(u16::try_from(number).ok()?);
-                let state = &mut tenant.markets[number];
-                if !state.to_book.is_empty() || state.book.is_cascading() {
-                    self.position += 1;
-                    observer.begins(self.position);
-                    while state.match_next(id, market, scratch, observer).is_some() {}
-                    while state.step_next(id, market, scratch, observer).is_some() {}
-                    let (through, digest) = (state.book.received(), state.book.digest().0);
-                    return Some(Record::BookReceived { tenant: id, market, through, digest });
+                for shard in tenant.shard_ids() {
+                    let state = &mut tenant.markets[number];
+                    if state.commands_of(shard).is_some_and(|commands| !commands.is_empty())
+                        || state.book.is_cascading()
+                    {
+                        self.position += 1;
+                        observer.begins(self.position);
+                        while state.match_next(id, shard, market, scratch, observer).is_some() {}
+                        while state.step_next(id, shard, market, scratch, observer).is_some() {}
+                        let (through, digest) = (state.book.received_from(shard), state.book.digest().0);
+                        return Some(Record::BookReceived { tenant: id, shard, market, through, digest });
+                    }
+                    if state.answers_to(shard).next().is_some() {
+                        self.position += 1;
+                        observer.begins(self.position);
+                        while tenant.settle_next(id, shard, market, scratch, observer).is_some() {}
+                        let wallet = tenant.shard(shard)?;
+                        let (through, digest) = (wallet.received(market), wallet.digest().0);
+                        return Some(Record::WalletReceived { tenant: id, shard, market, through, digest });
+                    }
                 }
-                if !state.to_wallet.is_empty() {
-                    self.position += 1;
-                    observer.begins(self.position);
-                    while tenant.settle_next(id, market, scratch, observer).is_some() {}
-                    let (through, digest) = (tenant.wallet.received(market), tenant.wallet.digest().0);
-                    return Some(Record::WalletReceived { tenant: id, market, through, digest });
-                }
+            }
+            if let Some(path) = tenant.unheard() {
+                self.position += 1;
+                observer.begins(self.position);
+                return Self::deliver_between(tenant, id, path, scratch, observer);
             }
         }
         None
     }
 
-    /// Carries a command of a transaction out, as its wallet does live, and gives its record: the next one.
+    /// Carries a command of a transaction out, as its wallet does live, or lets it wait for other wallets,
+    /// and gives its record: the next one.
     ///
     /// # Errors
     /// If the tenant is not open, or the command is refused. The state is then unusable.
@@ -334,6 +395,10 @@ impl World {
         self.position += 1;
         observer.begins(self.position);
         scratch.wallet.clear();
+        if self.tenant_mut(tenant)?.wallet.must_wait(&command) {
+            let digest = self.begin_to_wait(tenant, &command, scratch)?;
+            return Ok(Record::Await { tenant, command, digest });
+        }
         let digest = self.carry_out(tenant, &command, scratch, observer)?;
         Ok(Record::Transaction { tenant, command, digest })
     }
@@ -351,6 +416,8 @@ impl World {
         let transacted = tenant.wallet.transact(command, &mut scratch.wallet);
         transacted.map_err(|reason| ReplayError::Refused { position, reason })?;
         let digest = tenant.wallet.digest().0;
+        tenant.send(ShardId::FIRST, &mut scratch.wallet);
+        tenant.restate(ShardId::FIRST, &mut scratch.wallet.entries);
         observer.posted(id, &scratch.wallet.updates, &scratch.wallet.entries, None);
         observer.transacted(id, command, &scratch.wallet);
         Ok(digest)
@@ -360,7 +427,7 @@ impl World {
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         let quiet = |market: &Market| market.is_quiet();
-        self.tenants.iter().all(|tenant| tenant.markets.iter().all(quiet))
+        self.tenants.iter().all(|tenant| tenant.markets.iter().all(quiet) && tenant.is_settled_up())
     }
 
     /// The partition as plain data.
@@ -372,6 +439,7 @@ impl World {
             book: market.book.snapshot(),
             to_book: market.to_book.iter().cloned().collect(),
             to_wallet: market.to_wallet.iter().cloned().collect(),
+            others: market.others.iter().map(PathSnapshot::of).collect(),
         };
         let tenant = |tenant: &Tenant| TenantSnapshot {
             name: tenant.name.clone(),
@@ -380,6 +448,7 @@ impl World {
             accounts: tenant.accounts.clone(),
             markets: tenant.markets.iter().map(market).collect(),
             wallet: tenant.wallet.snapshot(),
+            others: tenant.others.iter().map(OtherWalletSnapshot::of).collect(),
         };
         WorldSnapshot { position: self.position, tenants: self.tenants.iter().map(tenant).collect() }
     }
@@ -403,10 +472,13 @@ impl World {
                     book: Book::restore(&market.book),
                     to_book: market.to_book.into(),
                     to_wallet: market.to_wallet.into(),
+                    others: market.others.into_iter().map(MarketPath::from).collect(),
                 });
             }
             let specs: Vec<MarketSpec> = markets.iter().map(|market| market.spec).collect();
+            let other = |other| OtherWalletSnapshot::restore(other, &specs, tenant.limits);
             tenants.push(Tenant {
+                others: tenant.others.into_iter().map(other).collect(),
                 wallet: Wallet::restore(&tenant.wallet, &specs, tenant.limits),
                 name: tenant.name,
                 limits: tenant.limits,
@@ -443,29 +515,39 @@ impl Tenant {
             accounts: Vec::new(),
             markets: Vec::new(),
             wallet: Wallet::new(limits),
+            others: Vec::new(),
         }
     }
 
-    /// Lets the wallet take the next answer of a book. `None` if there is none.
+    /// Whether nothing was opened yet.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.assets.is_empty() && self.accounts.is_empty() && self.markets.is_empty() && self.others.is_empty()
+    }
+
+    /// Lets a wallet take the next answer of a book. `None` if there is none.
     pub fn settle_next(
         &mut self,
         id: TenantId,
+        shard: ShardId,
         market: MarketId,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Option<Settled> {
-        let message = self.markets[usize::from(market.0)].to_wallet.pop_front()?;
+        let message = self.markets[usize::from(market.0)].answers_mut(shard)?.pop_front()?;
         scratch.wallet.clear();
-        let settled = self.wallet.settle(market, &message, &mut scratch.wallet)?;
+        let settled = self.shard_mut(shard)?.settle(market, &message, &mut scratch.wallet)?;
+        self.restate(shard, &mut scratch.wallet.entries);
         observer.posted(id, &scratch.wallet.updates, &scratch.wallet.entries, Some(&settled));
         Some(settled)
     }
 
     /// Tells an observer of a list that has just been placed.
-    fn tell_of_list(&self, id: TenantId, command: &BookCommand, observer: &mut impl Observer) {
+    fn tell_of_list(&self, id: TenantId, shard: ShardId, command: &BookCommand, observer: &mut impl Observer) {
         if let BookCommand::PlaceList(orders) = command
             && let Some(first) = orders.first()
-            && let Some(list) = self.wallet.list(first.account, ListRef { id: Some(first.id), client_id: None })
+            && let Some(wallet) = self.shard(shard)
+            && let Some(list) = wallet.list(first.account, ListRef { id: Some(first.id), client_id: None })
         {
             observer.listed(id, &list);
         }
@@ -475,50 +557,53 @@ impl Tenant {
 impl Market {
     /// Whether nothing is under way between book and wallet.
     fn is_quiet(&self) -> bool {
-        self.to_book.is_empty() && self.to_wallet.is_empty() && !self.book.is_cascading()
+        self.messages() == 0 && !self.book.is_cascading()
     }
 
-    /// Does what comes before the wallet's next message: gives triggered orders that were left over
+    /// Does what comes before a wallet's next message: gives triggered orders that were left over
     /// their turn, then carries out what is due by its time. `None` if there is nothing.
     fn step_next(
         &mut self,
         tenant: TenantId,
+        shard: ShardId,
         market: MarketId,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Option<()> {
-        let next = self.to_book.front().map(|message| message.time);
+        let next = self.commands_of(shard)?.front().map(|message| message.time);
         scratch.book.clear();
         let answer = step_before(&mut self.book, next, &mut scratch.book)?;
-        self.tell(tenant, market, answer, scratch, observer);
+        self.tell(tenant, ShardId::FIRST, market, answer, scratch, observer);
         Some(())
     }
 
-    /// Lets the book take the wallet's next message. `None` if there is none.
+    /// Lets the book take a wallet's next message. `None` if there is none.
     pub fn match_next(
         &mut self,
         tenant: TenantId,
+        shard: ShardId,
         market: MarketId,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Option<()> {
-        if self.to_book.is_empty() {
+        if self.commands_of(shard)?.is_empty() {
             return None;
         }
-        while self.step_next(tenant, market, scratch, observer).is_some() {}
-        let message = self.to_book.pop_front()?;
+        while self.step_next(tenant, shard, market, scratch, observer).is_some() {}
+        let message = self.commands_of(shard)?.pop_front()?;
         scratch.book.clear();
-        let answer = self.book.receive(&message, &mut scratch.book)?;
-        self.tell(tenant, market, answer, scratch, observer);
+        let answer = self.book.receive_from(shard, &message, &mut scratch.book)?;
+        self.tell(tenant, shard, market, answer, scratch, observer);
         Some(())
     }
 
     fn tell(
         &mut self,
         tenant: TenantId,
+        shard: ShardId,
         market: MarketId,
         answer: ToWallet,
-        scratch: &Scratch,
+        scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) {
         let matched = Matched {
@@ -528,7 +613,11 @@ impl Market {
             changes: self.book.changes(),
         };
         observer.matched(tenant, market, &matched);
-        self.to_wallet.push_back(answer);
+        for (shard, answer) in std::iter::once((shard, answer)).chain(scratch.book.copies.drain(..)) {
+            if let Some(answers) = self.answers_mut(shard) {
+                answers.push_back(answer);
+            }
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use generator::Generator;
 use life::{ACCOUNTS, ASSETS, Act, Change, Life, MARKET, Seen};
 use random::Random;
-use rialto_engine::ids::{TenantId, TransactionId};
+use rialto_engine::ids::{ShardId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{Report, Transacted, TransactionCommand};
@@ -128,18 +128,18 @@ impl Run {
 }
 
 fn record(change: &Change, act: &Act) -> Record {
-    let (tenant, market) = (TENANT, MARKET);
+    let (tenant, shard, market) = (TENANT, ShardId::FIRST, MARKET);
     match (change, act) {
         (Change::Deposited, Act::Deposit { id, account, asset, amount, time }) => {
             let (id, account, asset, amount, time) = (id.clone(), *account, *asset, *amount, *time);
             Record::Deposit { tenant, id, account, asset, amount, time }
         }
-        (Change::Ordered, Act::Order(command)) => Record::Command { tenant, command: command.clone() },
+        (Change::Ordered, Act::Order(command)) => Record::Command { tenant, shard, command: command.clone() },
         (Change::Matched(through, digest), _) => {
-            Record::BookReceived { tenant, market, through: *through, digest: *digest }
+            Record::BookReceived { tenant, shard, market, through: *through, digest: *digest }
         }
         (Change::Settled(through, digest), _) => {
-            Record::WalletReceived { tenant, market, through: *through, digest: *digest }
+            Record::WalletReceived { tenant, shard, market, through: *through, digest: *digest }
         }
         (change, act) => panic!("{act:?} cannot bring {change:?}"),
     }

@@ -102,6 +102,7 @@ fn commands() -> Vec<TransactionCommand> {
         TransactionCommand::ChangeRail { rail: RailId(1), is_open: false },
         TransactionCommand::ChangeFee { kind: TransactionKind::Payment, asset: AssetId(1), fee },
         TransactionCommand::ChangeNotification { is_on: true },
+        TransactionCommand::ChangeCredit { account: AccountId(130), asset: AssetId(1), limit: Amount(1 << 90) },
     ]);
     commands
 }

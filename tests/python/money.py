@@ -84,6 +84,12 @@ def with_ccxt():
     equal((come["status"], come["txid"], come["id"]), ("ok", "B-2", "d-1"), "it came in")
     equal(carol.fetch_balance()["USD"]["free"], 1014.5, "and is there")
     equal(dave.fetch_deposits(), [], "not his")
+    # Of codes that ccxt takes for legal money it asks the other history.
+    for found in [carol.fetch_deposits("USD"), carol.fetch_deposits(params={"fiat": True})]:
+        equal([(row["id"], row["status"], row["amount"]) for row in found], [("d-1", "ok", 25.0)], "legal money in")
+    out = carol.fetch_withdrawals("USD")
+    equal([(row["id"], row["status"], row["amount"]) for row in out], [(withdrawn["id"], "ok", 10.0)], "and out")
+    equal((out[0]["currency"], out[0]["fee"]["cost"]), ("USD", 0.5), "its fee")
 
     for kind, call in [
         (ccxt.InsufficientFunds, lambda: carol.withdraw("USD", 2000, "DE00-1234")),
@@ -109,6 +115,10 @@ def with_python_binance():
     equal([row["id"] for row in rows][0], applied["id"], "the newest first")
     equal([row["status"] for row in rows], [4, 6], "one is under way")
     equal([row["txId"] for row in carol.get_deposit_history(coin="USD")], ["B-2"], "deposits")
+    orders = carol.get_fiat_deposit_withdraw_history(transactionType=1)
+    equal([row["orderNo"] for row in orders["data"]][0], applied["id"], "legal money, the newest first")
+    equal([row["status"] for row in orders["data"]], ["Processing", "Successful"], "and how it stands")
+    equal((orders["total"], orders["success"]), (2, True), "all of it")
     try:
         carol.withdraw(coin="USD", address="DE00-99", amount="5000")
     except BinanceAPIException as refusal:

@@ -16,6 +16,8 @@ use rialto_bank::config::{Callback, Client, Config};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
 use rialto_bank::money::Currency;
 use rialto_bank::server::Running;
+use rialto_engine::ids::AssetId;
+use rialto_engine::wallet::House;
 use rialto_persistence::journal::sled::{SledJournal, SledOptions};
 use rialto_tests::client::{Key, now_millis};
 use rialto_tests::server::Server;
@@ -32,12 +34,10 @@ const KILLS_MIN: u32 = 5;
 /// How long everything may take to end once nothing goes wrong any more.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-fn configuration(bank: &str) -> String {
-    let mut text = String::from(
+fn configuration(bank: &str, shards: u16) -> String {
+    let mut text = format!("[[tenants]]\nname = \"acme\"\nhosts = [\"acme.localhost\"]\nwallet_shards = {shards}\n");
+    text.push_str(
         r#"
-[[tenants]]
-name = "acme"
-hosts = ["acme.localhost"]
 [[tenants.assets]]
 name = "USD"
 scale = 2
@@ -181,15 +181,27 @@ fn client(first: u64, count: u64, base: &str, done: &AtomicU64) -> BTreeMap<Stri
     answers
 }
 
+fn transactions() -> u64 {
+    std::env::var("RIALTO_BANK_TXNS").ok().map_or(2_000, |text| text.parse().expect("a number of transactions"))
+}
+
 #[test]
 fn a_server_that_is_killed_and_a_bank_that_fails_lose_no_unit() {
-    let count: u64 =
-        std::env::var("RIALTO_BANK_TXNS").ok().map_or(2_000, |text| text.parse().expect("a number of transactions"));
+    lose_nothing(transactions(), 1);
+}
+
+/// The two users are at home in two wallets, and the third has nobody.
+#[test]
+fn nor_do_they_where_the_users_are_at_home_in_several_wallets() {
+    lose_nothing(transactions() / 4, 3);
+}
+
+fn lose_nothing(count: u64, shards: u16) {
     let listen = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         free.local_addr().expect("an address").to_string()
     };
-    let mut server = Server::prepare(&configuration(&format!("http://{listen}")));
+    let mut server = Server::prepare(&configuration(&format!("http://{listen}"), shards));
     let base = server.url();
     let bank = bank(&listen, &base);
     server.restart();
@@ -241,6 +253,12 @@ fn a_server_that_is_killed_and_a_bank_that_fails_lose_no_unit() {
     }
     println!("the operator's queue, cases by kind with their sums in minor units: {cases:?}");
     compare(&world, &bank.url());
+    let tenant = &world.tenants[0];
+    assert_eq!((tenant.shards(), tenant.messages()), (shards, 0), "nothing is under way");
+    assert_eq!(tenant.imbalances(), []);
+    for asset in [AssetId(0), AssetId(1)] {
+        assert_eq!(tenant.house(asset, House::Clearing).0, 0, "nothing is between the wallets");
+    }
 }
 
 fn counts(base: &str) -> Value {

@@ -5,23 +5,23 @@ mod rails_support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use rails_support::{Heard, TENANT, USD, bank, call, deposit, hasty, label, names, rail, receiver, withdrawal};
 use rialto_actors::api::Refused;
 use rialto_actors::clock;
+use rialto_actors::outlets::{OutletSender, outlet};
 use rialto_actors::rails::breaker::BreakerState;
 use rialto_actors::rails::channel::ChannelOptions;
 use rialto_actors::rails::route::{NoRoute, RouteOptions, Taking};
 use rialto_actors::rails::{RailSetup, Rails, RailsOptions};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
-use rialto_engine::ids::{RailId, TenantId, TransactionId};
+use rialto_engine::ids::{RailId, TransactionId};
 use rialto_engine::transaction::{Ask, RailCall, Report, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_gateway::keys::Secret;
 use rialto_gateway::rails::callback::{Callers, WINDOW, verify_and_parse};
 use rialto_gateway::rails::sign::Credentials;
 
-type Calls = Sender<(TenantId, RailCall)>;
+type Calls = OutletSender<RailCall>;
 
 fn start(setups: Vec<RailSetup>) -> (Rails, Calls, Heard) {
     let heard = Heard::default();
@@ -34,7 +34,7 @@ fn start(setups: Vec<RailSetup>) -> (Rails, Calls, Heard) {
             Ok::<(), Refused>(())
         }),
     };
-    let (sender, receiver) = crossbeam_channel::bounded(4_096);
+    let (sender, receiver) = outlet(4_096);
     (Rails::start(options, setups, receiver).expect("the rails start"), sender, heard)
 }
 

@@ -57,6 +57,7 @@ fn setup() -> Setup {
     let tenant = TenantSetup {
         name: "acme".to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: ASSETS.map(|(name, scale)| (name.to_owned(), scale)).to_vec(),
         markets: Vec::new(),
         users: vec![user("alice"), user("bob")],
@@ -77,10 +78,9 @@ struct Venue {
 
 impl Venue {
     fn start(log: &MemoryLog, bank: &Running, current: &Mutex<Option<Exchange>>) -> Self {
-        let (calls, calls_out) = crossbeam_channel::bounded(4_096);
-        let (notices, _) = crossbeam_channel::bounded(16);
+        let (outlets, calls, _) = Outlets::with_room(4_096);
         let mut options = Options::new(Storage::Memory(log.clone()));
-        options.outlets = Some(Outlets { calls, notices });
+        options.outlets = Some(outlets);
         let (exchange, mut feeds) = Exchange::start(options, &setup()).expect("the exchange starts");
         let sink = exchange.clone();
         let options = RailsOptions {
@@ -90,7 +90,7 @@ impl Venue {
         };
         let channel = ChannelOptions { in_flight: 64, ..hasty() };
         let setups = (1..=RAILS).map(|number| rail(bank, number, channel)).collect();
-        let rails = Rails::start(options, setups, calls_out).expect("the rails start");
+        let rails = Rails::start(options, setups, calls).expect("the rails start");
         *current.lock().expect("whole") = Some(exchange.clone());
         Self { exchange, feed: feeds.remove(0), rails, slot: 0 }
     }

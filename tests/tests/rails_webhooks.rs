@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
 use rails_support::{Heard, Received, deposit, label, names, receiver};
+use rialto_actors::outlets::{OutletSender, outlet};
 use rialto_actors::webhooks::{Messenger, WebhookOptions, Webhooks};
 use rialto_engine::ids::TenantId;
 use rialto_engine::transaction::{Happening, Meaning, Transaction, TransactionCommand, TransactionEvent};
@@ -45,7 +45,7 @@ fn event(number: u64, sequence: u32) -> TransactionEvent {
     }
 }
 
-type Notices = Sender<(TenantId, TransactionEvent)>;
+type Notices = OutletSender<TransactionEvent>;
 
 fn start(messengers: Vec<(TenantId, Arc<dyn Messenger>)>) -> (Webhooks, Notices, Heard) {
     let heard = Heard::default();
@@ -58,7 +58,7 @@ fn start(messengers: Vec<(TenantId, Arc<dyn Messenger>)>) -> (Webhooks, Notices,
             Ok(())
         }))
     };
-    let (sender, notices) = crossbeam_channel::bounded(64);
+    let (sender, notices) = outlet(64);
     let messengers = messengers.into_iter().map(|(tenant, messenger)| (tenant, "acme".to_owned(), messenger)).collect();
     (Webhooks::start(options, messengers, notices).expect("they start"), sender, heard)
 }

@@ -11,7 +11,7 @@ use metrics::{Gauge, describe_counter, describe_gauge, gauge};
 use rialto_engine::ids::{AccountId, AssetId, TenantId};
 use rialto_engine::transaction::CaseKind;
 use rialto_engine::wallet::{House, Wallet};
-use rialto_persistence::world::World;
+use rialto_persistence::world::{Tenant, World};
 
 /// How often the gauges are set.
 const EVERY: Duration = Duration::from_secs(1);
@@ -88,13 +88,15 @@ impl AuditMetrics {
             for asset in tenant.assets.get(gauges.assets.len()..).unwrap_or_default() {
                 gauges.assets.push(AssetGauges::of(&tenant.name, &asset.name));
             }
-            gauges.set(&tenant.wallet, is_sum_due);
+            gauges.set(tenant, is_sum_due);
         }
     }
 }
 
 impl TenantGauges {
-    fn set(&self, wallet: &Wallet, is_sum_due: bool) {
+    fn set(&self, tenant: &Tenant, is_sum_due: bool) {
+        // Transactions are the first wallet's; the ledger is that of all.
+        let wallet = &tenant.wallet;
         let mut explained = vec![0_i128; self.assets.len()];
         // What a statement has found is not posted yet: only what came in or went out is in suspense.
         for case in wallet.open_cases().filter(|case| is_posted(case.case.kind)) {
@@ -104,12 +106,17 @@ impl TenantGauges {
         }
         for ((gauges, explained), number) in self.assets.iter().zip(explained).zip(0..) {
             let asset = AssetId(number);
-            let house = |account| wallet.house(asset, account).0;
-            gauges.clearing.set(lossy(house(House::Clearing)));
-            gauges.rounding.set(lossy(house(House::Rounding)));
+            let house = |account| tenant.house(asset, account).0;
+            // What is on its way between wallets is where it should be.
+            gauges.clearing.set(lossy(house(House::Clearing) + tenant.in_passage(asset).0));
+            // While one side of a trade between two wallets is settled and the other is not, a unit may be missing.
+            let rounding = house(House::Rounding);
+            if rounding >= 0 || tenant.messages() == 0 {
+                gauges.rounding.set(lossy(rounding));
+            }
             gauges.unexplained.set(lossy(house(House::Suspense) - explained));
             if is_sum_due {
-                gauges.imbalance.set(lossy(imbalance(wallet, asset)));
+                gauges.imbalance.set(lossy(imbalance(tenant, asset)));
             }
         }
         let untold: u64 =
@@ -148,13 +155,16 @@ const fn is_posted(kind: CaseKind) -> bool {
 }
 
 /// What all accounts of an asset sum to. The supply is what came in over all rails less what went out.
-fn imbalance(wallet: &Wallet, asset: AssetId) -> i128 {
-    let users = (0..wallet.accounts()).map(|number| {
-        let account = AccountId(u32::try_from(number).unwrap_or(u32::MAX));
-        wallet.accounts_of(account, asset).total().0
-    });
-    let house = House::ALL.into_iter().map(|account| wallet.house(asset, account).0);
-    users.chain(house).sum::<i128>() - wallet.supply(asset).0
+fn imbalance(tenant: &Tenant, asset: AssetId) -> i128 {
+    let of = |wallet: &Wallet| {
+        let users = (0..wallet.accounts()).map(|number| {
+            let account = AccountId(u32::try_from(number).unwrap_or(u32::MAX));
+            wallet.accounts_of(account, asset).total().0
+        });
+        let house = House::ALL.into_iter().map(|account| wallet.house(asset, account).0);
+        users.chain(house).sum::<i128>() - wallet.supply(asset).0
+    };
+    tenant.wallets().map(of).sum()
 }
 
 /// Minor units as Prometheus wants them. Exact below 2^53, and never zero for what is not.

@@ -22,8 +22,9 @@ const PULL: usize = 64;
 /// How long an actor that waits for a time sleeps at most before it looks at the clock, which may go at another
 /// pace.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
-/// And at least.
-const SLEEP_MIN: Duration = Duration::from_millis(1);
+/// And at least: what runs out within this time is driven in one turn. Each turn may cost a sync that the orders
+/// behind it wait for; thousands of transactions of a rail that hangs must not make a thousand of them a second.
+const SLEEP_MIN: Duration = Duration::from_millis(20);
 
 /// The one timer in memory.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl WalletActor {
         }
         // Drives hold no permits. While the journal is behind, those that do come first.
         let has_room = self.journal.capacity().is_none_or(|capacity| self.journal.len() < capacity / 2);
-        if has_room {
+        if has_room && self.drives_waiting == 0 && self.have_shards_room() {
             self.guarded(Self::pull);
             if !self.failed && self.wallet.next_due().is_some_and(|due| due <= self.last_time) {
                 self.told_to_drive_on = true;
@@ -99,13 +100,21 @@ impl WalletActor {
         let (mut events, mut balances) = (Vec::new(), Vec::new());
         for transaction in due {
             self.money.driven(self.wallet.live_transaction(transaction));
-            let driven = self.carry_out(TransactionCommand::Drive { transaction, time }, &mut turn);
+            let command = TransactionCommand::Drive { transaction, time };
+            if self.wallet.must_wait(&command) {
+                // What waits for other wallets came before.
+                self.await_others(command, Envelope::default(), &mut turn);
+                self.drives_waiting += 1;
+                continue;
+            }
+            let driven = self.carry_out(command, &mut turn);
             // A timer that stays as it is would run out for ever.
             assert!(
                 driven.is_ok_and(|(it, _)| it.is_changed),
                 "transaction {} is due and cannot be driven",
                 transaction.0
             );
+            self.send_to_shards(None);
             events.append(&mut self.output.events);
             add_news(&mut balances, &self.wallet, &self.output.entries);
         }
@@ -117,6 +126,8 @@ impl WalletActor {
         if self.journal.send(turn).is_err() {
             // The journal writer is gone: the partition is stopping.
             self.failed = true;
+            return;
         }
+        self.flush_to_shards();
     }
 }

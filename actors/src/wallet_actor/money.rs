@@ -9,7 +9,7 @@ use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{FeePlan, Standing, Topic, Transacted, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::update::BalanceView;
-use rialto_engine::wallet::{Entry, LedgerAccount, Wallet};
+use rialto_engine::wallet::{Entry, LedgerAccount, Sharing, Wallet};
 use rialto_persistence::record::Record;
 
 use super::pending::Pending;
@@ -31,22 +31,37 @@ impl WalletActor {
         }
         // The receipt holds the digest before this command.
         self.write_receipt(turn);
+        if self.wallet.must_wait(&command) {
+            return self.await_others(command, envelope, turn);
+        }
         match self.carry_out(command, turn) {
             Err(reason) => self.reject(reason, envelope, turn),
             Ok((transacted, command)) => {
-                let events = std::mem::take(&mut self.output.events);
-                let reply = envelope.token.is_some().then(|| Reply::Transacted {
-                    transacted,
-                    transaction: self.wallet.answer(&command).map(Box::new),
-                    balances: touched(&self.wallet, &self.output.entries),
-                });
-                if reply.is_some() || !events.is_empty() || envelope.permit.is_some() {
-                    let mut balances = Vec::new();
-                    add_news(&mut balances, &self.wallet, &self.output.entries);
-                    let release = self.release(reply, envelope, Vec::new());
-                    turn.releases.push(Arc::new(Release { events, balances, ..release }));
-                }
+                self.send_to_shards(envelope.permit.as_ref());
+                self.tell_of_transaction(transacted, &command, envelope, turn);
             }
+        }
+    }
+
+    /// Answers whoever asked, and tells users, of a command that was carried out.
+    pub(super) fn tell_of_transaction(
+        &mut self,
+        transacted: Transacted,
+        command: &TransactionCommand,
+        envelope: Envelope,
+        turn: &mut Turn,
+    ) {
+        let events = std::mem::take(&mut self.output.events);
+        let reply = envelope.token.is_some().then(|| Reply::Transacted {
+            transacted,
+            transaction: self.wallet.answer(command).map(Box::new),
+            balances: touched(&self.wallet, &self.output.entries),
+        });
+        if reply.is_some() || !events.is_empty() || envelope.permit.is_some() {
+            let mut balances = Vec::new();
+            add_news(&mut balances, &self.wallet, &self.output.entries);
+            let release = self.release(reply, envelope, Vec::new());
+            turn.releases.push(Arc::new(Release { events, balances, ..release }));
         }
     }
 
@@ -65,6 +80,13 @@ impl WalletActor {
         }
         let record = Record::Transaction { tenant: self.tenant, command, digest: self.wallet.digest().0 };
         turn.record(&record);
+        self.took_effect(transacted, turn);
+        let Record::Transaction { command, .. } = record else { unreachable!("it was just made") };
+        Ok((transacted, command))
+    }
+
+    /// What a command that changed something asks of the outside world.
+    pub(super) fn took_effect(&mut self, transacted: Transacted, turn: &mut Turn) {
         let tenant = self.tenant;
         for event in &self.output.events {
             self.pending.happened(event);
@@ -77,8 +99,6 @@ impl WalletActor {
         }
         turn.calls.extend(self.output.calls.drain(..).map(|call| (tenant, call)));
         turn.notices.extend(self.output.notices.drain(..).map(|notice| (tenant, notice)));
-        let Record::Transaction { command, .. } = record else { unreachable!("it was just made") };
-        Ok((transacted, command))
     }
 
     pub(super) fn open_account(&mut self, name: &Label, envelope: Envelope, turn: &mut Turn) {
@@ -115,6 +135,7 @@ pub fn settings(wallet: &Wallet, pending: &Pending) -> MoneySettings {
         policies: topics.map(|topic| (topic, wallet.policy(topic))).collect(),
         fees: fees.collect(),
         standings: standings.filter(|(_, standing)| *standing != Standing::Active).collect(),
+        credits: wallet.credits().collect(),
         notifies: wallet.notifies(),
         live: wallet.live_count(),
         pending: pending.count(),
@@ -128,7 +149,8 @@ pub fn settings(wallet: &Wallet, pending: &Pending) -> MoneySettings {
 fn touched(wallet: &Wallet, entries: &[Entry]) -> Vec<(AccountId, BalanceView)> {
     let mut balances: Vec<(AccountId, BalanceView)> = Vec::new();
     for entry in entries {
-        for account in [entry.debit, entry.credit].into_iter().filter_map(user_of) {
+        let users = [entry.debit, entry.credit].into_iter().filter_map(user_of);
+        for account in users.filter(|account| is_home(wallet, *account)) {
             if !balances.iter().any(|(other, balance)| *other == account && balance.asset == entry.asset) {
                 balances.push((account, wallet.balance(account, entry.asset)));
             }
@@ -148,6 +170,10 @@ pub(super) fn add_news(news: &mut Vec<BalanceNews>, wallet: &Wallet, entries: &[
                 }
                 _ => continue,
             };
+            if !is_home(wallet, account) {
+                // It is told where it is at home.
+                continue;
+            }
             let told = news.iter_mut().find(|news| (news.account, news.balance.asset) == (account, entry.asset));
             let balance = wallet.balance(account, entry.asset);
             match told {
@@ -161,6 +187,12 @@ pub(super) fn add_news(news: &mut Vec<BalanceNews>, wallet: &Wallet, entries: &[
             }
         }
     }
+}
+
+/// Whether what a user has is known to this wallet of several.
+fn is_home(wallet: &Wallet, account: AccountId) -> bool {
+    let sharing = wallet.sharing();
+    Sharing::home_of(account, sharing.of()) == sharing.shard()
 }
 
 fn user_of(account: LedgerAccount) -> Option<AccountId> {
@@ -190,6 +222,7 @@ fn stamp(command: &mut TransactionCommand, now: Nanos) {
         | TransactionCommand::ChangePolicy { .. }
         | TransactionCommand::ChangeFee { .. }
         | TransactionCommand::ChangeStanding { .. }
+        | TransactionCommand::ChangeCredit { .. }
         | TransactionCommand::ChangeNotification { .. } => {}
     }
 }

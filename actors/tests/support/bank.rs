@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{RecvTimeoutError, Sender};
 use rialto_actors::exchange::Exchange;
 use rialto_actors::outlets::Outlets;
+pub use rialto_actors::outlets::{Calls, Notices};
 use rialto_engine::ids::{AssetId, TenantId};
 use rialto_engine::label::Label;
-use rialto_engine::transaction::{Ask, Body, RailCall, Report, Transaction, TransactionCommand, TransactionEvent};
+use rialto_engine::transaction::{Ask, Body, RailCall, Report, Transaction, TransactionCommand};
 use rialto_engine::units::{Amount, Nanos};
 
 /// The books of the bank, which outlive every exchange that it works for. Clones share them.
@@ -32,14 +33,9 @@ pub struct AtWork {
     thread: JoinHandle<()>,
 }
 
-pub type Calls = Receiver<(TenantId, RailCall)>;
-pub type Notices = Receiver<(TenantId, TransactionEvent)>;
-
 /// Outlets with so much room.
 pub fn outlets(room: usize) -> (Outlets, Calls, Notices) {
-    let (calls, called) = crossbeam_channel::bounded(room);
-    let (notices, noticed) = crossbeam_channel::bounded(room);
-    (Outlets { calls, notices }, called, noticed)
+    Outlets::with_room(room)
 }
 
 impl Bank {

@@ -39,6 +39,7 @@ pub fn setup() -> Setup {
     let tenant = |name: &str| TenantSetup {
         name: name.to_owned(),
         limits: WalletLimits::default(),
+        shards: 1,
         assets: vec![("USD".to_owned(), 2), ("CNY".to_owned(), 6)],
         markets: vec![MarketSetup {
             symbol: "USDCNY".to_owned(),

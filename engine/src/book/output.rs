@@ -1,5 +1,6 @@
 //! Where a book tells what a command did.
 
+use crate::ids::ShardId;
 use crate::message::{BookEvent, Fill, ToWallet};
 use crate::order::Side;
 use crate::units::{Price, Quantity};
@@ -38,6 +39,8 @@ pub struct BookOutput {
     pub levels: Vec<LevelChange>,
     /// What else happened, in order.
     pub events: Vec<BookEvent>,
+    /// The answer once more, for other wallets that it concerns. Empty where a tenant has one wallet.
+    pub copies: Vec<(ShardId, ToWallet)>,
 }
 
 impl BookOutput {
@@ -46,6 +49,7 @@ impl BookOutput {
         self.fills.clear();
         self.levels.clear();
         self.events.clear();
+        self.copies.clear();
     }
 
     /// Takes the buffers of an answer back that has been dealt with, so that the next answer needs

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Book, BookOutput};
+use crate::ids::ShardId;
 use crate::message::{BookEvent, BookOutcome, Expiry, Phase, Protection, ToWallet};
 use crate::order::Side;
 use crate::units::{BasisPoints, Nanos, Price};
@@ -92,7 +93,7 @@ impl Book {
         }
         let shown = output.fills.len();
         self.cascade(shown, time, output);
-        Some(self.answer(time, BookOutcome::Continued, output))
+        Some(self.answer(ShardId::FIRST, time, BookOutcome::Continued, output))
     }
 
     /// Enters a phase. Where a book may not be crossed in it, the auction is carried out first.

@@ -1,6 +1,7 @@
 //! A book as plain data, and back.
 
-use super::{Book, Node, WaitingOrder, key_of};
+use super::shards::Others;
+use super::{Book, BookPath, Node, WaitingOrder, key_of};
 use crate::digest::Digest;
 use crate::ids::{AccountId, OrderId};
 use crate::message::{Phase, Protection};
@@ -91,6 +92,10 @@ pub struct BookSnapshot {
     pub protection: Protection,
     /// The trade groups of accounts, by account.
     pub groups: Vec<(AccountId, u32)>,
+    /// The last price that the first wallet was told, where the tenant has more than one.
+    pub told: Option<Price>,
+    /// The paths to and from the tenant's other wallets.
+    pub others: Vec<BookPath>,
 }
 
 impl Book {
@@ -125,6 +130,8 @@ impl Book {
             until: self.state.until,
             protection: self.state.protection,
             groups: self.groups.by_account(),
+            told: self.others.as_ref().and_then(|others| others.told),
+            others: self.others.as_ref().map(|others| others.paths.clone()).unwrap_or_default(),
         }
     }
 
@@ -183,6 +190,9 @@ impl Book {
         book.digest = Digest(snapshot.digest);
         book.last = snapshot.last;
         book.cascade_time = snapshot.cascade_time;
+        if !snapshot.others.is_empty() {
+            book.others = Some(Box::new(Others { paths: snapshot.others.clone(), told: snapshot.told }));
+        }
         book.triggers.restore(snapshot.sequence, &snapshot.waiting, &snapshot.fired);
         book.settle_if_nothing_resumes();
         book

@@ -8,7 +8,6 @@ use crate::market::{BASIS_POINTS, MarketFilters, MarketSpec};
 use crate::order::{Activation, Display, Distance, Instructions, OrderKind, Side, Trail, Trigger};
 use crate::reason::Reason;
 use crate::units::{Amount, BasisPoints, Notional, Price, Quantity, Rounding};
-use crate::update::BalanceView;
 
 /// What an order holds, and how the book bounds it.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +95,7 @@ impl Wallet {
             return Err(Reason::TooManyOrders);
         }
         let most_to_buy = self.check_exposure(place, beside)?;
-        let available = self.paid_from(place).available + beside.from_old - beside.paid[place.side as usize];
+        let available = self.paid_from(place) + beside.from_old - beside.paid[place.side as usize];
         let most = most_at_once.min(most_to_buy).min(spec.max_quantity);
         let funding = funding(place, market, beside.after, available, most)?;
         if funding.hold.0 <= 0 || funding.hold > available || funding.quantity.is_zero() {
@@ -161,10 +160,10 @@ impl Wallet {
         exposure
     }
 
-    /// The balance that an order is paid from.
-    pub(super) fn paid_from(&self, place: &Place) -> BalanceView {
-        let spec = self.spec(place.market);
-        self.balance(place.account, orders::paid_in(place.side, spec))
+    /// What an order may be paid from.
+    #[inline]
+    pub(super) fn paid_from(&self, place: &Place) -> Amount {
+        self.spendable(place.account, orders::paid_in(place.side, self.spec(place.market)))
     }
 }
 

@@ -12,10 +12,10 @@ use crate::update::{Execution, OrderEvent};
 
 /// One side of a fill: who, and on which terms.
 #[derive(Clone, Copy)]
-struct Party {
-    order: OrderId,
-    remaining: Quantity,
-    maker: bool,
+pub(super) struct Party {
+    pub order: OrderId,
+    pub remaining: Quantity,
+    pub maker: bool,
 }
 
 impl Wallet {
@@ -30,6 +30,9 @@ impl Wallet {
         time: Nanos,
         output: &mut WalletOutput,
     ) {
+        if self.sharing.is_shared() && !(self.owns(fill.maker) && self.owns(fill.taker)) {
+            return self.settle_half(market, fill, turn, time, output);
+        }
         let spec = *self.spec(market);
         let maker = Party { order: fill.maker, remaining: fill.maker_remaining, maker: true };
         let taker = Party { order: fill.taker, remaining: fill.taker_remaining, maker: false };
@@ -109,20 +112,34 @@ impl Wallet {
         let sell = (seller, seller_slot, execution(quote_fee - quote_rebate, spec.quote, seller.maker));
         let (first, second) = if buyer.maker { (buy, sell) } else { (sell, buy) };
         for (party, slot, execution) in [first, second] {
-            self.agree(slot, party.remaining);
-            let trade = OrderEvent::Trade(execution);
-            if !party.remaining.is_zero() {
-                self.tell(trade, slot, output);
-            } else if self.orders.prevented(slot).is_zero() {
-                self.end(slot, party.order, time, output);
-                self.tell(trade, slot, output);
-                self.orders.remove(slot, true);
-            } else {
-                // Nothing is left of it, but it did not trade all.
-                self.tell(trade, slot, output);
-                if turn != Some(party.order) {
-                    self.lapse(slot, Expiry::SelfTrade, time, output);
-                }
+            self.tell_of_trade(party, slot, execution, turn, time, output);
+        }
+    }
+
+    /// Tells a party of its trade, and ends its order if nothing is left of it.
+    #[inline(always)]
+    pub(super) fn tell_of_trade(
+        &mut self,
+        party: Party,
+        slot: u32,
+        execution: Execution,
+        turn: Option<OrderId>,
+        time: Nanos,
+        output: &mut WalletOutput,
+    ) {
+        self.agree(slot, party.remaining);
+        let trade = OrderEvent::Trade(execution);
+        if !party.remaining.is_zero() {
+            self.tell(trade, slot, output);
+        } else if self.orders.prevented(slot).is_zero() {
+            self.end(slot, party.order, time, output);
+            self.tell(trade, slot, output);
+            self.orders.remove(slot, true);
+        } else {
+            // Nothing is left of it, but it did not trade all.
+            self.tell(trade, slot, output);
+            if turn != Some(party.order) {
+                self.lapse(slot, Expiry::SelfTrade, time, output);
             }
         }
     }
@@ -130,7 +147,7 @@ impl Wallet {
 
 /// The fee of what an order has just received: rounded up over the whole order, never more than
 /// it received. What one fill cannot pay, the next one does; at the end it is forgiven.
-fn charge(standing: &mut Standing, rate: u64, received: Amount) -> Amount {
+pub(super) fn charge(standing: &mut Standing, rate: u64, received: Amount) -> Amount {
     standing.fee_basis += received.0 * i128::from(rate);
     let basis = i128::from(BASIS_POINTS);
     let rounded_up = standing.fee_basis + basis - 1;
@@ -144,11 +161,11 @@ fn charge(standing: &mut Standing, rate: u64, received: Amount) -> Amount {
 
 /// What the house gives a maker on top of what he has just received: rounded down, fill by fill, so
 /// that the house gains the remainder.
-fn rebate(rate: i32, received: Amount) -> Amount {
+pub(super) fn rebate(rate: i32, received: Amount) -> Amount {
     Amount(received.0 * i128::from(rate.unsigned_abs()) / i128::from(BASIS_POINTS))
 }
 
 /// The fee in basis points; a rebate is none.
-fn rate(spec: &MarketSpec, maker: bool) -> u64 {
+pub(super) fn rate(spec: &MarketSpec, maker: bool) -> u64 {
     u64::from(if maker { spec.maker_fee.0.max(0).unsigned_abs() } else { spec.taker_fee.0 })
 }

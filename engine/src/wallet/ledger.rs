@@ -1,5 +1,7 @@
 //! Accounts and the only function that moves money between them.
 
+use std::collections::BTreeMap;
+
 use crate::digest::Digest;
 use crate::ids::{AccountId, AssetId, CaseId, MarketId, OrderId, RailId, TradeId, TransactionId};
 use crate::units::{Amount, Nanos};
@@ -27,11 +29,13 @@ pub enum LedgerAccount {
 pub enum House {
     /// Fees earned.
     Fee = 0,
-    /// The fractions of minor units between what buyers pay and sellers get; never negative.
+    /// The fractions of minor units between what buyers pay and sellers get; never negative, but
+    /// that of one of several wallets may be, as long as their sum is not.
     Rounding = 1,
     /// The platform's share of the fees.
     PlatformFee = 2,
-    /// Money on its way between two wallet shards; zero when nothing is under way.
+    /// What one wallet owes the others, and they owe it: all of a tenant sum to what is on its way
+    /// between them, and to zero when nothing is. Always zero where there is one wallet.
     Clearing = 3,
     /// Money that came or went and that nothing explains yet; negative where it went.
     Suspense = 4,
@@ -95,6 +99,9 @@ pub enum Cause {
     Transaction(TransactionId),
     /// Money on a rail that belongs to no transaction, by its case.
     Case(CaseId),
+    /// Money on its way between two wallets of a tenant on behalf of transactions, by the number of
+    /// the passage.
+    Passage(u64),
 }
 
 /// A double entry: `amount` leaves `debit` and enters `credit`. It balances by its shape.
@@ -123,7 +130,7 @@ pub struct Entry {
 /// A user's money of one asset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// Free to use.
+    /// Free to use; below zero by as much as is taken of a credit.
     pub available: Amount,
     /// Held for open orders.
     pub held: Amount,
@@ -141,6 +148,17 @@ impl Balance {
     }
 }
 
+/// How far below zero an account's available money of an asset may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreditSetting {
+    /// Whose.
+    pub account: AccountId,
+    /// Of what.
+    pub asset: AssetId,
+    /// How far; above zero.
+    pub limit: Amount,
+}
+
 /// All balances of a wallet.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
@@ -148,8 +166,12 @@ pub struct Ledger {
     house: Vec<[Amount; House::COUNT]>,
     /// Per asset, per rail that has moved any of it.
     external: Vec<Vec<Amount>>,
+    /// How far below zero an account's available money may go. Of few accounts.
+    credits: BTreeMap<(AccountId, AssetId), Amount>,
     entries: u64,
     digest: Digest,
+    /// Whether it is one of several, each of which has its own share of `Rounding`.
+    is_shared: bool,
 }
 
 /// The cause and time of the entries of one command, and where they go.
@@ -164,10 +186,17 @@ impl Ledger {
         users: Vec<Vec<Balance>>,
         house: Vec<[Amount; House::COUNT]>,
         external: Vec<Vec<Amount>>,
+        credits: &[CreditSetting],
         entries: u64,
         digest: Digest,
+        is_shared: bool,
     ) -> Self {
-        Self { users, house, external, entries, digest }
+        let credits = credits.iter().map(|credit| ((credit.account, credit.asset), credit.limit)).collect();
+        Self { users, house, external, credits, entries, digest, is_shared }
+    }
+
+    pub fn shared(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
     }
 
     pub fn open_asset(&mut self) {
@@ -218,6 +247,38 @@ impl Ledger {
         Amount(-self.external[usize::from(asset.0)].iter().map(|owed| owed.0).sum::<i128>())
     }
 
+    /// How far below zero an account's available money may go.
+    #[inline]
+    pub fn credit(&self, account: AccountId, asset: AssetId) -> Amount {
+        if self.credits.is_empty() {
+            return Amount::ZERO;
+        }
+        self.credits.get(&(account, asset)).copied().unwrap_or_default()
+    }
+
+    /// Sets that. The caller has seen that no more is taken.
+    pub fn set_credit(&mut self, account: AccountId, asset: AssetId, limit: Amount) {
+        if limit.is_zero() {
+            self.credits.remove(&(account, asset));
+        } else {
+            self.credits.insert((account, asset), limit);
+        }
+    }
+
+    /// The credits that there are, by account and asset.
+    pub fn credits(&self) -> impl Iterator<Item = CreditSetting> + '_ {
+        self.credits.iter().map(|((account, asset), limit)| CreditSetting {
+            account: *account,
+            asset: *asset,
+            limit: *limit,
+        })
+    }
+
+    /// All credits of an asset together.
+    pub fn lent(&self, asset: AssetId) -> Amount {
+        Amount(self.credits().filter(|credit| credit.asset == asset).map(|credit| credit.limit.0).sum())
+    }
+
     pub fn users(&self) -> &[Vec<Balance>] {
         &self.users
     }
@@ -250,7 +311,12 @@ impl Ledger {
         let source = self.slot(asset, debit);
         *source -= amount;
         let debit_after = *source;
-        assert!(debit_after.0 >= 0 || may_be_negative(debit), "{debit:?} overdrawn by {debit_after} of asset {asset}");
+        assert!(
+            debit_after.0 >= 0
+                || may_be_negative(debit, self.is_shared)
+                || debit_after.0 >= -self.credit_of(debit, asset).0,
+            "{debit:?} overdrawn by {debit_after} of asset {asset}"
+        );
         let target = self.slot(asset, credit);
         *target += amount;
         let credit_after = *target;
@@ -268,6 +334,14 @@ impl Ledger {
             credit_after,
             cause: posting.cause,
         });
+    }
+
+    #[cold]
+    fn credit_of(&self, account: LedgerAccount, asset: AssetId) -> Amount {
+        match account {
+            LedgerAccount::Available(user) => self.credit(user, asset),
+            _ => Amount::ZERO,
+        }
     }
 
     #[inline]
@@ -301,9 +375,10 @@ fn rail_balance(rails: &mut Vec<Amount>, rail: RailId) -> &mut Amount {
     &mut rails[index]
 }
 
-fn may_be_negative(account: LedgerAccount) -> bool {
+fn may_be_negative(account: LedgerAccount, is_shared: bool) -> bool {
     match account {
         LedgerAccount::External(_) => true,
+        LedgerAccount::House(House::Rounding) => is_shared,
         LedgerAccount::House(house) => house.may_be_negative(),
         _ => false,
     }

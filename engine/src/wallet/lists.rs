@@ -93,13 +93,14 @@ impl Wallet {
         let funded = self.check_list(list)?;
         // From here on the command cannot fail in the wallet.
         let first = &list.places[0];
-        let id = OrderId(self.last_order + 1);
-        let order_id = |position: usize| OrderId(id.0 + position as u64);
+        let id = self.next_order(first.time);
+        let apart = self.sharing.orders_apart();
+        let order_id = |position: usize| OrderId(id.0 + position as u64 * apart);
         let mut orders = Vec::with_capacity(list.places.len());
         for (position, (place, (funding, hold))) in list.places.iter().zip(funded).enumerate() {
             let Role { partner, after } = list.contingency.role(position);
             let link = Link { list: id, partner: partner.map(order_id), after: after.map(order_id) };
-            orders.push(self.fund(place, funding, hold, Some(link), output));
+            orders.push(self.fund(order_id(position), place, funding, hold, Some(link), output));
         }
         let client_id_of =
             |(place, order): (&Place, OrderId)| (order, place.client_id.unwrap_or_else(|| generated_client_id(order)));

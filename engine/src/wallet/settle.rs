@@ -2,7 +2,7 @@
 
 use super::ledger::{Cause, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput, orders};
-use crate::ids::{AccountId, MarketId, OrderId};
+use crate::ids::{AccountId, MarketId, OrderId, ShardId};
 use crate::market::MarketSpec;
 use crate::message::{BookEvent, BookOutcome, Expiry, Fill, Phase, Placement, ToWallet};
 use crate::order::OrderKind;
@@ -126,13 +126,25 @@ impl Wallet {
         }
         assert_eq!(message.number, path.received + 1, "an answer from the book is missing");
         path.received = message.number;
-        path.fills += message.fills.len() as u64;
         if let Some(fill) = message.fills.last() {
             path.last = Some(fill.price);
+        }
+        if self.sharing.is_shared() {
+            self.count_sides(market, &message.fills);
+        } else {
+            path.fills += message.fills.len() as u64;
         }
         let time = message.time;
         let (own, turns) = parts(message);
         let settled = match &message.outcome {
+            // Another wallet's command: what it did to orders of this one.
+            outcome if self.sharing.is_shared() && !self.is_own(outcome) => {
+                if let BookOutcome::Entered(phase) = outcome {
+                    self.markets[usize::from(market.0)].phase = *phase;
+                }
+                self.settle_part(market, own, None, time, output);
+                Settled { order: OrderId(0), result: SettledResult::Continued }
+            }
             BookOutcome::Placed { order, placement } => {
                 let placed = self.settle_placement(market, *order, *placement, own, time, output);
                 Settled { order: *order, result: SettledResult::Placed(placed) }
@@ -176,13 +188,43 @@ impl Wallet {
             }
         };
         for turn in turns {
-            if turn.is_triggered {
+            let is_own = self.owns(turn.order);
+            if turn.is_triggered && is_own {
                 self.trigger(turn.order, turn.placement, time, output);
             }
             self.settle_part(market, turn.part, Some(turn.order), time, output);
-            self.end_turn(turn.order, turn.placement, time, output);
+            if is_own {
+                self.end_turn(turn.order, turn.placement, time, output);
+            }
         }
         Some(settled)
+    }
+
+    /// Whether an outcome is that of a command of this wallet. What is about no order is the first's.
+    #[cold]
+    fn is_own(&self, outcome: &BookOutcome) -> bool {
+        let order = match outcome {
+            BookOutcome::Placed { order, .. }
+            | BookOutcome::Canceled { order, .. }
+            | BookOutcome::CancelRejected { order, .. }
+            | BookOutcome::Reduced { order, .. }
+            | BookOutcome::ReduceRejected { order, .. }
+            | BookOutcome::Replaced { new: order, .. } => Some(*order),
+            // Where nothing is left to cancel, it was anybody's.
+            BookOutcome::CanceledMany(orders) if orders.is_empty() => return true,
+            BookOutcome::CanceledMany(orders) => orders.first().map(|(order, _)| *order),
+            BookOutcome::PlacedList(orders) => orders.first().map(|(order, _)| *order),
+            BookOutcome::Continued | BookOutcome::Entered(_) | BookOutcome::Protected | BookOutcome::Advanced => None,
+        };
+        order.map_or(self.sharing.shard() == ShardId::FIRST, |order| self.owns(order))
+    }
+
+    /// Of several wallets, each counts the sides of trades that are its own.
+    #[cold]
+    fn count_sides(&mut self, market: MarketId, fills: &[Fill]) {
+        let sides = fills.iter().flat_map(|fill| [fill.maker, fill.taker]).filter(|order| self.owns(*order));
+        let sides = sides.count() as u64;
+        self.markets[usize::from(market.0)].fills += sides;
     }
 
     /// The outcome of a command that places no order.
@@ -353,13 +395,19 @@ impl Wallet {
 
     fn settle_event(&mut self, market: MarketId, event: &BookEvent, time: Nanos, output: &mut WalletOutput) {
         match *event {
-            BookEvent::Lapsed { order, remaining, reason, .. } => {
+            BookEvent::Lapsed { order, remaining, reason, .. } if self.owns(order) => {
                 let slot = self.slot(order);
                 self.agree(slot, remaining);
                 self.lapse(slot, reason, time, output);
             }
+            BookEvent::Lapsed { .. } => {}
             BookEvent::Decremented { maker, taker, quantity, maker_remaining, .. } => {
-                self.prevent(taker, maker, quantity, time, output);
+                if self.owns(taker) {
+                    self.prevent(taker, maker, quantity, time, output);
+                }
+                if !self.owns(maker) {
+                    return;
+                }
                 self.prevent(maker, taker, quantity, time, output);
                 let slot = self.slot(maker);
                 self.agree(slot, maker_remaining);

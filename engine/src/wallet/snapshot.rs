@@ -1,8 +1,9 @@
 //! A wallet as plain data, and back.
 
-use super::ledger::{Balance, House, Ledger};
+use super::ledger::{Balance, CreditSetting, House, Ledger};
 use super::lists::Lists;
 use super::orders::{Orders, Progress};
+use super::shards::{Shards, ShardsSnapshot};
 use super::transactions::{KnownTransaction, Transactions, TransactionsSnapshot};
 use super::{Deposit, Market, Wallet, WalletLimits};
 use crate::digest::Digest;
@@ -63,6 +64,8 @@ pub struct WalletSnapshot {
     pub house: Vec<[Amount; House::COUNT]>,
     /// Per asset, per rail that has moved any of it.
     pub external: Vec<Vec<Amount>>,
+    /// How far below zero accounts may go, by account and asset.
+    pub credits: Vec<CreditSetting>,
     /// Per market: messages sent to and received from its book, and fills settled.
     pub markets: Vec<(u64, u64, u64)>,
     /// Per market: the price of the last trade settled.
@@ -87,6 +90,8 @@ pub struct WalletSnapshot {
     pub digest: u64,
     /// The transactions.
     pub transactions: TransactionsSnapshot,
+    /// Which accounts are its own, and how far it has talked to the tenant's other wallets.
+    pub shards: ShardsSnapshot,
 }
 
 impl Wallet {
@@ -107,6 +112,7 @@ impl Wallet {
             users: self.ledger.users().to_vec(),
             house: self.ledger.houses().to_vec(),
             external: self.ledger.externals().to_vec(),
+            credits: self.ledger.credits().collect(),
             markets: self.markets.iter().map(|market| (market.sent, market.received, market.fills)).collect(),
             last_prices: self.markets.iter().map(|market| market.last).collect(),
             phases: self.markets.iter().map(|market| market.phase).collect(),
@@ -119,6 +125,7 @@ impl Wallet {
             entries: self.ledger.entries(),
             digest: self.ledger.digest().0,
             transactions: self.transactions.summary(),
+            shards: self.shards.snapshot(self.sharing),
         }
     }
 
@@ -156,7 +163,10 @@ impl Wallet {
     #[must_use]
     pub fn restore(snapshot: &WalletSnapshot, specs: &[MarketSpec], limits: WalletLimits) -> Self {
         let (users, house, external) = (snapshot.users.clone(), snapshot.house.clone(), snapshot.external.clone());
-        let ledger = Ledger::restore(users, house, external, snapshot.entries, Digest(snapshot.digest));
+        let sharing = snapshot.shards.sharing;
+        let digest = Digest(snapshot.digest);
+        let (credits, entries) = (&snapshot.credits, snapshot.entries);
+        let ledger = Ledger::restore(users, house, external, credits, entries, digest, sharing.is_shared());
         let mut orders = Orders::new(limits.closed_ids as usize);
         let groups = snapshot.groups.iter().copied().chain(std::iter::repeat(0));
         snapshot.users.iter().zip(groups).for_each(|(_, group)| orders.open_account(group));
@@ -189,6 +199,8 @@ impl Wallet {
             deposits: snapshot.deposits.iter().cloned().collect(),
             limits,
             last_order: snapshot.last_order,
+            sharing,
+            shards: Shards::restore(&snapshot.shards),
         }
     }
 }

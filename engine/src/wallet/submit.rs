@@ -61,7 +61,8 @@ impl Wallet {
             Err(reason) => return Submitted::Rejected(reason),
         };
         // From here on the command cannot fail in the wallet.
-        let order = self.fund(place, funding, funding.hold, None, output);
+        let id = self.next_order(place.time);
+        let order = self.fund(id, place, funding, funding.hold, None, output);
         self.forward(place.market, place.time, BookCommand::Place(order))
     }
 
@@ -154,12 +155,13 @@ impl Wallet {
             }
         }
         let funding = self.check_place(place, &Beside { from_old, ..Beside::default() })?;
-        let available = self.paid_from(place).available;
+        let available = self.paid_from(place);
         let hold = Amount(funding.hold.0.min(available.0));
         // From here on the command cannot fail in the wallet.
         let old_remaining_needed =
             if hold == funding.hold { Quantity::ZERO } else { old_standing.open(old_order.quantity) };
-        let new = self.fund(place, funding, hold, None, output);
+        let id = self.next_order(place.time);
+        let new = self.fund(id, place, funding, hold, None, output);
         let command = BookCommand::Replace {
             old: old_order.id,
             restriction: cancel.restriction,
@@ -176,19 +178,19 @@ impl Wallet {
         Ok(self.forward(market, time, command))
     }
 
-    /// Takes the order in: numbers it, moves the part of its hold that is not to come from an order
+    /// Takes the order in under its number, moves the part of its hold that is not to come from an order
     /// that it replaces, and not held by its partner, and makes what the book gets.
     #[inline]
     pub(super) fn fund(
         &mut self,
+        id: OrderId,
         place: &Place,
         funding: Funding,
         hold: Amount,
         link: Option<Link>,
         output: &mut WalletOutput,
     ) -> NewOrder {
-        self.last_order += 1;
-        let id = OrderId(self.last_order);
+        self.last_order = id.0;
         let group = self.orders.group(place.account);
         // Most orders ask for nothing, and what they do not ask for is not moved about.
         let instructions = if group == 0 && link.is_none() && place.instructions.is_plain() {

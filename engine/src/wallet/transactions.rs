@@ -15,6 +15,7 @@ mod settings;
 mod snapshot;
 mod timers;
 mod tries;
+mod wants;
 
 pub use snapshot::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
@@ -107,6 +108,19 @@ impl Wallet {
     /// # Errors
     /// The first check that fails.
     pub fn transact(&mut self, command: &TransactionCommand, output: &mut WalletOutput) -> Result<Transacted, Reason> {
+        let transacted = self.transact_here(command, output)?;
+        if self.sharing.is_shared() {
+            self.send_home(command.time().unwrap_or_default(), output);
+        }
+        Ok(transacted)
+    }
+
+    /// The same with no regard to other wallets of the tenant.
+    pub(super) fn transact_here(
+        &mut self,
+        command: &TransactionCommand,
+        output: &mut WalletOutput,
+    ) -> Result<Transacted, Reason> {
         match command {
             TransactionCommand::Try { id, body, rail, until, time } => {
                 self.try_transaction(id, body, *rail, *until, *time, output)
@@ -129,6 +143,7 @@ impl Wallet {
             TransactionCommand::ChangePolicy { topic, policy } => self.change_policy(*topic, policy),
             TransactionCommand::ChangeFee { kind, asset, fee } => self.change_fee(*kind, *asset, *fee),
             TransactionCommand::ChangeStanding { account, standing } => self.change_standing(*account, *standing),
+            TransactionCommand::ChangeCredit { account, asset, limit } => self.change_credit(*account, *asset, *limit),
             TransactionCommand::ChangeNotification { is_on } => self.change_notification(*is_on),
         }
     }
@@ -284,10 +299,13 @@ impl Wallet {
         }
     }
 
-    /// How much of an asset users and house own: what came in, and what the house spent of its own.
+    /// How much of an asset users and house may own: what came in, what the house spent of its own, and
+    /// what accounts may take on credit, which others then have.
+    /// What is with other wallets is owned, too; what those have spent is not known here.
     fn owned(&self, asset: AssetId) -> Amount {
-        let spent = House::ALL.into_iter().filter(|house| house.may_be_negative());
-        self.ledger.supply(asset) - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
+        let spent = House::ALL.into_iter().filter(|house| house.may_be_negative() && *house != House::Clearing);
+        self.ledger.supply(asset) + self.ledger.lent(asset)
+            - Amount(spent.map(|house| self.ledger.house(asset, house).0).sum())
     }
 }
 

@@ -176,7 +176,7 @@ impl Naive {
                 return Err(Reason::UnknownCase);
             }
             self.check_supply(&body, amount.0)?;
-            if user(from).is_some() && self.sum(asset, from) < amount.0 {
+            if user(from).is_some() && self.sum(asset, from) + self.credit_on(asset, from) < amount.0 {
                 return Err(Reason::InsufficientBalance);
             }
             self.pay(asset, from, to, amount.0, cause(index), time);

@@ -108,7 +108,8 @@ impl Generator {
             770..870 => self.acknowledge(naive, time),
             870..890 => self.reroute(naive, time),
             890..910 => self.case(naive, time),
-            910..940 => self.standing(naive),
+            910..934 => self.standing(naive),
+            934..940 => self.credit(naive),
             940..950 => self.fees_and_rails(),
             950..958 => Act::Money(self.policy()),
             958..961 => Act::Money(TransactionCommand::ChangeNotification { is_on: self.random.percent(60) }),
@@ -220,7 +221,7 @@ impl Generator {
     fn body(&mut self, naive: &Naive) -> Body {
         let (account, other, asset) = (self.account(), self.account(), self.asset());
         let held = self.random.percent(55);
-        let available = naive.available(account, asset);
+        let available = naive.spendable(account, asset);
         match self.random.below(100) {
             0..22 => Body::Deposit { account, asset, amount: self.amount(self.scale / 8) },
             22..40 => {
@@ -454,6 +455,22 @@ impl Generator {
             (self.account(), self.pick(&Standing::ALL))
         };
         Act::Money(TransactionCommand::ChangeStanding { account, standing })
+    }
+
+    /// Now and then less than is taken of it, more than there can be, or nothing that could be.
+    fn credit(&mut self, naive: &Naive) -> Act {
+        let (account, asset) = (self.account(), self.asset());
+        let taken = -naive.available(account, asset).min(0);
+        let limit = match self.random.below(12) {
+            0 => -1,
+            1 => SUPPLY_MAX.0 - self.random.below(2) as i128,
+            2 => SUPPLY_MAX.0 + 1,
+            3..5 => 0,
+            5 => taken - 1,
+            6..8 => taken,
+            _ => self.amount(self.scale / 4).0.min(SUPPLY_MAX.0),
+        };
+        Act::Money(TransactionCommand::ChangeCredit { account, asset, limit: Amount(limit) })
     }
 
     fn fee(&mut self, kind: TransactionKind, asset: AssetId) -> TransactionCommand {

@@ -364,7 +364,10 @@ impl Life {
         };
         let twin = self.naive.sum(asset, account);
         check!(engine.0 == twin, "{account:?} of asset {asset}: engine {engine}, twin {twin}");
-        check!(twin >= 0 || crate::naive::may_be_negative(account), "{account:?} of {asset} is {twin}");
+        check!(
+            twin >= -self.naive.credit_on(asset, account) || crate::naive::may_be_negative(account),
+            "{account:?} of {asset} is {twin}"
+        );
         Ok(())
     }
 
@@ -375,7 +378,7 @@ impl Life {
                 match self.naive.standings[place.account.0 as usize] {
                     Standing::Frozen => Some(Reason::AccountFrozen),
                     Standing::Closed => Some(Reason::AccountClosed),
-                    Standing::Active if self.naive.available(place.account, pays(place.side, &self.spec)) < cost => {
+                    Standing::Active if self.naive.spendable(place.account, pays(place.side, &self.spec)) < cost => {
                         Some(Reason::InsufficientBalance)
                     }
                     Standing::Active => None,
@@ -529,7 +532,7 @@ impl Life {
             let before = due.iter().filter(|(due, _)| due <= middle).map(|(_, number)| *number);
             equal!(self.wallet.due(*middle, usize::MAX), before.collect::<Vec<_>>(), "timers that have run out");
         }
-        let cases = naive.cases.iter().filter(|case| case.closed_by.is_none());
+        let cases = naive.cases.iter().filter(|case| case.closed == Nanos(0));
         check!(self.wallet.open_cases().eq(cases), "open cases");
         self.check_settings()
     }
@@ -626,6 +629,10 @@ impl Life {
         }
         for account in 0..ACCOUNTS {
             equal!(self.wallet.standing(AccountId(account)), naive.standings[account as usize], "standing");
+            for asset in (0..ASSETS).map(AssetId) {
+                let twin = naive.credit_of(AccountId(account), asset);
+                equal!(self.wallet.credit(AccountId(account), asset).0, twin, "credit");
+            }
         }
         equal!(self.wallet.notifies(), naive.notifies, "notification");
         Ok(())

@@ -57,6 +57,8 @@ pub struct Naive {
     pub policies: BTreeMap<Topic, Policy>,
     pub fees: BTreeMap<(TransactionKind, AssetId), FeePlan>,
     pub standings: Vec<Standing>,
+    /// How far below zero accounts may go.
+    pub credits: BTreeMap<(AccountId, AssetId), i128>,
     pub notifies: bool,
     pub direct: BTreeMap<String, (AccountId, AssetId, Amount)>,
     pub trading: Settlement,
@@ -109,15 +111,32 @@ impl Naive {
         self.sum(asset, LedgerAccount::Available(account))
     }
 
+    /// What an account may spend: what it has, and how far below zero it may go.
+    pub fn spendable(&self, account: AccountId, asset: AssetId) -> i128 {
+        self.available(account, asset) + self.credit_of(account, asset)
+    }
+
+    pub fn credit_of(&self, account: AccountId, asset: AssetId) -> i128 {
+        self.credits.get(&(account, asset)).copied().unwrap_or(0)
+    }
+
+    /// The same of any account: only users' available money may be taken on credit.
+    pub fn credit_on(&self, asset: AssetId, account: LedgerAccount) -> i128 {
+        if let LedgerAccount::Available(user) = account { self.credit_of(user, asset) } else { 0 }
+    }
+
     pub fn supply(&self, asset: AssetId) -> i128 {
         let rails = (0..self.rails.len()).map(|rail| LedgerAccount::External(RailId(rail as u16)));
         -rails.map(|rail| self.sum(asset, rail)).sum::<i128>()
     }
 
-    /// All that users own, and the house beside its accounts of either sign.
+    /// All that users own or may come to own by what others owe, and the house beside its accounts of
+    /// either sign.
     pub fn owned(&self, asset: AssetId) -> i128 {
         let houses = House::ALL.into_iter().filter(|house| house.may_be_negative());
-        self.supply(asset) - houses.map(|house| self.sum(asset, LedgerAccount::House(house))).sum::<i128>()
+        let credits = self.credits.iter().filter(|((_, of), _)| *of == asset);
+        let lent: i128 = credits.map(|(_, limit)| *limit).sum();
+        self.supply(asset) + lent - houses.map(|house| self.sum(asset, LedgerAccount::House(house))).sum::<i128>()
     }
 
     /// What there is of an asset or what is owned of it, whichever is more.
@@ -140,7 +159,7 @@ impl Naive {
         if entry.debit_after.0 != debit || entry.credit_after.0 != credit {
             return Err(format!("{entry:?} leaves {debit} and {credit}"));
         }
-        if debit < 0 && !may_be_negative(entry.debit) {
+        if debit < -self.credit_on(entry.asset, entry.debit) && !may_be_negative(entry.debit) {
             return Err(format!("{entry:?} overdraws"));
         }
         self.sums.insert((entry.asset, entry.debit), debit);
@@ -295,6 +314,29 @@ impl Naive {
                 self.standings[account.0 as usize] = standing;
                 true
             }
+            TransactionCommand::ChangeCredit { account, asset, limit } => {
+                if account.0 >= self.accounts {
+                    return Err(Reason::UnknownAccount);
+                }
+                if asset.0 >= self.assets {
+                    return Err(Reason::UnknownAsset);
+                }
+                if limit.0 < 0 || limit > SUPPLY_MAX {
+                    return Err(Reason::CreditOutOfRange);
+                }
+                let more = limit.0 - self.credit_of(account, asset);
+                if more > 0 && self.standings[account.0 as usize] == Standing::Closed {
+                    return Err(Reason::AccountClosed);
+                }
+                if more > 0 && self.owned(asset) + more > SUPPLY_MAX.0 {
+                    return Err(Reason::SupplyExceeded);
+                }
+                if self.available(account, asset) < -limit.0 {
+                    return Err(Reason::CreditInUse);
+                }
+                self.credits.insert((account, asset), limit.0);
+                more != 0
+            }
             TransactionCommand::ChangeNotification { is_on } => {
                 let was_on = std::mem::replace(&mut self.notifies, is_on);
                 if was_on && !is_on {
@@ -350,7 +392,7 @@ impl Naive {
     }
 
     pub fn is_open(&self, case: CaseId) -> bool {
-        case.0 > 0 && self.cases.get(case.0 as usize - 1).is_some_and(|case| case.closed_by.is_none())
+        case.0 > 0 && self.cases.get(case.0 as usize - 1).is_some_and(|case| case.closed == Nanos(0))
     }
 
     pub fn open_case(&mut self, case: NewCase, time: Nanos) -> CaseId {
@@ -364,6 +406,13 @@ impl Naive {
     pub fn close_case(&mut self, case: CaseId, operator: Label, adjustment: TransactionId, time: Nanos) {
         let case = &mut self.cases[case.0 as usize - 1];
         *case = Case { closed: time, closed_by: Some(operator), adjustment, ..*case };
+        self.output.cases.push(*case);
+    }
+
+    /// What a case was about is no more.
+    pub fn withdraw_case(&mut self, case: CaseId, time: Nanos) {
+        let case = &mut self.cases[case.0 as usize - 1];
+        case.closed = time;
         self.output.cases.push(*case);
     }
 

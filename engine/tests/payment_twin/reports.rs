@@ -212,7 +212,11 @@ impl Naive {
             self.transactions[index].view.moved -= Amount(movement.counted);
         }
         self.pay(movement.asset, SUSPENSE, outside, movement.rest, by, time);
-        self.follow(&movement, rail, reference, Meaning::Returned, time)
+        let outcome = self.follow(&movement, rail, reference, Meaning::Returned, time);
+        if self.is_open(movement.case) {
+            self.withdraw_case(movement.case, time);
+        }
+        outcome
     }
 
     /// What was pending is no more.

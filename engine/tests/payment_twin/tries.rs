@@ -91,7 +91,7 @@ impl Naive {
             }
             _ => return Ok(()),
         };
-        if self.available(payer, asset) < needed {
+        if self.spendable(payer, asset) < needed {
             return Err(Reason::InsufficientBalance);
         }
         Ok(())
@@ -317,7 +317,7 @@ impl Naive {
                 let original = self.numbers[commission];
                 let Body::Commission { agent, asset, .. } = *self.body_of(commission) else { unreachable!("checked") };
                 if self.transactions[original].view.state.is_final() {
-                    let there = self.available(agent, asset).min(amount.0);
+                    let there = self.available(agent, asset).clamp(0, amount.0);
                     self.pay(asset, Available(agent), COMMISSION_EXPENSE, there, cause, time);
                     self.pay(asset, ADJUSTMENT, COMMISSION_EXPENSE, amount.0 - there, cause, time);
                 } else {

@@ -297,6 +297,10 @@ impl Runner {
                 };
                 TransactionCommand::ChangeStanding { account, standing }
             }
+            "credit" => {
+                let (account, limit) = (self.account(word(&mut words)), amount(word(&mut words)));
+                TransactionCommand::ChangeCredit { account, asset: asset(word(&mut words)), limit }
+            }
             "notify" => TransactionCommand::ChangeNotification { is_on: word(&mut words) == "on" },
             rail if self.rails.iter().any(|known| known == rail) || rail == "nowhere" => {
                 self.report(self.rail(rail), &mut words, line)
@@ -470,6 +474,7 @@ impl Runner {
         let reference = reference.map_or(String::new(), |reference| format!(" {reference}"));
         let (rail, asset) = (&self.rails[usize::from(rail.0)], ASSETS[usize::from(asset.0)]);
         match case.closed_by {
+            None if case.closed.0 > 0 => format!("case {} closed by its return", case.id),
             None => format!("case {}: {} {amount} {asset} of {rail}{reference}{about}", case.id, kind.name()),
             Some(operator) if case.adjustment.0 == 0 => format!("case {} closed by {operator}", case.id),
             Some(operator) => format!("case {} closed by {operator} with {}", case.id, self.names[&case.adjustment]),
@@ -549,14 +554,14 @@ impl Runner {
         (!parts.is_empty()).then(|| format!("{asset}: {}", parts.join(", ")))
     }
 
-    /// Nothing came from nowhere, nobody owes, and what is set aside is what is under way.
+    /// Nothing came from nowhere, nobody owes more than his credit, and what is set aside is what is under way.
     fn check_money(&self) {
         for asset in (0..2u16).map(AssetId) {
             let users = (0..self.accounts.len()).map(|account| {
                 let account = AccountId(u32::try_from(account).expect("it is small"));
                 let balance = self.wallet.accounts_of(account, asset);
                 let Balance { available, held, outgoing, incoming } = balance;
-                for part in [available, held, outgoing, incoming] {
+                for part in [available + self.wallet.credit(account, asset), held, outgoing, incoming] {
                     assert!(part.0 >= 0, "{} owes: {balance:?}", self.accounts[account.0 as usize]);
                 }
                 assert_eq!((outgoing, incoming), self.set_aside(account, asset), "what {account} has set aside");

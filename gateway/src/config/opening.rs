@@ -112,6 +112,9 @@ pub struct NewTenant {
     /// The host names that lead to it.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// How many wallets share its accounts, for good.
+    #[serde(default)]
+    pub wallet_shards: Option<u32>,
     /// What happens where an order that does not say so meets its own account.
     pub self_trade_prevention: Option<String>,
     /// Its clock.
@@ -371,6 +374,7 @@ impl NewTenant {
         let tenant = Self {
             name: table.name.clone(),
             hosts: table.hosts.clone(),
+            wallet_shards: table.wallet_shards,
             self_trade_prevention: table.self_trade_prevention.clone(),
             utc_offset: table.utc_offset.clone(),
             day_ends: table.day_ends.clone(),
@@ -395,6 +399,7 @@ impl NewTenant {
         Self {
             name: self.name.clone(),
             hosts,
+            wallet_shards: self.wallet_shards.or(Some(1)),
             self_trade_prevention: or(&self.self_trade_prevention, &self_trade),
             utc_offset: or(&self.utc_offset, "+00:00"),
             day_ends: or(&self.day_ends, "00:00"),
@@ -409,6 +414,7 @@ impl NewTenant {
         Tenant {
             name: self.name.clone(),
             hosts: self.hosts.clone(),
+            wallet_shards: self.wallet_shards,
             self_trade_prevention: self.self_trade_prevention.clone(),
             utc_offset: self.utc_offset.clone(),
             day_ends: self.day_ends.clone(),
@@ -477,6 +483,7 @@ fn only(tenant: &TenantSetup, assets: &[(String, u8)], markets: &[MarketSetup]) 
     let tenant = TenantSetup {
         name: tenant.name.clone(),
         limits: tenant.limits,
+        shards: tenant.shards,
         assets: assets.to_vec(),
         markets: markets.to_vec(),
         users: Vec::new(),

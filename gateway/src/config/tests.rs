@@ -116,7 +116,10 @@ fn unknown_keys_are_refused_by_name() {
 
 #[test]
 fn what_is_not_offered_is_refused_clearly() {
-    assert!(changed("name = \"acme\"", "name = \"acme\"\nwallet_shards = 4").contains("wallet_shards"));
+    for shards in [0, 65, 70_000] {
+        let error = changed("name = \"acme\"", &format!("name = \"acme\"\nwallet_shards = {shards}"));
+        assert!(error.contains(&format!("wallet_shards = {shards} is not from 1 to 64")), "{error}");
+    }
     let stp = changed("name = \"acme\"", "name = \"acme\"\nself_trade_prevention = \"transfer\"");
     assert!(stp.contains("self_trade_prevention") && stp.contains("none, expire_taker"), "{stp}");
     let stp = changed("tick = \"0.0001\"", "tick = \"0.0001\"\nself_trade_prevention = \"EXPIRE_TAKER\"");

@@ -142,6 +142,8 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::FeeOutOfRange => "A fee plan is not negative, and its rate is at most 10000 basis points.",
         Reason::NameTaken => "The name is in use.",
         Reason::CurrencyMismatch => "The transaction is in another asset.",
+        Reason::CreditOutOfRange => "A credit is not negative, and not above what there can be of the asset.",
+        Reason::CreditInUse => "More of the credit is taken than that.",
         // Those of orders, which no transaction meets.
         other => other.name(),
     }

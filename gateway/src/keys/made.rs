@@ -4,8 +4,6 @@
 //! secret is kept nowhere: it follows from the master secret of the configuration and the name, and is told
 //! once. Another master secret ends all of them.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::role::Role;
 use super::{ApiKey, Identity, KeyStore, Operator, Secret, Signer};
 use crate::error::ApiError;
+use crate::lines::Lines;
 
 /// The name of the file in the data directory.
 pub const FILE: &str = "keys.jsonl";
@@ -57,7 +56,7 @@ pub struct MadeKeys {
 #[derive(Debug, Default)]
 struct Inner {
     /// `None` where nothing is kept, which is in tests.
-    file: Option<File>,
+    file: Option<Lines>,
     /// Those that can sign.
     keys: Vec<MadeKey>,
 }
@@ -75,19 +74,14 @@ impl MadeKeys {
     /// If the file cannot be read, or holds something else.
     pub fn open(&self, data: &Path, store: &KeyStore, directory: &Directory) -> Result<(), String> {
         let path = data.join(FILE);
-        let cannot = |error: std::io::Error| format!("the keys in {}: {error}", path.display());
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(cannot)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(cannot)?;
-        // Half a line at the end was never told to anybody.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64).map_err(cannot)?;
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        for (line, place) in text[..whole].lines().zip(1_usize..) {
-            let key: MadeKey = serde_json::from_str(line)
-                .map_err(|error| format!("the keys in {}, line {place}: {error}", path.display()))?;
+        // Half a line at the end was never told to anybody.
+        let take = |line: &[u8]| {
+            let key: MadeKey = serde_json::from_slice(line).map_err(|error| error.to_string())?;
             inner.take_in(key);
-        }
+            Ok(())
+        };
+        let file = Lines::open(&path, take).map_err(|what| format!("the keys in {what}"))?;
         if self.master.is_none() && !inner.keys.is_empty() {
             return Err(format!("{} holds keys, and the configuration no master_secret", path.display()));
         }
@@ -157,8 +151,7 @@ impl MadeKeys {
             if let Some(file) = &mut inner.file {
                 let mut line = serde_json::to_vec(&key)?;
                 line.push(b'\n');
-                file.write_all(&line)?;
-                file.sync_data()?;
+                file.add(&line)?;
             }
             inner.take_in(key);
             Ok::<_, std::io::Error>(())

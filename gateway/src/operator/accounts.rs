@@ -37,6 +37,16 @@ impl OperatorCall<'_> {
         self.transacted(TransactionCommand::ChangeStanding { account, standing }).await
     }
 
+    /// `POST accounts/credit`: user, asset, limit, evidence.
+    pub(super) async fn change_credit(&self) -> Result<Vec<u8>, ApiError> {
+        self.params.only(&["user", "asset", "limit", "evidence"])?;
+        self.evidence()?;
+        let account = self.read().account("user")?;
+        let asset = self.read().asset("asset")?;
+        let limit = self.read().amount_or_zero("limit", asset)?;
+        self.transacted(TransactionCommand::ChangeCredit { account, asset, limit }).await
+    }
+
     /// `POST users`: name. A user that is there already keeps his account.
     pub(super) async fn open_user(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["name"])?;

@@ -6,9 +6,9 @@
 //! never a secret: none is ever a parameter.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rialto_actors::clock;
@@ -17,11 +17,16 @@ use sha2::{Digest, Sha256};
 use super::OperatorCall;
 use crate::error::ApiError;
 use crate::json;
+use crate::lines::Lines;
 
 /// The name of the file in the data directory.
 pub const FILE: &str = "audit.jsonl";
 /// How many lines are kept in memory, to be looked at.
 const RECENT: usize = 10_000;
+/// How far apart the lines are whose places in the file are kept in memory.
+const PLACES_APART: u64 = 1_024;
+/// How many lines of all tenants are looked through for one page.
+const LOOKED_THROUGH: u64 = 50_000;
 
 /// What an operator wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,15 +50,19 @@ pub struct Audit {
 #[derive(Debug, Default)]
 struct Inner {
     /// `None` where nothing is kept, which is in tests.
-    file: Option<File>,
+    file: Option<Lines>,
+    /// Where it is.
+    path: PathBuf,
+    /// How many lines there are, and where each of them begins whose number, counted from 0, is a multiple of
+    /// [`PLACES_APART`].
+    lines: u64,
+    places: Vec<u64>,
     /// Of the last line.
     checksum: String,
     /// Of the last wish.
     number: u64,
     /// The last lines with their tenants, the oldest first.
     recent: VecDeque<(String, Arc<str>)>,
-    /// Adding a line has failed: nothing more is taken.
-    is_broken: bool,
 }
 
 impl Audit {
@@ -64,23 +73,14 @@ impl Audit {
     /// If it cannot be read, or was changed.
     pub fn open(data: &Path) -> Result<Self, String> {
         let path = data.join(FILE);
-        let cannot = |error: std::io::Error| format!("the audit trail {}: {error}", path.display());
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(cannot)?;
-        let (mut inner, mut whole, mut line) = (Inner::default(), 0, Vec::new());
-        let mut reader = BufReader::new(&mut file);
-        for place in 1.. {
-            line.clear();
-            let length = reader.read_until(b'\n', &mut line).map_err(cannot)?;
-            if line.pop() != Some(b'\n') {
-                break;
-            }
-            whole += length as u64;
-            let text = std::str::from_utf8(&line).ok();
-            let checked = text.and_then(|text| inner.check(text));
-            checked.ok_or_else(|| format!("the audit trail {} was changed at line {place}", path.display()))?;
-        }
-        file.set_len(whole).map_err(cannot)?;
-        file.seek(SeekFrom::End(0)).map_err(cannot)?;
+        let (mut inner, mut begins) = (Inner { path: path.clone(), ..Inner::default() }, 0);
+        let take = |line: &[u8]| {
+            let text = std::str::from_utf8(line).ok();
+            text.and_then(|text| inner.check(text, begins)).ok_or("it was changed")?;
+            begins += line.len() as u64 + 1;
+            Ok(())
+        };
+        let file = Lines::open(&path, take).map_err(|what| format!("the audit trail {what}"))?;
         inner.file = Some(file);
         Ok(Self { inner: Arc::new(Mutex::new(inner)) })
     }
@@ -136,6 +136,38 @@ impl Audit {
         own.take(limit).map(|(_, line)| Arc::clone(line)).collect()
     }
 
+    /// Lines of a tenant from the `from`th of the trail on, counted from 1 over all tenants, the oldest first; and
+    /// where to go on, if there may be more. A page may come short and still go on. It reads from the disk.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn page(&self, tenant: &str, from: u64, limit: usize) -> std::io::Result<(Vec<String>, Option<u64>)> {
+        let first = from.max(1) - 1;
+        let (path, lines, length, place) = {
+            let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(file) = inner.file.as_ref().filter(|_| first < inner.lines) else { return Ok((Vec::new(), None)) };
+            let place = inner.places[usize::try_from(first / PLACES_APART).unwrap_or(usize::MAX)];
+            (inner.path.clone(), inner.lines, file.len(), place)
+        };
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(place))?;
+        // Only what was whole then: somebody may be writing.
+        let mut reader = BufReader::new(file.take(length - place));
+        let (mut found, mut line) = (Vec::new(), String::new());
+        for number in first / PLACES_APART * PLACES_APART..lines {
+            if found.len() == limit || number >= first + LOOKED_THROUGH {
+                return Ok((found, Some(number + 1)));
+            }
+            line.clear();
+            reader.read_line(&mut line)?;
+            line.pop();
+            if number >= first && tenant_of(&line).as_deref() == Some(tenant) {
+                found.push(line.clone());
+            }
+        }
+        Ok((found, None))
+    }
+
     /// Adds a line on a thread that may wait for the disk. `write` gives a tenant and a JSON object
     /// without its end, for the number of a wish.
     async fn add(&self, write: impl FnOnce(u64) -> (String, Vec<u8>) + Send + 'static) -> Result<u64, ApiError> {
@@ -159,29 +191,23 @@ impl Audit {
 
 impl Inner {
     fn add(&mut self, tenant: String, mut line: Vec<u8>) -> std::io::Result<u64> {
-        if self.is_broken {
-            return Err(std::io::Error::other("a write has failed before"));
-        }
         let is_wish = line.starts_with(b"{\"number\":");
         let checksum = chained(&self.checksum, &line);
         line.extend_from_slice(b",\"chain\":\"");
         line.extend_from_slice(checksum.as_bytes());
         line.extend_from_slice(b"\"}\n");
+        let begins = self.file.as_ref().map_or(0, Lines::len);
         if let Some(file) = &mut self.file {
-            // What a failed write has left in the file, nobody knows.
-            self.is_broken = true;
-            file.write_all(&line)?;
-            file.sync_data()?;
-            self.is_broken = false;
+            file.add(&line)?;
         }
         line.pop();
         let text = String::from_utf8_lossy(&line).into_owned();
-        self.took(tenant, text, checksum, is_wish);
+        self.took(tenant, text, checksum, is_wish, begins);
         Ok(self.number)
     }
 
     /// Takes in a line that was read; `None` if it does not follow the one before it.
-    fn check(&mut self, line: &str) -> Option<()> {
+    fn check(&mut self, line: &str, begins: u64) -> Option<()> {
         let (content, rest) = line.rsplit_once(",\"chain\":\"")?;
         let checksum = rest.strip_suffix("\"}")?;
         if chained(&self.checksum, content.as_bytes()) != checksum {
@@ -189,11 +215,15 @@ impl Inner {
         }
         let value: serde_json::Value = serde_json::from_str(line).ok()?;
         let tenant = value["tenant"].as_str()?.to_owned();
-        self.took(tenant, line.to_owned(), checksum.to_owned(), value["number"].is_u64());
+        self.took(tenant, line.to_owned(), checksum.to_owned(), value["number"].is_u64(), begins);
         Some(())
     }
 
-    fn took(&mut self, tenant: String, line: String, checksum: String, is_wish: bool) {
+    fn took(&mut self, tenant: String, line: String, checksum: String, is_wish: bool, begins: u64) {
+        if self.lines.is_multiple_of(PLACES_APART) {
+            self.places.push(begins);
+        }
+        self.lines += 1;
         self.checksum = checksum;
         self.number += u64::from(is_wish);
         if self.recent.len() == RECENT {
@@ -213,17 +243,41 @@ impl Wish {
 }
 
 impl OperatorCall<'_> {
-    /// `GET audit`: the last lines of the tenant's trail, the newest first.
-    pub(super) fn trail(&self) -> Result<Vec<u8>, ApiError> {
-        self.params.only(&["limit"])?;
+    /// `GET audit`: the last lines of the tenant's trail, the newest first; with `from`, a page of all of them, the
+    /// oldest first.
+    pub(super) async fn trail(&self) -> Result<Vec<u8>, ApiError> {
+        self.params.only(&["from", "limit"])?;
         let limit = self.params.limit(100, 1_000)?;
-        let tenant = &self.gateway().tenant(self.tenant())?.name;
+        let tenant = self.gateway().tenant(self.tenant())?.name.clone();
         let mut out = Vec::with_capacity(4_096);
-        json::array(&mut out, self.gateway().audit.recent(tenant, limit), |out, line| {
-            out.extend_from_slice(line.as_bytes());
-        });
+        let Some(from) = self.params.integer("from")? else {
+            json::array(&mut out, self.gateway().audit.recent(&tenant, limit), |out, line| {
+                out.extend_from_slice(line.as_bytes());
+            });
+            return Ok(out);
+        };
+        let audit = self.gateway().audit.clone();
+        let page = tokio::task::spawn_blocking(move || audit.page(&tenant, from, limit)).await;
+        let (lines, next) = page.map_err(|_| ApiError::unknown())?.map_err(|error| {
+            tracing::error!(%error, "the audit trail cannot be read");
+            ApiError::unavailable()
+        })?;
+        out.extend_from_slice(b"{\"lines\":");
+        json::array(&mut out, &lines, |out, line| out.extend_from_slice(line.as_bytes()));
+        out.extend_from_slice(b",\"next\":");
+        match next {
+            Some(next) => json::number(&mut out, next),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
         Ok(out)
     }
+}
+
+/// The tenant that a line names.
+fn tenant_of(line: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    value["tenant"].as_str().map(str::to_owned)
 }
 
 /// The checksum of a line behind another one.
@@ -286,7 +340,46 @@ mod tests {
             assert_ne!(changed, text);
             std::fs::write(&path, changed).expect("written");
             let error = Audit::open(data.path()).expect_err("noticed");
-            assert!(error.contains("was changed at line"), "{error}");
+            assert!(error.contains("it was changed"), "{error}");
         }
+    }
+
+    #[test]
+    fn every_line_is_found_page_by_page_and_no_other_tenants() {
+        let data = tempfile::tempdir().expect("a directory");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let add = |audit: &Audit, wishes: std::ops::Range<u32>| {
+            for number in wishes {
+                let tenant = if number % 3 == 0 { "globex" } else { "acme" };
+                let wish = Wish { tenant: tenant.to_owned(), ..wish(&number.to_string()) };
+                runtime.block_on(audit.begin(wish)).expect("taken down");
+            }
+        };
+        let pages = |audit: &Audit| {
+            let (mut all, mut from) = (Vec::new(), Some(1));
+            while let Some(next) = from {
+                let (lines, next) = audit.page("acme", next, 700).expect("read");
+                assert!(lines.len() <= 700);
+                all.extend(lines);
+                from = next;
+            }
+            let told = |line: &String| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["asked"].clone();
+            all.iter().map(|line| told(line)["evidence"].as_str().expect("a text").parse().expect("a number")).collect()
+        };
+        let expected = |count: u32| (0..count).filter(|number| number % 3 != 0).collect::<Vec<u32>>();
+        let audit = Audit::open(data.path()).expect("opens");
+        assert_eq!(audit.page("acme", 1, 10).expect("read"), (Vec::new(), None));
+        add(&audit, 0..2_500);
+        let found: Vec<u32> = pages(&audit);
+        assert_eq!(found, expected(2_500));
+        drop(audit);
+        // Places are found again at a start, and go on.
+        let audit = Audit::open(data.path()).expect("opens");
+        add(&audit, 2_500..3_500);
+        let found: Vec<u32> = pages(&audit);
+        assert_eq!(found, expected(3_500));
+        let (one, next) = audit.page("acme", 1_026, 1).expect("read");
+        assert!(one[0].contains("\"1025\"") && next == Some(1_027), "{one:?} {next:?}");
+        assert_eq!(audit.page("acme", 4_000, 9).expect("read"), (Vec::new(), None));
     }
 }

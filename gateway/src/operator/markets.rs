@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use rialto_actors::api::{Release, Reply, Request};
-use rialto_engine::ids::{AccountId, MarketId};
+use rialto_engine::ids::{AccountId, MarketId, ShardId};
 use rialto_engine::message::{Phase, Protection};
 use rialto_engine::order::Side;
 use rialto_engine::reason::Reason;
@@ -153,7 +153,8 @@ impl OperatorCall<'_> {
         }
     }
 
-    /// Cancels orders of one market, and says how many there were.
+    /// Cancels orders of one market, and says how many there were. What is about everybody's orders is said
+    /// to each wallet of the tenant.
     async fn cancel_in(
         &self,
         market: MarketId,
@@ -162,7 +163,21 @@ impl OperatorCall<'_> {
         tag: Option<u64>,
     ) -> Result<u64, ApiError> {
         let command = Command::CancelMany { account, market, side, tag, time: Nanos::ZERO };
-        let request = Request::Command { command, deadline: self.deadline };
+        let deadline = self.deadline;
+        if account.is_some() {
+            return self.canceled(Request::Command { command, deadline }).await;
+        }
+        let directory = self.gateway().exchange.directory();
+        let shards = directory.tenant(self.operator.tenant).map_or(1, |tenant| tenant.shards);
+        let mut count = 0;
+        for shard in (0..shards).map(ShardId) {
+            count += self.canceled(Request::CommandOf { shard, command: command.clone(), deadline }).await?;
+        }
+        Ok(count)
+    }
+
+    /// How many orders a request canceled.
+    async fn canceled(&self, request: Request) -> Result<u64, ApiError> {
         let release = self.worker.ask(self.operator.tenant, request).await?;
         match release.answer.as_ref().map(|(_, reply)| reply) {
             Some(Reply::Settled(_)) => {

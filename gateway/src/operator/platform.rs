@@ -95,6 +95,7 @@ impl PlatformCall<'_> {
             ] {
                 word(out, name, text.as_deref().unwrap_or(""));
             }
+            number(out, "walletShards", terms.wallet_shards.unwrap_or(1).into());
             key(out, "shadow");
             json::boolean(out, terms.shadow);
             let Limits {
@@ -121,15 +122,18 @@ impl PlatformCall<'_> {
 
     /// `POST tenants`: name, and what else is to be said of it.
     async fn open_tenant(&self) -> Result<Vec<u8>, ApiError> {
-        let others = ["name", "hosts", "utcOffset", "dayEnds", "selfTradePrevention", "shadow"];
+        let others = ["name", "hosts", "walletShards", "utcOffset", "dayEnds", "selfTradePrevention", "shadow"];
         self.only(&others)?;
         let optional =
             |name: &str| self.params.get(name).map(|_| text(self.params, name).map(str::to_owned)).transpose();
         let name = text(self.params, "name")?.to_owned();
         let hosts = self.params.optional("hosts")?.map(|hosts| hosts.split(',').map(str::to_owned).collect());
+        let shards = self.params.optional("walletShards")?;
+        let shards = shards.map(|shards| crate::params::integer("walletShards", shards)).transpose()?;
         let tenant = NewTenant {
             name: name.clone(),
             hosts: hosts.unwrap_or_default(),
+            wallet_shards: shards.map(|shards| u32::try_from(shards).unwrap_or(u32::MAX)),
             self_trade_prevention: optional("selfTradePrevention")?,
             utc_offset: optional("utcOffset")?,
             day_ends: optional("dayEnds")?,

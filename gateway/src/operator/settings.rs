@@ -4,7 +4,7 @@ use rialto_actors::rails::route::Taking;
 use rialto_engine::ids::RailId;
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
-use rialto_engine::transaction::{FeePlan, Policy, TransactionCommand, TransactionKind};
+use rialto_engine::transaction::{FeePlan, Policy, Topic, TransactionCommand, TransactionKind};
 use rialto_engine::units::{BasisPoints, Nanos};
 
 use super::OperatorCall;
@@ -61,6 +61,15 @@ impl OperatorCall<'_> {
             out.extend_from_slice(b"{\"user\":");
             json::string(out, &gateway.account_name(tenant, *account));
             word(out, "standing", names::standing(*standing));
+            out.push(b'}');
+        });
+        key(&mut out, "credits");
+        json::array(&mut out, &settings.credits, |out, credit| {
+            out.extend_from_slice(b"{\"user\":");
+            json::string(out, &gateway.account_name(tenant, credit.account));
+            key(out, "asset");
+            gateway.asset_name(out, tenant, credit.asset);
+            self.view().amount(out, "limit", Some(credit.asset), credit.limit);
             out.push(b'}');
         });
         key(&mut out, "notification");
@@ -159,6 +168,13 @@ impl OperatorCall<'_> {
             attempts: u32::try_from(number("attempts")?).map_err(|_| ApiError::overflow("attempts"))?,
             lifetime: time("lifetimeMs")?,
         };
+        // As the configuration has it: a timer that asks a rail again before the first call has ended would hear
+        // that the rail knows of nothing, and hand the same over once more.
+        let is_over_rails = matches!(topic, Topic::Kind(TransactionKind::Deposit | TransactionKind::Withdrawal));
+        let longest = u64::try_from(self.gateway().routes.longest_call(self.tenant()).as_nanos()).unwrap_or(u64::MAX);
+        if is_over_rails && policy.first.0 <= longest {
+            return Err(ApiError::invalid_parameter("firstMs"));
+        }
         self.transacted(TransactionCommand::ChangePolicy { topic, policy }).await
     }
 

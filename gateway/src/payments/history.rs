@@ -128,6 +128,35 @@ pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Re
     Ok(fitting.map(|transaction| Past { transaction: transaction.clone(), reference: None }).collect())
 }
 
+/// A page of the deposits or withdrawals of an account, the newest first, behind `skip` of them; and how many
+/// there are in all, of those that are looked at.
+///
+/// # Errors
+/// As [`known`].
+pub async fn page(
+    worker: &Worker,
+    tenant: TenantId,
+    wanted: Wanted,
+    skip: usize,
+) -> Result<(Vec<Transaction>, usize), ApiError> {
+    let cut = move |all: &[Transaction]| {
+        let fitting = || all.iter().rev().filter(|transaction| wanted.fits(transaction));
+        (fitting().skip(skip).take(wanted.most).cloned().collect(), fitting().count())
+    };
+    if worker.gateway.exchange.read_store().is_some() {
+        let window = Window { from_id: None, from_time: wanted.from, to_time: wanted.to };
+        let read = move |store: &ReadStore| {
+            Ok(cut(&store.account_transactions(tenant, wanted.account, &window, LOOKED_AT)?))
+        };
+        return read_if_kept(&worker.gateway.exchange, read).await;
+    }
+    // As in `of_account`.
+    let query = Query::Transactions { stuck_only: false, limit: LOOKED_AT };
+    let release = super::query(worker, tenant, query).await?;
+    let Some((_, Reply::Transactions(live))) = &release.answer else { return Err(ApiError::unknown()) };
+    Ok(cut(live))
+}
+
 fn stored(store: &ReadStore, tenant: TenantId, wanted: &Wanted) -> Result<Vec<Past>, ReadStoreError> {
     let window = Window { from_id: None, from_time: wanted.from, to_time: wanted.to };
     let found = store.account_transactions(tenant, wanted.account, &window, LOOKED_AT)?;

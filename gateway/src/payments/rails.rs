@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use rialto_actors::api::{MoneySettings, Query, RailView, Reply};
 use rialto_actors::directory::{Directory, TenantEntry};
@@ -96,6 +97,8 @@ pub struct Routes {
 struct RailEntry {
     terms: RailTerms,
     callers: Callers,
+    /// How long a call of it may take.
+    deadline: Duration,
 }
 
 impl Routes {
@@ -108,12 +111,20 @@ impl Routes {
             routes.names.insert(tenant.id, names.clone());
             for rail in config.money(&tenant.name).into_iter().flat_map(|money| &money.rails) {
                 if let Some(number) = number_of(tenant, rail) {
-                    let entry = RailEntry { terms: terms(tenant, number, rail), callers: callers(names.clone(), rail) };
+                    let (terms, callers) = (terms(tenant, number, rail), callers(names.clone(), rail));
+                    let entry = RailEntry { terms, callers, deadline: rail.options.deadline };
                     routes.rails.insert((tenant.id, number), entry);
                 }
             }
         }
         routes
+    }
+
+    /// The longest that a call of a rail of the tenant may take; zero where none is called.
+    #[must_use]
+    pub fn longest_call(&self, tenant: TenantId) -> Duration {
+        let own = self.rails.iter().filter(|((of, _), _)| *of == tenant);
+        own.map(|(_, entry)| entry.deadline).max().unwrap_or_default()
     }
 
     /// What the things of a tenant are called, of one that the configuration has.

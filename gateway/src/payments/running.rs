@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::Receiver;
-use rialto_actors::outlets::Outlets;
+use rialto_actors::outlets::{Calls, Notices, Outlets};
 use rialto_actors::rails::returns::Sink;
 use rialto_actors::rails::route::RouteOptions;
 use rialto_actors::rails::{RailSetup, Rails, RailsOptions};
 use rialto_actors::webhooks::{Messenger, WebhookOptions, Webhooks};
 use rialto_engine::ids::TenantId;
-use rialto_engine::transaction::{RailCall, TransactionEvent};
 
 use super::rails::{number_of, terms};
 use crate::config::Config;
@@ -20,23 +18,23 @@ use crate::rails::sign::Credentials;
 use crate::rails::webhook::HttpMessenger;
 use crate::rails::wire::NamesOfNow;
 
-/// Calls and notices that may wait to be taken. What does not fit is dropped, and its timer asks again.
-const WAITING: usize = 65_536;
+/// Calls that may wait to be taken for each rail, and notices for each tenant. What does not fit is dropped, and
+/// its timer asks again.
+const WAITING: usize = 16_384;
 /// What rails have said that may wait for a busy exchange.
 const RETURNS: usize = 65_536;
 
 /// What the exchange lets out.
 pub struct LetOut {
-    calls: Receiver<(TenantId, RailCall)>,
-    notices: Receiver<(TenantId, TransactionEvent)>,
+    calls: Calls,
+    notices: Notices,
 }
 
 /// The outlets of an exchange, and what comes out of them.
 #[must_use]
 pub fn outlets() -> (Outlets, LetOut) {
-    let (calls, called) = crossbeam_channel::bounded(WAITING);
-    let (notices, noticed) = crossbeam_channel::bounded(WAITING);
-    (Outlets { calls, notices }, LetOut { calls: called, notices: noticed })
+    let (outlets, calls, notices) = Outlets::with_room(WAITING);
+    (outlets, LetOut { calls, notices })
 }
 
 /// Rails and webhooks that run.

@@ -87,6 +87,7 @@ pub fn write(out: &mut Vec<u8>, view: &View<'_>, seer: Option<Owner>, entry: &En
         }
         Cause::Case(_) => number(out, "case", of),
         Cause::Deposit(_) => number(out, "deposit", of),
+        Cause::Passage(_) => number(out, "passage", of),
     }
     out.push(b'}');
 }

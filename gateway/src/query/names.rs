@@ -112,5 +112,6 @@ pub const fn cause(cause: Cause) -> (&'static str, u64) {
         Cause::Trade(_, trade) => ("trade", trade.0),
         Cause::Transaction(transaction) => ("transaction", transaction.0),
         Cause::Case(case) => ("case", case.0),
+        Cause::Passage(number) => ("passage", number),
     }
 }

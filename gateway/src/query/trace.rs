@@ -100,7 +100,7 @@ impl AccountingCall<'_> {
         let read = move |store: &ReadStore| {
             let owner = match user {
                 Some(user) => Some(user),
-                None => owner_of(store, tenant, order)?,
+                None => owner_of(store, tenant, markets, order)?,
             };
             owner.map_or(Ok(OrderStory::default()), |owner| story_of_order(store, tenant, markets, owner, order))
         };
@@ -256,10 +256,28 @@ pub fn order_of(
     Ok(None)
 }
 
-/// The owner of an order, found by its hold: orders are numbered and funded in the same order, so that their
-/// holds can be searched by halves. `None` where that does not find it: what was funded later than others
-/// that came behind it.
-fn owner_of(store: &ReadStore, tenant: TenantId, order: OrderId) -> Result<Option<AccountId>, ReadStoreError> {
+/// The owner of an order. One of a list may hold nothing of its own, or does so later; its list's orders are
+/// numbered together, so that one of them tells whose it is. `None` where that does not find it.
+fn owner_of(
+    store: &ReadStore,
+    tenant: TenantId,
+    markets: u16,
+    order: OrderId,
+) -> Result<Option<AccountId>, ReadStoreError> {
+    let near = [0, -1, 1, -2, 2].into_iter().filter_map(|away| order.0.checked_add_signed(away)).map(OrderId);
+    for candidate in near {
+        if let Some(owner) = holder_of(store, tenant, candidate)?
+            && (candidate == order || order_of(store, tenant, markets, owner, order)?.is_some())
+        {
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
+}
+
+/// Who paid an order's hold: orders are numbered and funded in the same order, so that their holds can be
+/// searched by halves. `None` where that does not find it: what was funded later than others that came behind it.
+fn holder_of(store: &ReadStore, tenant: TenantId, order: OrderId) -> Result<Option<AccountId>, ReadStoreError> {
     let last = store.entries(tenant, None, None, 1)?.last().map_or(0, |entry| entry.number);
     let (mut low, mut high) = (1, last + 1);
     while low < high {

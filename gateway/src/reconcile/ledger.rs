@@ -46,11 +46,12 @@ impl AccountKind {
         }
     }
 
-    /// Whether it may be negative.
+    /// Whether it may be negative. What a user has available may be, as far as he has a credit: how far
+    /// that is, the wallet and the audit of its state see to, since credits come and go.
     #[must_use]
     pub fn may_be_negative(self) -> bool {
         match self {
-            Self::External(_) => true,
+            Self::External(_) | Self::Available => true,
             Self::House(house) => House::ALL.get(usize::from(house)).is_some_and(|house| house.may_be_negative()),
             _ => false,
         }
@@ -323,8 +324,9 @@ mod tests {
     #[test]
     fn an_account_that_may_not_be_negative_is_found_overdrawn() {
         let mut posted = Posted::default();
-        posted.post(user(0), FEE, 3);
+        let held = LedgerAccount::Held(AccountId(0));
+        posted.post(held, FEE, 3);
         let report = day(&posted.entries, 0);
-        assert_eq!(report.findings, ["entry 1 overdraws Available(AccountId(0)) by -3"]);
+        assert_eq!(report.findings, ["entry 1 overdraws Held(AccountId(0)) by -3"]);
     }
 }

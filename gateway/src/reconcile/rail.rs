@@ -185,6 +185,7 @@ const fn key_of(cause: Cause) -> (u8, u64) {
         Cause::Deposit(id) => (2, id),
         Cause::Hold(id) | Cause::Release(id) => (3, id.0),
         Cause::Trade(_, id) => (4, id.0),
+        Cause::Passage(id) => (5, id),
     }
 }
 

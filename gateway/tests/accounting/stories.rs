@@ -250,6 +250,31 @@ fn the_story_of_an_order_is_found_by_its_number_alone() {
     for order in orders {
         assert_eq!(told(&server, "trace", &format!("orderId={order}"))["user"], "bob");
     }
+    // Of a list each leg is found, also those that hold nothing yet, or share a hold.
+    let alice = server.user("alice");
+    for (place, query) in [
+        (
+            "oco",
+            "side=SELL&quantity=10&aboveType=LIMIT_MAKER&abovePrice=9&belowType=STOP_LOSS_LIMIT&belowStopPrice=2\
+             &belowPrice=2&belowTimeInForce=GTC",
+        ),
+        (
+            "otoco",
+            "workingType=LIMIT&workingTimeInForce=GTC&workingSide=BUY&workingPrice=2.5&workingQuantity=10&pendingSide=SELL\
+             &pendingQuantity=10&pendingAboveType=LIMIT_MAKER&pendingAbovePrice=9&pendingBelowType=STOP_LOSS_LIMIT\
+             &pendingBelowStopPrice=2&pendingBelowPrice=2&pendingBelowTimeInForce=GTC",
+        ),
+    ] {
+        let list = alice.signed("POST", &format!("/api/v3/orderList/{place}"), &format!("symbol=USDCNY&{query}"));
+        assert_eq!(list.status, 200, "{place}: {}", list.text);
+        let legs = list.body["orders"].as_array().expect("orders").clone();
+        assert!(legs.len() >= 2, "{}", list.text);
+        for leg in legs {
+            let story = told(&server, "trace", &format!("orderId={}", leg["orderId"]));
+            assert_eq!((&story["user"], &story["order"]["orderId"]), (&json!("alice"), &leg["orderId"]), "{place}");
+        }
+        ordered(&server, "bob", "side=BUY&quantity=1&price=3");
+    }
     let unknown = viewer(&server).signed("GET", "/accounting/v1/trace", "orderId=987654");
     assert_eq!(unknown.body["code"], -2013, "{}", unknown.text);
 }

@@ -95,6 +95,57 @@ fn deposits_stand_in_their_history_while_they_come_and_afterwards() {
 }
 
 #[test]
+fn deposits_and_withdrawals_stand_in_the_history_of_legal_money_page_by_page() {
+    const ORDERS: &str = "/sapi/v1/fiat/orders";
+    let server = durable_server();
+    let (backend, shop) = (backend(&server), server.user("shop-acme"));
+    let treasurer = server.user("treasurer1-acme");
+    let begun = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_millis();
+    for number in 1..=3 {
+        paid(&backend, "deposits", &format!("id=d-{number}&user=shop&asset=USD&amount=2{number}&rail=bank"));
+    }
+    for report in ["id=d-1&report=received&reference=B-1&asset=USD&amount=21", "id=d-2&report=canceled"] {
+        let report = format!("{report}&evidence=statement");
+        assert_eq!(treasurer.signed("POST", "/operator/v1/transactions/report", &report).status, 200);
+    }
+    let orders = shop.signed("GET", ORDERS, "transactionType=0").body;
+    assert_eq!((&orders["code"], &orders["success"], &orders["total"]), (&json!("000000"), &json!(true), &json!(3)));
+    let rows = orders["data"].as_array().expect("rows");
+    let told: Vec<_> = rows.iter().map(|row| (&row["orderNo"], &row["status"])).collect();
+    let (third, second, first) = (json!("d-3"), json!("d-2"), json!("d-1"));
+    let (processing, failed, successful) = (json!("Processing"), json!("Failed"), json!("Successful"));
+    assert_eq!(told, [(&third, &processing), (&second, &failed), (&first, &successful)]);
+    let row = &rows[2];
+    assert_eq!(
+        (&row["fiatCurrency"], &row["indicatedAmount"], &row["amount"], &row["totalFee"], &row["method"]),
+        (&json!("USD"), &json!("21.00000000"), &json!("21.00000000"), &json!("0.00000000"), &json!("bank"))
+    );
+    assert!(row["createTime"].as_u64() <= row["updateTime"].as_u64() && row["createTime"].is_u64(), "{row}");
+    let page = shop.signed("GET", ORDERS, "transactionType=0&rows=2&page=2").body;
+    assert_eq!((&page["data"][0]["orderNo"], &page["data"][1], &page["total"]), (&first, &Value::Null, &json!(3)));
+    assert_eq!(shop.signed("GET", ORDERS, "transactionType=0&page=3&rows=2").body["data"], json!([]));
+    let before = format!("transactionType=0&endTime={}", begun - 1);
+    assert_eq!(shop.signed("GET", ORDERS, &before).body["total"], 0);
+    let since = format!("transactionType=0&beginTime={begun}");
+    assert_eq!(shop.signed("GET", ORDERS, &since).body["total"], 3);
+
+    let applied = shop.signed_body("POST", APPLY, "coin=USD&network=bank&address=DE00&amount=10");
+    let out = shop.signed("GET", ORDERS, "transactionType=1").body;
+    assert_eq!((&out["data"][0]["orderNo"], &out["total"]), (&applied.body["id"], &json!(1)), "{}", applied.text);
+    assert_eq!((&out["data"][0]["status"], &out["data"][0]["totalFee"]), (&processing, &json!("0.51000000")));
+    assert_eq!(server.user("bob").signed("GET", ORDERS, "transactionType=1").body["total"], 0, "not his");
+    for (query, code) in [
+        ("", -1102),
+        ("transactionType=2", -1130),
+        ("transactionType=0&rows=501", -1130),
+        ("transactionType=0&rows=0", -1130),
+        ("transactionType=0&page=0", -1130),
+    ] {
+        assert_eq!(refused(&shop.signed("GET", ORDERS, query)), (400, code), "{query}");
+    }
+}
+
+#[test]
 fn user_streams_tell_of_money_that_moves() {
     let server = server();
     let alice = server.user("alice");

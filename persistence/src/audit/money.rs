@@ -79,7 +79,7 @@ impl MoneyWitness {
 /// Whether what a command moved in suspense is what the cases say that it opened.
 ///
 /// A movement on a rail moves exactly the amounts of the cases that it opens. What is taken back
-/// before it was final leaves suspense again, and its case stays for whoever looks into it. An
+/// before it was final leaves suspense again and closes its case, unless somebody had closed that before. An
 /// approved adjustment may move any amount. Nothing else touches suspense. So the balance of suspense
 /// is at any time the sum of all cases that movements have opened, less what was taken back, plus what
 /// adjustments moved. It is not the sum of the cases that are open: a case may be closed without
@@ -95,7 +95,12 @@ fn is_suspense_explained(command: &TransactionCommand, output: &WalletOutput) ->
     }
     match command {
         TransactionCommand::Report { report: Report::Returned { .. }, .. } => {
-            moved.values().all(|amount| *amount <= 0) && output.cases.is_empty()
+            let are_closed = output.cases.iter().all(|case| !case.closed.is_zero());
+            let is_out = moved.values().all(|amount| *amount <= 0);
+            for case in &output.cases {
+                *moved.entry(case.case.asset).or_default() += case.case.amount.0;
+            }
+            is_out && are_closed && (output.cases.is_empty() || moved.values().all(|left| *left == 0))
         }
         TransactionCommand::Report { .. } => {
             for case in output.cases.iter().filter(|case| case.closed.is_zero()) {
@@ -170,6 +175,7 @@ mod tests {
             (&returned, -9, &[], true),
             (&returned, 9, &[], false),
             (&returned, -9, &[9], false),
+            (&returned, -8, &[], true),
             (&canceled, 0, &[], true),
             (&canceled, 9, &[], false),
             (&approved, -9, &[], true),
@@ -180,5 +186,11 @@ mod tests {
                 "{command:?} {moved} {cases:?}"
             );
         }
+        let closing = |moved, amount| {
+            let mut output = output(moved, &[amount]);
+            output.cases[0].closed = Nanos(2);
+            is_suspense_explained(&returned, &output)
+        };
+        assert!(closing(-9, 9) && !closing(-9, 8) && !closing(9, 9) && !closing(0, 9), "a return closes its own case");
     }
 }

@@ -110,8 +110,9 @@ impl<W: Write> Output<'_, W> {
     }
 }
 
-/// Adds it to a snapshot that was read so far as version 3 goes, from all that is left of its bytes.
-pub(super) fn add_to(bytes: &[u8], world: &mut WorldSnapshot) -> Result<(), CodecError> {
+/// Adds it to a snapshot that was read so far as version 3 goes, from all that is left of its bytes. Gives
+/// what is behind it.
+pub(super) fn add_to<'a>(bytes: &'a [u8], world: &mut WorldSnapshot) -> Result<&'a [u8], CodecError> {
     let error = |error: DecodeError| CodecError(error.to_string());
     let (tenants, mut rest): (u64, usize) = bincode::decode_from_slice(bytes, CONFIGURATION).map_err(error)?;
     if tenants != world.tenants.len() as u64 {
@@ -124,11 +125,7 @@ pub(super) fn add_to(bytes: &[u8], world: &mut WorldSnapshot) -> Result<(), Code
         rest += length;
         money.add_to(&mut tenant.wallet)?;
     }
-    if rest == bytes.len() {
-        Ok(())
-    } else {
-        Err(CodecError(format!("{} bytes behind the snapshot", bytes.len() - rest)))
-    }
+    Ok(&bytes[rest..])
 }
 
 impl WireTenantMoney {

@@ -1,7 +1,7 @@
 //! Records.
 
 use bincode::{Decode, Encode};
-use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, ShardId, TenantId};
 use rialto_engine::market::MarketFilters;
 use rialto_engine::order::Instructions;
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
@@ -54,6 +54,13 @@ enum WireRecord<Transaction> {
     ChangeMarketWith { tenant: u32, market: u16, definition: WireDefinition, filters: WireFilters },
     ChangeGroup { tenant: u32, account: u32, group: u32 },
     Transaction { tenant: u32, digest: u64, command: Transaction },
+    // Of tenants of several wallets. What concerns the first of them is written as ever.
+    Share { tenant: u32, shards: u16 },
+    CommandTo { tenant: u32, shard: u16, command: WireCommand },
+    Await { tenant: u32, digest: u64, command: Transaction },
+    BookReceivedOf { tenant: u32, shard: u16, market: u16, through: u64, digest: u64 },
+    WalletReceivedBy { tenant: u32, shard: u16, market: u16, through: u64, digest: u64 },
+    ShardReceived { tenant: u32, shard: u16, from: u16, through: u64, digest: u64 },
 }
 
 #[derive(Encode, Decode)]
@@ -143,16 +150,38 @@ impl<'a> From<&'a Record> for WireRecord<WireTransaction<'a>> {
                 amount: amount.0,
                 time: time.0,
             },
-            Record::Command { tenant, command } => Self::Command { tenant: tenant.0, command: command.into() },
+            Record::Share { tenant, shards } => Self::Share { tenant: tenant.0, shards: *shards },
+            Record::Command { tenant, shard, command } => match shard.0 {
+                0 => Self::Command { tenant: tenant.0, command: command.into() },
+                shard => Self::CommandTo { tenant: tenant.0, shard, command: command.into() },
+            },
+            Record::Await { tenant, command, digest } => {
+                Self::Await { tenant: tenant.0, digest: *digest, command: WireTransaction(command) }
+            }
             Record::Transaction { tenant, command, digest } => {
                 Self::Transaction { tenant: tenant.0, digest: *digest, command: WireTransaction(command) }
             }
-            Record::BookReceived { tenant, market, through, digest } => {
-                Self::BookReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
+            Record::BookReceived { tenant, shard, market, through, digest } => {
+                let (tenant, market, through, digest) = (tenant.0, market.0, *through, *digest);
+                match shard.0 {
+                    0 => Self::BookReceived { tenant, market, through, digest },
+                    shard => Self::BookReceivedOf { tenant, shard, market, through, digest },
+                }
             }
-            Record::WalletReceived { tenant, market, through, digest } => {
-                Self::WalletReceived { tenant: tenant.0, market: market.0, through: *through, digest: *digest }
+            Record::WalletReceived { tenant, shard, market, through, digest } => {
+                let (tenant, market, through, digest) = (tenant.0, market.0, *through, *digest);
+                match shard.0 {
+                    0 => Self::WalletReceived { tenant, market, through, digest },
+                    shard => Self::WalletReceivedBy { tenant, shard, market, through, digest },
+                }
             }
+            Record::ShardReceived { tenant, shard, from, through, digest } => Self::ShardReceived {
+                tenant: tenant.0,
+                shard: shard.0,
+                from: from.0,
+                through: *through,
+                digest: *digest,
+            },
         }
     }
 }
@@ -195,17 +224,38 @@ impl TryFrom<WireRecord<WireTransactionRead>> for Record {
                 amount: Amount(amount),
                 time: Nanos(time),
             },
-            WireRecord::Command { tenant, command } => {
-                Self::Command { tenant: TenantId(tenant), command: command.try_into()? }
+            WireRecord::Command { tenant, command } => command_to(tenant, ShardId::FIRST, command)?,
+            WireRecord::CommandTo { tenant, shard, command } => command_to(tenant, ShardId(shard), command)?,
+            WireRecord::Share { tenant, shards } => Self::Share { tenant: TenantId(tenant), shards },
+            WireRecord::Await { tenant, digest, command } => {
+                Self::Await { tenant: TenantId(tenant), command: command.0, digest }
             }
             WireRecord::BookReceived { tenant, market, through, digest } => {
-                Self::BookReceived { tenant: TenantId(tenant), market: MarketId(market), through, digest }
+                let (tenant, shard, market) = (TenantId(tenant), ShardId::FIRST, MarketId(market));
+                Self::BookReceived { tenant, shard, market, through, digest }
+            }
+            WireRecord::BookReceivedOf { tenant, shard, market, through, digest } => {
+                let (tenant, shard, market) = (TenantId(tenant), ShardId(shard), MarketId(market));
+                Self::BookReceived { tenant, shard, market, through, digest }
             }
             WireRecord::WalletReceived { tenant, market, through, digest } => {
-                Self::WalletReceived { tenant: TenantId(tenant), market: MarketId(market), through, digest }
+                let (tenant, shard, market) = (TenantId(tenant), ShardId::FIRST, MarketId(market));
+                Self::WalletReceived { tenant, shard, market, through, digest }
+            }
+            WireRecord::WalletReceivedBy { tenant, shard, market, through, digest } => {
+                let (tenant, shard, market) = (TenantId(tenant), ShardId(shard), MarketId(market));
+                Self::WalletReceived { tenant, shard, market, through, digest }
+            }
+            WireRecord::ShardReceived { tenant, shard, from, through, digest } => {
+                let (tenant, shard, from) = (TenantId(tenant), ShardId(shard), ShardId(from));
+                Self::ShardReceived { tenant, shard, from, through, digest }
             }
         })
     }
+}
+
+fn command_to(tenant: u32, shard: ShardId, command: WireCommand) -> Result<Record, CodecError> {
+    Ok(Record::Command { tenant: TenantId(tenant), shard, command: command.try_into()? })
 }
 
 impl From<&Command> for WireCommand {

@@ -15,6 +15,7 @@ use super::market::WireDefinition;
 use super::message::{WireToBook, WireToWallet};
 use super::money;
 use super::more::WireMore;
+use super::shards;
 use super::{CONFIGURATION, CodecError, KINDS, SIDES, WireClientId, WireLimits, number_of, value_of};
 use crate::snapshot::{AssetSnapshot, MarketSnapshot, TenantSnapshot, WorldSnapshot};
 use crate::world::{Market, Tenant, World};
@@ -29,7 +30,16 @@ pub fn write_snapshot(world: &World, sink: &mut impl Write) -> io::Result<()> {
     output.all(world.tenants.len(), &world.tenants, Output::tenant)?;
     output.put(WireMore::of(&world.tenants))?;
     output.all(world.tenants.len(), &world.tenants, Output::tenant_further)?;
-    output.all(world.tenants.len(), &world.tenants, Output::tenant_money)
+    output.all(world.tenants.len(), &world.tenants, Output::tenant_money)?;
+    if says_more(world) {
+        output.all(world.tenants.len(), &world.tenants, Output::tenant_shards)?;
+    }
+    Ok(())
+}
+
+/// Whether a snapshot of this state says more than version 4 can.
+pub fn says_more(world: &World) -> bool {
+    world.tenants.iter().any(|tenant| !tenant.others.is_empty() || tenant.wallet.credits().next().is_some())
 }
 
 /// Fields in the order in which the wire types below declare them.
@@ -162,7 +172,12 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<WorldSnapshot, CodecError> {
         // Version 3 ends here.
         return Ok(world);
     }
-    money::add_to(rest, &mut world)?;
+    let rest = money::add_to(rest, &mut world)?;
+    if rest.is_empty() {
+        // Version 4 ends here, and what has neither a tenant of several wallets nor a credit.
+        return Ok(world);
+    }
+    shards::add_to(rest, &mut world)?;
     Ok(world)
 }
 
@@ -279,6 +294,7 @@ impl TryFrom<WireTenant> for TenantSnapshot {
             accounts: tenant.accounts,
             markets: markets?,
             wallet: tenant.wallet.try_into()?,
+            others: Vec::new(),
         })
     }
 }
@@ -294,6 +310,7 @@ impl TryFrom<WireMarket> for MarketSnapshot {
             book: market.book.try_into()?,
             to_book: to_book?,
             to_wallet: to_wallet?,
+            others: Vec::new(),
         })
     }
 }

@@ -6,7 +6,7 @@ mod transactions;
 use std::collections::BTreeSet;
 
 use rialto_engine::book::{BookSnapshot, DarkOrder, SpecialOrder, Stage, WaitingOrder};
-use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
+use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, ShardId, TenantId, TradeId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, Step};
 use rialto_engine::message::{
     BookCommand, BookEvent, BookOutcome, Expiry, Fill, Phase, Placement, Protection, ToBook, ToWallet,
@@ -264,7 +264,8 @@ impl Random {
         let (tenant, market) = (TenantId(self.narrow()), self.market());
         let limits = WalletLimits { closed_ids: self.narrow(), open_orders: self.narrow() };
         let name = self.client_id().as_str().to_owned();
-        match self.below(14) {
+        let shard = ShardId(self.below(3) as u16);
+        match self.below(16) {
             0 => Record::OpenTenant { name, limits },
             1 => Record::ChangeLimits { tenant, limits },
             2 => Record::OpenAsset { tenant, name, scale: 7 },
@@ -280,9 +281,17 @@ impl Random {
                 amount: self.amount(),
                 time: Nanos(self.wide()),
             },
-            8 => Record::BookReceived { tenant, market, through: self.wide(), digest: self.wide() },
-            9 => Record::WalletReceived { tenant, market, through: self.wide(), digest: self.wide() },
-            _ => Record::Command { tenant, command: self.command() },
+            8 => Record::BookReceived { tenant, shard, market, through: self.wide(), digest: self.wide() },
+            9 => Record::WalletReceived { tenant, shard, market, through: self.wide(), digest: self.wide() },
+            10 => Record::Share { tenant, shards: self.below(64) as u16 },
+            11 => Record::ShardReceived {
+                tenant,
+                shard,
+                from: ShardId(self.below(64) as u16),
+                through: self.wide(),
+                digest: self.wide(),
+            },
+            _ => Record::Command { tenant, shard, command: self.command() },
         }
     }
 
@@ -446,7 +455,7 @@ fn every_record_reads_back_as_it_was() {
         variants.insert((bytes[0], (bytes[0] == 7).then(|| bytes[8])));
     }
     let commands = variants.iter().filter(|(record, _)| *record == 7).count();
-    assert_eq!((variants.len() - commands, commands), (12, 15), "every variant was written");
+    assert_eq!((variants.len() - commands, commands), (17, 15), "every variant was written");
 }
 
 #[test]

@@ -111,6 +111,9 @@ impl Encode for WireTransaction<'_> {
                 (14_u8, Small::from(account.0), WireStanding(*standing)).encode(encoder)
             }
             TransactionCommand::ChangeNotification { is_on } => (15_u8, is_on).encode(encoder),
+            TransactionCommand::ChangeCredit { account, asset, limit } => {
+                (16_u8, Small::from(account.0), Small::from(asset.0), WireAmount(*limit)).encode(encoder)
+            }
         }
     }
 }
@@ -166,10 +169,17 @@ impl<Context> Decode<Context> for WireTransactionRead {
                 standing: WireStanding::decode(decoder)?.0,
             },
             15 => TransactionCommand::ChangeNotification { is_on: bool::decode(decoder)? },
+            16 => TransactionCommand::ChangeCredit {
+                account: account(decoder)?,
+                asset: asset(decoder)?,
+                limit: amount(decoder)?,
+            },
             _ => return Err(DecodeError::Other("unknown transaction command")),
         }))
     }
 }
+
+bincode::impl_borrow_decode!(WireTransactionRead);
 
 pub(super) fn encode_body<E: Encoder>(body: &Body, encoder: &mut E) -> Result<(), EncodeError> {
     let kind = number_of(&TRANSACTION_KINDS, &body.kind());

@@ -330,7 +330,7 @@ impl<const LENGTH: usize> Rows<LENGTH> {
 
     /// By key, then in the order of arrival.
     fn sort(&mut self) {
-        self.places.sort_unstable();
+        self.places.sort_unstable_by_key(|(key, place)| (number(key), place.index));
     }
 
     /// The last row of each key, once sorted, with the number of its arrival.
@@ -348,9 +348,17 @@ impl<const LENGTH: usize> Rows<LENGTH> {
     }
 }
 
+/// A key of at most 32 bytes as numbers in the same order, which compare several times faster than bytes.
+fn number<const LENGTH: usize>(key: &[u8; LENGTH]) -> [u128; 2] {
+    let mut wide = [0; 32];
+    wide[..LENGTH].copy_from_slice(key);
+    let part = |from: usize| wide[from..].first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
+    [part(0), part(16)]
+}
+
 /// Keys without rows, sorted, each once.
 fn keys<const LENGTH: usize>(keys: &mut Vec<[u8; LENGTH]>) -> impl Iterator<Item = (&[u8], &[u8])> {
-    keys.sort_unstable();
+    keys.sort_unstable_by_key(number);
     keys.dedup();
     keys.iter().map(|key| (key.as_slice(), &[][..]))
 }
@@ -386,4 +394,39 @@ fn write_chunks<const LENGTH: usize>(
         table.insert(&first, chunk.as_slice())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_their_bytes_whatever_their_length() {
+        fn check<const LENGTH: usize>() {
+            let mut state = 1_u64;
+            let mut key = || {
+                [0; LENGTH].map(|_: u8| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    // Few values, so that keys share long beginnings.
+                    [0, 1, 127, 128, 255][(state >> 40) as usize % 5]
+                })
+            };
+            let mut keys: Vec<[u8; LENGTH]> = (0..2_000).map(|_| key()).collect();
+            for place in 0..LENGTH {
+                let mut other = keys[place];
+                other[place] ^= 1;
+                keys.push(other);
+            }
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            keys.sort_unstable_by_key(number);
+            assert_eq!(keys, expected);
+        }
+        check::<12>();
+        check::<16>();
+        check::<18>();
+        check::<20>();
+        check::<26>();
+        check::<32>();
+    }
 }

@@ -1,11 +1,11 @@
 //! The books and the open orders, proven against the wallet.
 
 use rialto_engine::book::Book;
-use rialto_engine::ids::{AssetId, MarketId};
+use rialto_engine::ids::{AssetId, MarketId, OrderId, ShardId};
 use rialto_engine::market::MarketSpec;
 use rialto_engine::order::Side;
 use rialto_engine::units::{Amount, Quantity};
-use rialto_engine::wallet::{House, OpenOrder, WalletSnapshot};
+use rialto_engine::wallet::{House, OpenOrder, Sharing, Wallet, WalletSnapshot};
 
 use super::{Market, Tenant};
 
@@ -73,7 +73,16 @@ pub enum Imbalance {
         /// By the transactions.
         transactions: (Amount, Amount),
     },
-    /// Money is between two wallets, where there is only one.
+    /// What a user has is in a wallet where it does not belong, or is not told where it does.
+    Home {
+        /// Whose.
+        account: String,
+        /// Of what.
+        asset: String,
+        /// Which wallet.
+        wallet: u16,
+    },
+    /// More or less money is between the wallets of a tenant than on its way.
     Clearing {
         /// Of what.
         asset: String,
@@ -97,34 +106,55 @@ impl Tenant {
     #[must_use]
     pub fn imbalances(&self) -> Vec<Imbalance> {
         let mut found = Vec::new();
-        let snapshot = self.wallet.snapshot();
-        for (number, asset) in self.assets.iter().enumerate() {
-            let id = AssetId(u16::try_from(number).unwrap_or(u16::MAX));
-            let users = snapshot.users.iter().filter_map(|balances| balances.get(number));
-            let users: i128 = users.map(|balance| balance.total().0).sum();
-            let house: i128 = House::ALL.iter().map(|account| self.wallet.house(id, *account).0).sum();
-            let difference = users + house - self.wallet.supply(id).0;
-            if difference != 0 {
-                found.push(Imbalance::Entries { asset: asset.name.clone(), difference: Amount(difference) });
+        let snapshots: Vec<WalletSnapshot> = self.wallets().map(Wallet::snapshot).collect();
+        for (wallet, snapshot) in self.wallets().zip(&snapshots) {
+            for (number, asset) in self.assets.iter().enumerate() {
+                let id = AssetId(u16::try_from(number).unwrap_or(u16::MAX));
+                let users = snapshot.users.iter().filter_map(|balances| balances.get(number));
+                let users: i128 = users.map(|balance| balance.total().0).sum();
+                let house: i128 = House::ALL.iter().map(|account| wallet.house(id, *account).0).sum();
+                let difference = users + house - wallet.supply(id).0;
+                if difference != 0 {
+                    found.push(Imbalance::Entries { asset: asset.name.clone(), difference: Amount(difference) });
+                }
             }
         }
-        self.hold_imbalances(&snapshot, &mut found);
-        self.money_imbalances(&snapshot, &mut found);
+        let is_quiet = self.markets.iter().all(Market::is_quiet);
+        snapshots.iter().for_each(|snapshot| self.hold_imbalances(snapshot, is_quiet, &mut found));
+        let open_in = |book: &Book| book.len() + book.undisplayed() + book.waiting() + book.pending();
+        let open: usize = self.markets.iter().map(|market| open_in(&market.book)).sum();
+        let known: usize = snapshots.iter().map(|snapshot| snapshot.orders.len()).sum();
+        if is_quiet && open != known {
+            found.push(Imbalance::OpenOrders { books: open, wallet: known });
+        }
+        self.shard_imbalances(is_quiet && self.is_settled_up(), &mut found);
+        self.money_imbalances(&snapshots, &mut found);
         for (number, market) in self.markets.iter().enumerate() {
             let id = MarketId(u16::try_from(number).unwrap_or(u16::MAX));
-            let under_way: usize = market.to_wallet.iter().map(|message| message.fills.len()).sum();
-            let settled = self.wallet.fills(id);
-            if market.book.trades() != settled + under_way as u64 {
+            let settled: u64 = self.wallets().map(|wallet| wallet.fills(id)).sum();
+            let under_way: usize = self.shard_ids().map(|shard| self.fills_under_way(market, shard)).sum();
+            // Several wallets count the sides of a trade.
+            let sides = if self.shards() > 1 { 2 } else { 1 };
+            if market.book.trades() * sides != settled + under_way as u64 {
                 found.push(Imbalance::Fills { market: market.symbol.clone(), matched: market.book.trades(), settled });
             }
         }
         found
     }
 
+    /// The trades that a wallet has yet to settle; of several wallets, the sides that are its own.
+    fn fills_under_way(&self, market: &Market, shard: ShardId) -> usize {
+        let fills = market.answers_to(shard).flat_map(|answer| &answer.fills);
+        if self.shards() == 1 {
+            return fills.count();
+        }
+        let is_own = |order: &OrderId| Sharing::shard_of(*order, self.shards()) == shard;
+        fills.flat_map(|fill| [fill.maker, fill.taker]).filter(is_own).count()
+    }
+
     /// What users hold, recomputed from their open orders, and those from the books.
-    fn hold_imbalances(&self, snapshot: &WalletSnapshot, found: &mut Vec<Imbalance>) {
+    fn hold_imbalances(&self, snapshot: &WalletSnapshot, quiet: bool, found: &mut Vec<Imbalance>) {
         let mut held = vec![vec![Amount::ZERO; self.assets.len()]; self.accounts.len()];
-        let quiet = self.markets.iter().all(Market::is_quiet);
         for order in &snapshot.orders {
             let market = &self.markets[usize::from(order.market.0)];
             let open = Open::of(order, &market.spec);
@@ -141,11 +171,6 @@ impl Tenant {
             if quiet && (market.book.remaining(order.id) != Some(open.remaining) || off) {
                 found.push(Imbalance::Order { market: market.symbol.clone(), order: order.id.0 });
             }
-        }
-        let open_in = |book: &Book| book.len() + book.undisplayed() + book.waiting() + book.pending();
-        let open: usize = self.markets.iter().map(|market| open_in(&market.book)).sum();
-        if quiet && open != snapshot.orders.len() {
-            found.push(Imbalance::OpenOrders { books: open, wallet: snapshot.orders.len() });
         }
         for (account, assets) in held.iter().enumerate() {
             for (asset, expected) in assets.iter().enumerate() {

@@ -13,8 +13,10 @@ use super::{Imbalance, Tenant};
 type UnderWay = BTreeMap<(AccountId, AssetId), (Amount, Amount)>;
 
 impl Tenant {
-    pub(super) fn money_imbalances(&self, snapshot: &WalletSnapshot, found: &mut Vec<Imbalance>) {
-        self.negative_balances(snapshot, found);
+    /// Transactions are the first wallet's, whose snapshot comes first.
+    pub(super) fn money_imbalances(&self, snapshots: &[WalletSnapshot], found: &mut Vec<Imbalance>) {
+        snapshots.iter().for_each(|snapshot| self.negative_balances(snapshot, found));
+        let Some(snapshot) = snapshots.first() else { return };
         self.under_way_imbalances(snapshot, found);
         self.timer_imbalances(&snapshot.transactions.known, found);
         for known in &snapshot.transactions.known {
@@ -29,10 +31,16 @@ impl Tenant {
     }
 
     fn negative_balances(&self, snapshot: &WalletSnapshot, found: &mut Vec<Imbalance>) {
-        for (balances, name) in snapshot.users.iter().zip(&self.accounts) {
+        let credit_of = |account, asset| {
+            let credits = snapshot.credits.iter();
+            let credit = credits.filter(|credit| (credit.account, credit.asset) == (account, asset));
+            Amount(credit.map(|credit| credit.limit.0).sum())
+        };
+        for ((balances, name), account) in snapshot.users.iter().zip(&self.accounts).zip((0..).map(AccountId)) {
             for (balance, asset) in balances.iter().zip((0..).map(AssetId)) {
+                let is_lent = balance.available.0 < 0 && balance.available + credit_of(account, asset) >= Amount::ZERO;
                 let all = [
-                    ("available", balance.available),
+                    ("available", if is_lent { Amount::ZERO } else { balance.available }),
                     ("held", balance.held),
                     ("outgoing", balance.outgoing),
                     ("incoming", balance.incoming),
@@ -46,14 +54,12 @@ impl Tenant {
         for (accounts, asset) in snapshot.house.iter().zip((0..).map(AssetId)) {
             for house in House::ALL {
                 let balance = accounts[house as usize];
-                if balance.0 < 0 && !house.may_be_negative() {
+                // That of several wallets is looked at as one.
+                let is_shared = house == House::Rounding && self.shards() > 1;
+                if balance.0 < 0 && !house.may_be_negative() && !is_shared {
                     let account = house.name().to_owned();
                     found.push(Imbalance::Negative { account, asset: self.asset_name(asset), balance });
                 }
-            }
-            let balance = accounts[House::Clearing as usize];
-            if !balance.is_zero() {
-                found.push(Imbalance::Clearing { asset: self.asset_name(asset), balance });
             }
         }
     }

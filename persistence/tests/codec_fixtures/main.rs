@@ -4,11 +4,12 @@
 //! version beside this one instead. `RIALTO_BLESS=1` writes the fixture of a new version.
 
 mod money;
+mod shards;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, ClientOrderId, MarketId, OrderId, ShardId, TenantId};
 use rialto_engine::market::{MarketDefinition, MarketFilters, Step};
 use rialto_engine::message::{CancelRestriction, Phase, Protection};
 use rialto_engine::order::{
@@ -73,7 +74,7 @@ fn records() -> Vec<Record> {
     let account = AccountId(0);
     let time = Nanos(1_700_000_000_000_000_002);
     let target = OrderRef { id: None, client_id: ClientOrderId::new("c") };
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     vec![
         Record::OpenTenant { name: "acme".to_owned(), limits },
         Record::ChangeLimits { tenant: TENANT, limits: WalletLimits { open_orders: 20, ..limits } },
@@ -118,7 +119,7 @@ fn records() -> Vec<Record> {
 
 /// What version 2 adds: orders that ask for more, waiting, triggered and met by their own account.
 fn more_records() -> Vec<Record> {
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     let order = |name: &str, side, kind, price, self_trade, trigger| {
         command(Command::Place(Place {
             instructions: Instructions { self_trade, trigger, ..Instructions::default() },
@@ -161,7 +162,7 @@ fn more_records() -> Vec<Record> {
 /// and trade groups. What it leaves behind is in the snapshots: orders of every sort are still open.
 fn further_records() -> Vec<Record> {
     let (alice, bob, time) = (AccountId(0), AccountId(1), Nanos(1_700_000_000_000_000_003));
-    let command = |command| Record::Command { tenant: TENANT, command };
+    let command = |command| Record::Command { tenant: TENANT, shard: ShardId::FIRST, command };
     let deposit = |id: &str, asset, amount| Record::Deposit {
         tenant: TENANT,
         id: id.to_owned(),
@@ -434,6 +435,29 @@ fn written_bytes_are_those_of_version_four() {
         assert!(!house[account as usize].is_zero(), "{account:?}");
     }
     assert_eq!(tenant.wallet.external[0].len(), 2);
+}
+
+#[test]
+fn written_bytes_are_those_of_version_five() {
+    let path = fixture("codec_v5.hex");
+    let text = lines(&shards::shard_records()).join("\n") + "\n";
+    if std::env::var_os("RIALTO_BLESS").is_some() {
+        std::fs::write(&path, &text).expect("the fixture is written");
+    }
+    let frozen = std::fs::read_to_string(&path).expect("the fixture is there");
+    for (number, (now, then)) in text.lines().zip(frozen.lines()).enumerate() {
+        assert_eq!(now, then, "line {number}");
+    }
+    assert_eq!(text.lines().count(), frozen.lines().count());
+    // Something of every sort is in the first of the three snapshots.
+    let first = frozen.lines().rev().nth(2).expect("a line");
+    let snapshot = decode_snapshot(&hex::decode(first).expect("hexadecimal")).expect("the version is read");
+    let [tenant] = snapshot.tenants.as_slice() else { panic!("one tenant") };
+    assert_eq!(tenant.wallet.shards.waiting.len(), 3);
+    assert!(tenant.others.iter().all(|other| !other.to_it.is_empty() && other.wallet.entries > 0));
+    assert!(!tenant.others[0].wallet.shards.outgoing.is_empty());
+    assert!(tenant.markets[0].others.iter().all(|path| !path.to_book.is_empty()));
+    assert!(tenant.markets[0].book.others.iter().all(|path| path.received == 1));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -19,7 +18,7 @@ use rialto_bank::server::Running;
 use rialto_engine::ids::{AccountId, AssetId, RailId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::{
-    Ask, Body, Case, RailCall, Stage, Transaction, TransactionCommand, TransactionKind, TransactionState,
+    Ask, Body, RailCall, Stage, Transaction, TransactionCommand, TransactionKind, TransactionState,
 };
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::House;
@@ -247,7 +246,7 @@ fn serve(stream: TcpStream, answer: &dyn Fn(Received) -> u16) -> Option<()> {
 
 /// Both books, to the unit; and what is in suspense is what the open cases say.
 pub fn compare(world: &World, bank: &str) {
-    let (totals, returned) = (get(bank, "control/totals"), returned(bank));
+    let totals = get(bank, "control/totals");
     let wallet = &world.tenants[0].wallet;
     for (name, asset) in [("USD", AssetId(0)), ("EUR", AssetId(1))] {
         for number in 1..=RAILS {
@@ -255,12 +254,7 @@ pub fn compare(world: &World, bank: &str) {
             let net: i128 = net.parse().expect("a number");
             assert_eq!(-wallet.external(asset, RailId(number)).0, net, "{name} on rail {number}");
         }
-        // A case about what was taken back again stays open until somebody has looked at it.
-        let explains = |case: &Case| {
-            let is_back = case.case.reference.is_some_and(|reference| returned.contains(reference.as_str()));
-            case.case.asset == asset && !is_back
-        };
-        let cases = wallet.open_cases().filter(|case| explains(case));
+        let cases = wallet.open_cases().filter(|case| case.case.asset == asset);
         let explained: i128 = cases.map(|case| case.case.amount.0).sum();
         assert_eq!(wallet.house(asset, House::Suspense).0, explained, "{name} in suspense");
     }
@@ -290,18 +284,6 @@ pub fn replay(log: &impl Journal) -> World {
         }
         after = next;
     }
-}
-
-/// The movements that the bank has taken back.
-fn returned(url: &str) -> HashSet<String> {
-    let mut all = HashSet::new();
-    for number in 1..=RAILS {
-        let url = format!("{url}/statement?client=rail-{number}");
-        let text = ureq::get(&url).call().expect("a statement").body_mut().read_to_string().expect("a text");
-        let rows = text.lines().filter(|row| row.ends_with(",returned"));
-        all.extend(rows.filter_map(|row| row.split(',').nth(1)).map(str::to_owned));
-    }
-    all
 }
 
 pub fn get(url: &str, what: &str) -> serde_json::Value {

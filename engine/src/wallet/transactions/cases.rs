@@ -49,6 +49,13 @@ impl Wallet {
         id
     }
 
+    /// Closes the case of a movement that was taken back, if somebody has not done so before. The digest
+    /// knows of it by the movement: what a journal says of earlier returns stays true.
+    pub(super) fn withdraw_case(&mut self, case: CaseId, time: Nanos, output: &mut WalletOutput) {
+        let Some(case) = self.transactions.cases.remove(&case) else { return };
+        output.cases.push(Case { closed: time, ..case });
+    }
+
     /// Closes a case that is open.
     pub(super) fn settle_case(
         &mut self,

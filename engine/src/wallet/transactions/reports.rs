@@ -416,6 +416,7 @@ impl Wallet {
             assert!(counted.is_zero(), "a deposit that is over has no money that may be taken back");
             self.post(cause, time, output, &[Move(asset, SUSPENSE, external, rest)]);
         }
+        self.withdraw_case(case, time, output);
         changed(number)
     }
 }

@@ -6,7 +6,7 @@ use crate::label::Label;
 use crate::market::{BASIS_POINTS, SUPPLY_MAX};
 use crate::reason::Reason;
 use crate::transaction::{Body, FeePlan, Policy, Standing, Topic, Transacted, Transaction, TransactionKind};
-use crate::units::Nanos;
+use crate::units::{Amount, Nanos};
 use crate::wallet::ledger::{Balance, LedgerAccount};
 
 /// The name of the rail that is there from the beginning.
@@ -119,10 +119,12 @@ impl Wallet {
         Ok(changed(NO_TRANSACTION))
     }
 
-    pub(super) fn change_standing(&mut self, account: AccountId, standing: Standing) -> Result<Transacted, Reason> {
-        if account.0 as usize >= self.ledger.accounts() {
-            return Err(Reason::UnknownAccount);
-        }
+    pub(in crate::wallet) fn change_standing(
+        &mut self,
+        account: AccountId,
+        standing: Standing,
+    ) -> Result<Transacted, Reason> {
+        self.check_account(account)?;
         if self.standing(account) == standing {
             return Ok(unchanged(NO_TRANSACTION));
         }
@@ -140,6 +142,42 @@ impl Wallet {
         }
         self.note_setting(4, &[u64::from(account.0) << 8 | standing as u64]);
         Ok(changed(NO_TRANSACTION))
+    }
+
+    /// More of a credit than is taken is never withdrawn: what an account has available is never
+    /// further below zero than it may be.
+    pub(in crate::wallet) fn change_credit(
+        &mut self,
+        account: AccountId,
+        asset: AssetId,
+        limit: Amount,
+    ) -> Result<Transacted, Reason> {
+        if !self.check_credit(account, asset, limit)? {
+            return Ok(unchanged(NO_TRANSACTION));
+        }
+        // From here on the command cannot fail.
+        self.ledger.set_credit(account, asset, limit);
+        let [low, high] = [limit.0 as u64, (limit.0 >> 64) as u64];
+        self.note_setting(6, &[u64::from(account.0), u64::from(asset.0), low, high]);
+        Ok(changed(NO_TRANSACTION))
+    }
+
+    /// Whether an account may go so far below zero, and whether that is another limit than it has.
+    pub(super) fn check_credit(&self, account: AccountId, asset: AssetId, limit: Amount) -> Result<bool, Reason> {
+        self.check_account(account)?;
+        self.check_asset(asset)?;
+        if limit.0 < 0 || limit > SUPPLY_MAX {
+            return Err(Reason::CreditOutOfRange);
+        }
+        let before = self.ledger.credit(account, asset);
+        if limit > before {
+            self.check_enter(account)?;
+            self.check_owned(asset, limit - before)?;
+        }
+        if (self.ledger.balance(account, asset).available + limit).0 < 0 {
+            return Err(Reason::CreditInUse);
+        }
+        Ok(limit != before)
     }
 
     /// Whether nothing is left of an account's business. Walks all that is live, if it has neither

@@ -256,7 +256,7 @@ impl Wallet {
             self.post(live.cause(), trial.time, output, &[back]);
         } else {
             // What the agent has spent already is the house's loss.
-            let there = Amount(amount.0.min(self.ledger.balance(agent, asset).available.0));
+            let there = Amount(amount.0.min(self.ledger.balance(agent, asset).available.0).max(0));
             let back = Move(asset, LedgerAccount::Available(agent), expense, there);
             let lost = Move(asset, LedgerAccount::House(House::Adjustment), expense, amount - there);
             self.post(live.cause(), trial.time, output, &[back, lost]);
@@ -305,7 +305,7 @@ impl Wallet {
             }
         }
         self.check_money(&[], asset, amount)?;
-        if from == to || !may_adjust(from) || !may_adjust(to) || corrects > self.ledger.entries() {
+        if from == to || !may_adjust(from) || !may_adjust(to) || !self.may_be_an_entry(corrects) {
             return Err(Reason::MalformedTransaction);
         }
         trial.check_no_rail()?;
@@ -367,8 +367,12 @@ impl Wallet {
     }
 
     /// Whether users may own so much more of an asset.
-    fn check_owned(&self, asset: AssetId, amount: Amount) -> Result<(), Reason> {
+    pub(super) fn check_owned(&self, asset: AssetId, amount: Amount) -> Result<(), Reason> {
         if amount > SUPPLY_MAX - self.owned(asset) { Err(Reason::SupplyExceeded) } else { Ok(()) }
+    }
+
+    pub(super) fn check_account(&self, account: AccountId) -> Result<(), Reason> {
+        if self.has_account(account) { Ok(()) } else { Err(Reason::UnknownAccount) }
     }
 
     fn has_account(&self, account: AccountId) -> bool {
@@ -416,8 +420,7 @@ impl Wallet {
     }
 
     pub(super) fn check_available(&self, account: AccountId, asset: AssetId, amount: Amount) -> Result<(), Reason> {
-        let available = self.ledger.balance(account, asset).available;
-        if available < amount { Err(Reason::InsufficientBalance) } else { Ok(()) }
+        if self.spendable(account, asset) < amount { Err(Reason::InsufficientBalance) } else { Ok(()) }
     }
 
     /// A transaction that another one names.

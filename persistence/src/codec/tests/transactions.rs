@@ -151,6 +151,11 @@ impl Random {
             },
             13 => TransactionCommand::ChangeStanding { account: self.account(), standing: self.pick(&Standing::ALL) },
             14 => TransactionCommand::ChangeNotification { is_on: self.coin() },
+            15 => TransactionCommand::ChangeCredit {
+                account: self.account(),
+                asset: self.asset(),
+                limit: self.any_amount(),
+            },
             _ => TransactionCommand::Try { id, body: self.body(), rail, until: Nanos(self.wide()), time },
         }
     }
@@ -309,7 +314,7 @@ fn every_transaction_command_reads_back_as_it_was() {
         bytes.push(0);
         assert!(decode_record(&bytes).is_err(), "a byte too many");
     }
-    assert_eq!((commands.len(), bodies.len()), (16, 9), "every variant was written");
+    assert_eq!((commands.len(), bodies.len()), (17, 9), "every variant was written");
 }
 
 /// What can be read is what would be written: there is one form of everything.

@@ -43,12 +43,12 @@ pub struct Transactions {
     entries: Rows<20>,
     accounts: Vec<[u8; 16]>,
     opened: Vec<(TenantId, Nanos, u64)>,
-    /// How each transaction stands after the last of its events.
-    standings: HashMap<(TenantId, TransactionId), Standing>,
+    /// How each transaction stands after each of its events, but for those that are final with the first.
+    standings: Vec<((TenantId, TransactionId), Standing)>,
     cases: Vec<(TenantId, Case)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Standing {
     is_new: bool,
     is_final: bool,
@@ -171,7 +171,7 @@ impl Transactions {
             let Cause::Transaction(id) = entry.cause else { continue };
             for account in [entry.debit, entry.credit] {
                 if let Owner::User(user) = Owner::of(account) {
-                    self.accounts.push(rows::account_transaction_key(tenant, user, id));
+                    self.add_account(tenant, user, id);
                 }
             }
             let (first, count) = match output.events.iter().any(|event| event.transaction.number == id) {
@@ -189,15 +189,26 @@ impl Transactions {
         let it = &event.transaction;
         self.events.push(rows::entry_key(tenant, event.number), |row| rows::put_event(row, event));
         self.times.push(event.time);
-        let standing = self.standings.entry((tenant, it.number)).or_default();
-        standing.is_new |= event.sequence == 1;
-        (standing.is_final, standing.is_stuck) = (it.state.is_final(), it.is_stuck);
+        let is_new = event.sequence == 1;
+        let standing = Standing { is_new, is_final: it.state.is_final(), is_stuck: it.is_stuck };
+        // Most are done at once, and never open here.
+        if !(is_new && standing.is_final) {
+            self.standings.push(((tenant, it.number), standing));
+        }
         if event.sequence == 1 {
             self.ids.push(rows::pair_key(tenant, rows::label_hash(&it.id), it.number.0));
             self.opened.push((tenant, it.opened, it.number.0));
             for user in it.body.iter().flat_map(users) {
-                self.accounts.push(rows::account_transaction_key(tenant, user, it.number));
+                self.add_account(tenant, user, it.number);
             }
+        }
+    }
+
+    /// A user of a transaction. Most are named again a moment later, by an entry.
+    fn add_account(&mut self, tenant: TenantId, user: AccountId, transaction: TransactionId) {
+        let key = rows::account_transaction_key(tenant, user, transaction);
+        if !self.accounts.iter().rev().take(2).any(|told| *told == key) {
+            self.accounts.push(key);
         }
     }
 
@@ -227,17 +238,17 @@ impl Transactions {
         self.write_cases(transaction)
     }
 
-    fn write_standings(&self, transaction: &WriteTransaction) -> Result<(), ReadStoreError> {
+    fn write_standings(&mut self, transaction: &WriteTransaction) -> Result<(), ReadStoreError> {
         let mut table = transaction.open_table(rows::OPEN_TRANSACTIONS)?;
-        let mut sorted: Vec<_> = self.standings.iter().collect();
-        sorted.sort_unstable_by_key(|(key, _)| **key);
-        for ((tenant, transaction), standing) in sorted {
-            let key = rows::entry_key(*tenant, transaction.0);
-            // Most are done at once, and never open here.
-            match (standing.is_final, standing.is_new) {
-                (false, _) => drop(table.insert(&key, standing.is_stuck)?),
-                (true, false) => drop(table.remove(&key)?),
-                (true, true) => {}
+        // Stable: the last one of each transaction counts.
+        self.standings.sort_by_key(|(key, _)| *key);
+        for standings in self.standings.chunk_by(|left, right| left.0 == right.0) {
+            let ((tenant, transaction), standing) = standings[standings.len() - 1];
+            let key = rows::entry_key(tenant, transaction.0);
+            if !standing.is_final {
+                table.insert(&key, standing.is_stuck)?;
+            } else if !standings.iter().any(|(_, standing)| standing.is_new) {
+                table.remove(&key)?;
             }
         }
         Ok(())

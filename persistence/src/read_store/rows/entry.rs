@@ -102,6 +102,7 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
         Cause::Trade(..) => 3,
         Cause::Transaction(_) => 4,
         Cause::Case(_) => 5,
+        Cause::Passage(_) => 6,
     };
     let same_user = debit < 4 && credit < 4 && from == to;
     let asset = u8::try_from(entry.asset.0).unwrap_or(ASSET_FOLLOWS).min(ASSET_FOLLOWS);
@@ -128,6 +129,7 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
         }
         Cause::Transaction(transaction) => put_number(out, transaction.0),
         Cause::Case(case) => put_number(out, case.0),
+        Cause::Passage(number) => put_number(out, number),
     }
 }
 
@@ -174,6 +176,7 @@ fn entry(number: u64, time: Nanos, row: &mut Row<'_>) -> Option<Entry> {
             3 => Cause::Trade(MarketId(row.number()?.try_into().ok()?), TradeId(row.number()?)),
             4 => Cause::Transaction(TransactionId(row.number()?)),
             5 => Cause::Case(CaseId(row.number()?)),
+            6 => Cause::Passage(row.number()?),
             _ => return None,
         },
     })
@@ -248,6 +251,7 @@ mod tests {
             Cause::Trade(MarketId(u16::MAX), TradeId(u64::MAX)),
             Cause::Transaction(TransactionId(u64::MAX)),
             Cause::Case(CaseId(6)),
+            Cause::Passage(7),
         ];
         let mut written = Vec::new();
         let mut chunk = Vec::new();

@@ -1,0 +1,206 @@
+//! A tenant with several wallets behaves as one with one.
+//!
+//! The same commands go to both. With every message delivered, whoever asks hears the same of both: the
+//! balances of every user, every trade, every order, every account of the house. With messages that
+//! take their time, and a crash at any record, no money is lost or made, a replay is the run that it
+//! replays, and in the end nothing is between the wallets.
+
+#[path = "../../../engine/tests/payment_twin/decisions.rs"]
+mod decisions;
+#[path = "../../../engine/tests/payment_twin/generator.rs"]
+mod generator;
+#[path = "../../../engine/tests/payment_twin/life.rs"]
+#[expect(dead_code, reason = "what a life has met is counted by the tests of payments")]
+mod life;
+#[path = "../../../engine/tests/payment_twin/naive.rs"]
+mod naive;
+mod orders;
+#[path = "../../../engine/tests/common/random.rs"]
+mod random;
+#[path = "../../../engine/tests/payment_twin/reports.rs"]
+mod reports;
+#[path = "../../../engine/tests/common/settlement.rs"]
+#[expect(dead_code, reason = "the ledger of trading alone is another test's")]
+mod settlement;
+#[path = "../../../engine/tests/payment_twin/tries.rs"]
+mod tries;
+mod venue;
+
+use generator::Generator;
+use life::{Change, Life};
+use orders::{Act, Orders};
+use random::Random;
+use rialto_engine::ids::AssetId;
+use rialto_engine::wallet::House;
+use rialto_persistence::codec::{decode_record, encode_record};
+use rialto_persistence::record::Record;
+use rialto_persistence::snapshot;
+use rialto_persistence::world::{Scratch, Unobserved, World};
+use venue::{TENANT, Venue, compare};
+
+/// How often what, so that nobody is content with a run that met nothing.
+fn scaled(count: u64) -> u64 {
+    let factor = std::env::var("RIALTO_SCALE").ok().and_then(|text| text.parse().ok());
+    count * factor.unwrap_or(1)
+}
+
+fn act(venue: &mut Venue, act: &Act) -> bool {
+    match act {
+        Act::Order(command) => venue.command(command),
+        Act::Money(command) => venue.transact(command),
+        Act::Deposit(id, account, asset, amount, time) => {
+            venue.deposit(id, *account, *asset, *amount, *time);
+            true
+        }
+    }
+}
+
+#[test]
+fn several_wallets_trade_and_pay_as_one_does() {
+    let (mut trades, mut transacted) = (0, 0);
+    for seed in 1..=scaled(60) {
+        let mut random = Random::new(seed);
+        let setup = orders::setup(&mut random);
+        let shards = [2, 3, 5][(seed % 3) as usize];
+        let (mut one, mut many) = (Venue::new(1, &setup), Venue::new(shards, &setup));
+        one.settle();
+        many.settle();
+        let mut orders = Orders::new(seed);
+        for step in 0..400 {
+            let next = orders.next();
+            act(&mut one, &next);
+            act(&mut many, &next);
+            one.settle();
+            many.settle();
+            let what = format!("seed {seed}, {shards} wallets, step {step}");
+            compare(&one, &many, &what);
+            if step % 10 == 0 {
+                one.check(&what);
+                many.check(&what);
+            }
+        }
+        trades += many.witness.trades.len();
+        transacted += many.witness.transacted;
+        for asset in [0, 1, 2].map(AssetId) {
+            assert_eq!(many.tenant().house(asset, House::Clearing).0, 0);
+        }
+    }
+    assert!(trades > 4_000 && transacted > 2_000, "{trades} trades, {transacted} transactions");
+}
+
+#[test]
+fn several_wallets_handle_transactions_as_one_does() {
+    let mut transacted = 0;
+    for seed in 1..=scaled(12) {
+        let mut setup = vec![Record::OpenTenant { name: "alpha".to_owned(), limits: life::limits() }];
+        for (asset, scale) in (0..life::ASSETS).zip([1, 0, 2]) {
+            setup.push(Record::OpenAsset { tenant: TENANT, name: format!("A{asset}"), scale });
+        }
+        for account in 0..life::ACCOUNTS {
+            setup.push(Record::OpenAccount { tenant: TENANT, name: format!("user-{account}") });
+        }
+        let definition = life::definition(seed);
+        setup.push(Record::OpenMarket { tenant: TENANT, symbol: "A0A1".to_owned(), definition });
+        let shards = [2, 3, 5][(seed % 3) as usize];
+        let (mut one, mut many) = (Venue::new(1, &setup), Venue::new(shards, &setup));
+        let mut generator = Generator::new(seed);
+        let mut life = Life::new(seed, 64);
+        let mut beginning = generator.beginning().into_iter();
+        for step in 0..700 {
+            let act = beginning.next().unwrap_or_else(|| generator.next(&life));
+            life.act(&act).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
+            match (life.change.take(), act) {
+                (Some(Change::Transacted(command)), _) => {
+                    one.transact(&command);
+                    many.transact(&command);
+                }
+                (Some(Change::Deposited), life::Act::Deposit { id, account, asset, amount, time }) => {
+                    one.deposit(&id, account, asset, amount, time);
+                    many.deposit(&id, account, asset, amount, time);
+                }
+                (Some(Change::Ordered), life::Act::Order(command)) => {
+                    one.command(&command);
+                    many.command(&command);
+                }
+                _ => continue,
+            }
+            one.settle();
+            many.settle();
+            let what = format!("seed {seed}, {shards} wallets, step {step}");
+            compare(&one, &many, &what);
+            if step % 10 == 0 {
+                many.check(&what);
+            }
+        }
+        transacted += many.witness.transacted;
+    }
+    assert!(transacted > 2_000, "{transacted} transactions");
+}
+
+/// The written form there and back.
+fn through_bytes(record: &Record) -> Record {
+    let mut bytes = Vec::new();
+    encode_record(record, &mut bytes);
+    let read = decode_record(&bytes).expect("what was written can be read");
+    assert_eq!(read, *record);
+    read
+}
+
+fn deliver_all(world: &mut World) {
+    let mut scratch = Scratch::default();
+    while world.deliver(&mut scratch, &mut Unobserved).is_some() {}
+    assert!(world.is_quiescent());
+    let imbalances = world.tenants[0].imbalances();
+    assert!(imbalances.is_empty(), "{imbalances:?}");
+}
+
+#[test]
+fn whatever_is_delivered_when_and_wherever_it_is_cut_off_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut waited, mut in_flight) = (0, 0);
+    for seed in 1..=scaled(12) {
+        let mut random = Random::new(seed);
+        let setup = orders::setup(&mut random);
+        let shards = [2, 3, 5][(seed % 3) as usize];
+        let mut live = Venue::new(shards, &setup);
+        let mut orders = Orders::new(seed);
+        for step in 0..300 {
+            act(&mut live, &orders.next());
+            for _ in 0..random.below(5) {
+                live.deliver_one(&mut random);
+            }
+            waited += live.tenant().wallet.waiting().len();
+            in_flight += usize::from(live.tenant().in_passage(AssetId(0)).0 != 0);
+            live.check(&format!("seed {seed}, {shards} wallets, step {step}"));
+        }
+        let records: Vec<Record> = live.records.iter().map(through_bytes).collect();
+        let mut replayed = World::default();
+        let (mut scratch, mut restored) = (Scratch::default(), None::<World>);
+        for (position, record) in (1..).zip(&records) {
+            replayed.apply(position, record, &mut scratch, &mut Unobserved).expect("the journal goes on");
+            if let Some(world) = &mut restored {
+                world.apply(position, record, &mut scratch, &mut Unobserved).expect("and from a snapshot");
+            }
+            if random.percent(3) {
+                deliver_all(&mut replayed.clone());
+                if let Some(world) = &restored {
+                    assert_eq!(world.snapshot(), replayed.snapshot(), "seed {seed}: what was restored goes on");
+                }
+                snapshot::write(folder.path(), &replayed).expect("the snapshot is written");
+                let read = snapshot::newest(folder.path()).expect("the folder is there").expect("and a snapshot");
+                assert_eq!(read, replayed.snapshot(), "seed {seed}: a snapshot of a state is that state");
+                restored = Some(World::restore(read).expect("restores"));
+                for file in snapshot::list(folder.path()).expect("the folder is there") {
+                    std::fs::remove_file(file).expect("a file that was just written");
+                }
+            }
+        }
+        assert_eq!(replayed.snapshot(), live.world.snapshot(), "seed {seed}: the replay is the run");
+        live.settle();
+        live.check(&format!("seed {seed}, in the end"));
+        for asset in [0, 1, 2].map(AssetId) {
+            assert_eq!(live.tenant().house(asset, House::Clearing).0, 0);
+        }
+    }
+    assert!(waited > 1_000 && in_flight > 300, "{waited} commands waited, money was between wallets {in_flight} times");
+}
