@@ -134,6 +134,9 @@ fn what_cannot_be_is_refused_each_for_its_reason_and_changes_nothing() {
         ("name=n&openOrders=4294967296", -1108, "'openOrders'"),
         ("name=n&idempotencyWindow=16777217", -9_105, "at most"),
         ("name=n&shadow=perhaps", -1100, "'shadow'"),
+        ("name=n&walletShards=0", -9_105, "wallet_shards"),
+        ("name=n&walletShards=65", -9_105, "wallet_shards"),
+        ("name=n&walletShards=99999999999", -9_105, "wallet_shards"),
         ("name=n&openOrder=1", -1104, ""),
     ] {
         refused(&platform, "tenants", query, 400, code, why);
@@ -291,7 +294,7 @@ fn everything_that_was_wished_stands_in_the_trail_of_its_tenant() {
 fn what_is_opened_can_be_used_at_once_and_by_its_tenant_alone() {
     let server = server();
     let platform = server.user("platform");
-    done(&platform, "tenants", "name=newco&hosts=newco.example");
+    done(&platform, "tenants", "name=newco&hosts=newco.example&walletShards=3");
     let ann = server.holder(&done(&platform, "tenants/operators", "tenant=newco&name=ann&role=admin"));
     // Nothing is in it yet.
     assert_eq!(server.get("/t/newco/api/v3/exchangeInfo").body["symbols"], json!([]));

@@ -55,7 +55,12 @@ const MARKET: &str =
     "symbol=GEMEUR&base=GEM&quote=EUR&tick=0.01&lot=0.1&minNotional=1&makerFeeBps=5&takerFeeBps=15&maxNumOrders=50";
 
 fn open_newco(server: &Server) -> Newco {
-    let opened = done(server, &platform(), "/operator/v1/tenants", "name=newco&openOrders=100&hosts=newco.localhost");
+    let opened = done(
+        server,
+        &platform(),
+        "/operator/v1/tenants",
+        "name=newco&walletShards=2&openOrders=100&hosts=newco.localhost",
+    );
     assert_eq!(opened["repeated"], false, "{opened}");
     let made = done(server, &platform(), "/operator/v1/tenants/operators", "tenant=newco&name=ann&role=admin");
     let admin = key_of(&made);
@@ -279,13 +284,30 @@ fn what_is_opened_is_there_at_once_and_after_a_kill() {
     let (_, terms) = signed("GET", &server.url(), "/operator/v1/market/terms", &newco.admin, "symbol=GEMEUR");
     assert_eq!((&terms[0]["takerFeeBps"], &terms[0]["maxNumOrders"]), (&json!(20), &json!(50)), "{terms}");
     assert_eq!(
-        done(&server, &platform(), "/operator/v1/tenants", "name=newco&openOrders=100&hosts=newco.localhost")["repeated"],
+        done(
+            &server,
+            &platform(),
+            "/operator/v1/tenants",
+            "name=newco&walletShards=2&openOrders=100&hosts=newco.localhost"
+        )["repeated"],
         true
     );
     trade_everywhere(&server, &newco, 4);
     ccxt(&server, &newco);
     let more = done(&server, &newco.admin, "/operator/v1/assets", "asset=USD&scale=2");
     assert_eq!(more["repeated"], false, "{more}");
+
+    // Without the file beside it, all is there that stands in the journal, and more can be opened.
+    server.kill();
+    std::fs::remove_file(server.data().join("opened.jsonl")).expect("it was there");
+    server.restart();
+    trade_everywhere(&server, &newco, 7);
+    let more = done(&server, &newco.admin, "/operator/v1/assets", "asset=CNY&scale=2");
+    assert_eq!(more["repeated"], false, "{more}");
+    let (_, tenants) = signed("GET", &server.url(), "/operator/v1/tenants", &platform(), "");
+    let newco = tenants.as_array().expect("rows").iter().find(|row| row["name"] == "newco").expect("there");
+    let told = [&newco["walletShards"], &newco["openOrders"], &newco["assets"], &newco["hosts"]];
+    assert_eq!(told, [&json!(2), &json!(100), &json!(4), &json!([])], "{newco}");
 }
 
 /// A tenant more, with so many markets.
