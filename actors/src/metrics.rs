@@ -10,7 +10,7 @@ pub mod money;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -182,6 +182,8 @@ fn describe() {
         "rialto_market_data_whole",
         "1 while every market is told, 0 while books are missing after a panic."
     );
+    describe_counter!("rialto_openings_total", "Times requests were paused to open or change something.");
+    describe_gauge!("rialto_opening_pause_seconds", "How long the last of these pauses took.");
     describe_gauge!("rialto_journal_stalled", "1 if a commit of the journal took too long and was given up.");
     describe_gauge!("rialto_ready", "1 while requests are taken.");
     describe_gauge!("rialto_snapshot_timestamp_seconds", "When the last snapshot was written.");
@@ -201,6 +203,8 @@ fn begin() {
     counter!("rialto_ws_slow_consumer_disconnects_total").increment(0);
     counter!("rialto_market_data_restarts_total").increment(0);
     counter!("rialto_journal_bytes_total").increment(0);
+    counter!("rialto_openings_total").increment(0);
+    gauge!("rialto_opening_pause_seconds").set(0.0);
     gauge!("rialto_market_data_whole").set(1.0);
     gauge!("rialto_journal_stalled").set(0.0);
     gauge!("rialto_ws_sessions").set(0.0);
@@ -244,6 +248,12 @@ pub fn journal_stalled() {
 /// Records that market data panicked.
 pub fn market_data_restarted() {
     counter!("rialto_market_data_restarts_total").increment(1);
+}
+
+/// Records that something else is open, and how long others were kept waiting for it.
+pub fn opened(pause: Duration) {
+    counter!("rialto_openings_total").increment(1);
+    gauge!("rialto_opening_pause_seconds").set(pause.as_secs_f64());
 }
 
 /// Records whether market data tells every market.

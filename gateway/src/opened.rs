@@ -70,17 +70,9 @@ impl Opened {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(cannot)?;
         // Half a line at the end was never told to anybody. It is taken off before the next one is added.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let (mut number, mut openings) = (0, Vec::new());
-        for (line, place) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').zip(1_usize..) {
-            let read = read(line).filter(|line| line.number == number + 1);
-            let line = read.ok_or_else(|| format!("{} was changed at line {place}", path.display()))?;
-            number = line.number;
-            openings.extend(line.opening.map(|opening| (number, opening)));
-            openings.retain(|(number, _)| Some(*number) != line.undone);
-        }
-        let inner = Inner { file: Some(file), length: whole as u64, number };
-        let openings = openings.into_iter().map(|(_, opening)| opening).collect();
+        let whole = whole_lines(&bytes);
+        let (number, openings) = openings_in(whole, &path)?;
+        let inner = Inner { file: Some(file), length: whole.len() as u64, number };
         Ok((Self { inner: Arc::new(Mutex::new(inner)) }, openings))
     }
 
@@ -123,6 +115,23 @@ impl Inner {
     }
 }
 
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)]
+}
+
+/// The number of the last line, and what was opened and not taken back.
+fn openings_in(lines: &[u8], path: &Path) -> Result<(u64, Vec<Opening>), String> {
+    let (mut number, mut openings) = (0, Vec::new());
+    for (line, place) in lines.split_inclusive(|byte| *byte == b'\n').zip(1_usize..) {
+        let read = read(line).filter(|line| line.number == number + 1);
+        let line = read.ok_or_else(|| format!("{} was changed at line {place}", path.display()))?;
+        number = line.number;
+        openings.extend(line.opening.map(|opening| (number, opening)));
+        openings.retain(|(number, _)| Some(*number) != line.undone);
+    }
+    Ok((number, openings.into_iter().map(|(_, opening)| opening).collect()))
+}
+
 fn read(line: &[u8]) -> Option<Line> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let (content, sum) = text.rsplit_once(",\"sum\":\"")?;
@@ -144,6 +153,20 @@ pub fn with_opened(mut config: Config, data: &Path) -> Result<(Config, Opened), 
     let (opened, openings) = Opened::open(data)?;
     config.take_in(openings);
     Ok((config, opened))
+}
+
+/// The same for whoever only looks.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn with_opened_before(mut config: Config, data: &Path) -> Result<Config, String> {
+    let path = data.join(FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => config.take_in(openings_in(whole_lines(&bytes), &path)?.1),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(format!("{}: {error}", path.display())),
+    }
+    Ok(config)
 }
 
 /// What came of an opening.

@@ -134,6 +134,9 @@ fn what_cannot_be_is_refused_each_for_its_reason_and_changes_nothing() {
         ("name=n&openOrders=4294967296", -1108, "'openOrders'"),
         ("name=n&idempotencyWindow=16777217", -9_105, "at most"),
         ("name=n&shadow=perhaps", -1100, "'shadow'"),
+        ("name=n&walletShards=0", -9_105, "wallet_shards"),
+        ("name=n&walletShards=65", -9_105, "wallet_shards"),
+        ("name=n&walletShards=99999999999", -9_105, "wallet_shards"),
         ("name=n&openOrder=1", -1104, ""),
     ] {
         refused(&platform, "tenants", query, 400, code, why);
@@ -291,7 +294,7 @@ fn everything_that_was_wished_stands_in_the_trail_of_its_tenant() {
 fn what_is_opened_can_be_used_at_once_and_by_its_tenant_alone() {
     let server = server();
     let platform = server.user("platform");
-    done(&platform, "tenants", "name=newco&hosts=newco.example");
+    done(&platform, "tenants", "name=newco&hosts=newco.example&walletShards=3");
     let ann = server.holder(&done(&platform, "tenants/operators", "tenant=newco&name=ann&role=admin"));
     // Nothing is in it yet.
     assert_eq!(server.get("/t/newco/api/v3/exchangeInfo").body["symbols"], json!([]));
@@ -438,4 +441,21 @@ fn what_operators_changed_before_is_not_undone_by_an_opening() {
     assert_eq!(settings.body, before.0, "{}", settings.text);
     assert_eq!(look(&admin, "market/terms")[0]["takerFeeBps"], 1);
     assert!(look(&admin, "assets").as_array().is_some_and(|assets| assets.iter().any(|it| it["asset"] == "GEM")));
+}
+
+#[test]
+fn many_who_open_the_same_at_once_open_it_once() {
+    let server = server();
+    let outcomes: Vec<Reply> = std::thread::scope(|scope| {
+        let ask = || ask(&server.user("admin-acme"), "assets", "asset=GEM&scale=4");
+        let asks: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asks.into_iter().map(|ask| ask.join().expect("answered")).collect()
+    });
+    let new = outcomes.iter().filter(|reply| reply.body["repeated"] == false).count();
+    let refused = outcomes.iter().filter(|reply| reply.status != 200);
+    refused.for_each(|reply| assert_eq!((reply.status, &reply.body["code"]), (503, &json!(-1008)), "{}", reply.text));
+    assert_eq!(new, 1, "{outcomes:?}");
+    assert_eq!(done(&server.user("admin-acme"), "assets", "asset=GEM&scale=4")["repeated"], true);
+    let assets = look(&server.user("admin-acme"), "assets");
+    assert_eq!(assets.as_array().map(Vec::len), Some(3), "{assets}");
 }

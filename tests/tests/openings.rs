@@ -55,7 +55,12 @@ const MARKET: &str =
     "symbol=GEMEUR&base=GEM&quote=EUR&tick=0.01&lot=0.1&minNotional=1&makerFeeBps=5&takerFeeBps=15&maxNumOrders=50";
 
 fn open_newco(server: &Server) -> Newco {
-    let opened = done(server, &platform(), "/operator/v1/tenants", "name=newco&openOrders=100&hosts=newco.localhost");
+    let opened = done(
+        server,
+        &platform(),
+        "/operator/v1/tenants",
+        "name=newco&walletShards=2&openOrders=100&hosts=newco.localhost",
+    );
     assert_eq!(opened["repeated"], false, "{opened}");
     let made = done(server, &platform(), "/operator/v1/tenants/operators", "tenant=newco&name=ann&role=admin");
     let admin = key_of(&made);
@@ -279,13 +284,30 @@ fn what_is_opened_is_there_at_once_and_after_a_kill() {
     let (_, terms) = signed("GET", &server.url(), "/operator/v1/market/terms", &newco.admin, "symbol=GEMEUR");
     assert_eq!((&terms[0]["takerFeeBps"], &terms[0]["maxNumOrders"]), (&json!(20), &json!(50)), "{terms}");
     assert_eq!(
-        done(&server, &platform(), "/operator/v1/tenants", "name=newco&openOrders=100&hosts=newco.localhost")["repeated"],
+        done(
+            &server,
+            &platform(),
+            "/operator/v1/tenants",
+            "name=newco&walletShards=2&openOrders=100&hosts=newco.localhost"
+        )["repeated"],
         true
     );
     trade_everywhere(&server, &newco, 4);
     ccxt(&server, &newco);
     let more = done(&server, &newco.admin, "/operator/v1/assets", "asset=USD&scale=2");
     assert_eq!(more["repeated"], false, "{more}");
+
+    // Without the file beside it, all is there that stands in the journal, and more can be opened.
+    server.kill();
+    std::fs::remove_file(server.data().join("opened.jsonl")).expect("it was there");
+    server.restart();
+    trade_everywhere(&server, &newco, 7);
+    let more = done(&server, &newco.admin, "/operator/v1/assets", "asset=CNY&scale=2");
+    assert_eq!(more["repeated"], false, "{more}");
+    let (_, tenants) = signed("GET", &server.url(), "/operator/v1/tenants", &platform(), "");
+    let newco = tenants.as_array().expect("rows").iter().find(|row| row["name"] == "newco").expect("there");
+    let told = [&newco["walletShards"], &newco["openOrders"], &newco["assets"], &newco["hosts"]];
+    assert_eq!(told, [&json!(2), &json!(100), &json!(4), &json!([])], "{newco}");
 }
 
 /// A tenant more, with so many markets.
@@ -332,4 +354,73 @@ fn the_pause_is_short_also_with_a_thousand_markets() {
         assert!(longest < limit, "{pauses:?}");
         assert!(traded.longest < Duration::from_secs(10), "{traded:?}");
     }
+}
+
+/// Opens markets one after the other until the server is gone. Gives those that were acknowledged, and the one that
+/// was not.
+fn open_until_it_dies(server: &Server, admin: &Key, round: usize) -> (Vec<String>, String) {
+    let (url, admin) = (server.url(), admin.clone());
+    let opener = std::thread::spawn(move || {
+        let mut opened = Vec::new();
+        for number in 0.. {
+            let symbol = format!("R{round}N{number}");
+            let wish = terms_of(&symbol);
+            let query = format!("{wish}&timestamp={}", rialto_tests::client::now_millis());
+            let target = format!("{url}/operator/v1/markets?{query}&signature={}", admin.sign(&query));
+            match ureq::post(&target).header("X-MBX-APIKEY", &admin.key).send_empty() {
+                Ok(_) => opened.push(symbol),
+                Err(ureq::Error::StatusCode(status)) => panic!("{symbol}: {status}"),
+                Err(_) => return (opened, symbol),
+            }
+        }
+        unreachable!("it dies before the numbers end")
+    });
+    std::thread::sleep(Duration::from_millis(120 + 37 * u64::try_from(round).expect("small")));
+    let pid = server.pid().to_string();
+    assert!(Command::new("kill").args(["-9", &pid]).status().expect("kill runs").success());
+    opener.join().expect("nothing was refused")
+}
+
+fn terms_of(symbol: &str) -> String {
+    format!("symbol={symbol}&base=BTC&quote=USD&tick=0.01&lot=0.001&takerFeeBps=7&selfTradePrevention=expire_both")
+}
+
+#[test]
+fn a_kill_in_the_midst_of_it_leaves_every_opening_whole_or_absent() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = Server::start(&(PLATFORM.to_owned() + &two_tenants()));
+    let made = done(&server, &platform(), "/operator/v1/tenants/operators", "tenant=globex&name=ann&role=admin");
+    let admin = key_of(&made);
+    let mut all = Vec::new();
+    let mut unanswered = 0;
+    for round in 0..8 {
+        let (opened, last) = open_until_it_dies(&server, &admin, round);
+        println!("{} were opened before the kill", opened.len());
+        all.extend(opened);
+        server.kill();
+        let _summary = server.check();
+        server.restart();
+        let (_, terms) = signed("GET", &server.url(), "/operator/v1/market/terms", &admin, "");
+        let terms = terms.as_array().expect("rows");
+        let (_, info) = call("GET", &format!("{}/t/globex/api/v3/exchangeInfo", server.url()), None);
+        let symbols = info["symbols"].as_array().expect("symbols");
+        for symbol in &all {
+            let row = terms.iter().find(|row| row["symbol"] == symbol.as_str());
+            let row = row.unwrap_or_else(|| panic!("{symbol} was acknowledged and is gone"));
+            let told = (&row["takerFeeBps"], &row["selfTradePrevention"]);
+            assert_eq!(told, (&json!(7), &json!("expire_both")), "{row}");
+            assert!(symbols.iter().any(|other| other["symbol"] == symbol.as_str()), "{symbol}");
+        }
+        // The one that nobody answered for is there as it was wished, or not at all.
+        if let Some(row) = terms.iter().find(|row| row["symbol"] == last.as_str()) {
+            assert_eq!(row["selfTradePrevention"], "expire_both", "{row}");
+            unanswered += 1;
+        }
+        let again = done(&server, &admin, "/operator/v1/markets", &terms_of(&last));
+        assert_eq!(again["repeated"], json!(terms.iter().any(|row| row["symbol"] == last.as_str())), "{again}");
+        all.push(last);
+        assert_eq!(terms.len() + usize::from(again["repeated"] == false), all.len() + 2, "and nothing else");
+    }
+    println!("{} markets over 8 kills; {unanswered} of the unanswered were open", all.len());
+    assert!(all.len() > 8, "{all:?}");
 }

@@ -206,6 +206,7 @@ impl Supervisor {
                 self.setup = all;
                 let pause = began.elapsed();
                 tracing::info!(millis = pause.as_millis(), "something else is open");
+                own_metrics::opened(pause);
                 wish.answer.send(Ok(Reconfigured { pause })).ok();
                 Ok(running)
             }

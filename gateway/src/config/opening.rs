@@ -210,7 +210,8 @@ impl Config {
                 let WalletLimits { closed_ids, open_orders } = tenant.limits;
                 let (open_orders, idempotency_window) = (Some(open_orders), Some(closed_ids));
                 let limits = Limits { open_orders, idempotency_window, ..Limits::default() };
-                let unknown = NewTenant { name: tenant.name.clone(), limits, ..NewTenant::default() };
+                let (name, wallet_shards) = (tenant.name.clone(), Some(u32::from(tenant.shards)));
+                let unknown = NewTenant { name, wallet_shards, limits, ..NewTenant::default() };
                 // Names were checked when they were opened.
                 if let Err(error) = self.add_tenant(unknown.table()) {
                     tracing::error!(%error, "a tenant is open that the configuration would not take");

@@ -19,7 +19,7 @@ use super::daily;
 use super::day::Day;
 use crate::config::Config;
 use crate::export::{Format, TableWriter};
-use crate::opened::with_opened;
+use crate::opened::with_opened_before;
 use crate::query::names::Names;
 use crate::query::tables::{Extract, Table};
 
@@ -132,7 +132,7 @@ impl Kept {
             return Err(format!("{} holds no journal", data.display()));
         }
         let config = config.map(|path| Config::read(path).map_err(|error| error.to_string())).transpose()?;
-        let config = config.map(|config| with_opened(config, data).map(|(config, _)| config)).transpose()?;
+        let config = config.map(|config| with_opened_before(config, data)).transpose()?;
         let storage = Storage::Directory { path: data.to_owned(), journal: SledOptions::default() };
         let store = storage.open_read_store(CACHE_BYTES_DEFAULT).map_err(|error| error.to_string())?;
         let recovered = recover(&storage, store.clone()).map_err(|error| error.to_string())?;
