@@ -372,11 +372,14 @@ impl Wallet {
         let time = message.time;
         match message.word {
             ShardWord::Fetch { ticket, wish, passage, account, asset, amount, may_be_less } => {
-                let there = self.amount_of(account, asset);
-                let amount = match may_be_less {
-                    true => Amount(amount.0.min(there.0).max(0)),
-                    false if there >= amount => amount,
-                    false => Amount::ZERO,
+                let amount = match account {
+                    // What is taken as far as it is there is never taken on credit.
+                    LedgerAccount::Available(user) if may_be_less => {
+                        Amount(amount.0.min(self.ledger.balance(user, asset).available.0).max(0))
+                    }
+                    LedgerAccount::Available(user) if self.spendable(user, asset) >= amount => amount,
+                    LedgerAccount::House(house) => Amount(amount.0.min(self.ledger.house(asset, house).0).max(0)),
+                    _ => Amount::ZERO,
                 };
                 let mut posting = Posting { time, cause: Cause::Passage(passage), entries: &mut output.entries };
                 self.ledger.transfer(asset, account, CLEARING, amount, &mut posting);
@@ -492,15 +495,6 @@ impl Wallet {
         let path = &mut self.shards.paths[usize::from(to.0)];
         path.sent += 1;
         output.to_shards.push((to, ToShard { number: path.sent, time, word }));
-    }
-
-    /// What is on one of the accounts from which money may be fetched.
-    fn amount_of(&self, account: LedgerAccount, asset: AssetId) -> Amount {
-        match account {
-            LedgerAccount::Available(user) => self.spendable(user, asset),
-            LedgerAccount::House(house) => self.ledger.house(asset, house),
-            _ => Amount::ZERO,
-        }
     }
 }
 

@@ -102,3 +102,41 @@ impl Wallet {
         !self.sharing.is_shared() || Sharing::shard_of(order, self.sharing.of).0 == self.sharing.index
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::WalletLimits;
+
+    #[test]
+    fn order_numbers_of_several_wallets_follow_the_time_and_fit_a_double() {
+        let limits = WalletLimits::default();
+        let of = |shard| Wallet::shared(limits, Sharing::new(ShardId(shard), SHARDS_MAX));
+        // The end of 2040.
+        let late = Nanos(2_240_000_000_000_000_000);
+        for shard in [0, 1, 63] {
+            let mut wallet = of(shard);
+            let mut last = OrderId(0);
+            for time in [Nanos::ZERO, Nanos(1), Nanos(1 << 20), Nanos(1 << 20), Nanos(5), late, late, Nanos(7)] {
+                let id = wallet.next_order(time);
+                assert!(id > last && wallet.owns(id), "order {id} of wallet {shard}");
+                assert_eq!(Sharing::shard_of(id, SHARDS_MAX), ShardId(shard));
+                assert!(id.0 < 1 << 53);
+                (last, wallet.last_order) = (id, id.0);
+            }
+        }
+        let (earlier, later) = (of(63).next_order(Nanos(1 << 30)), of(0).next_order(Nanos((1 << 30) + (1 << 14))));
+        assert!(earlier < later, "the younger order has the higher number, whichever wallet it is of");
+    }
+
+    #[test]
+    fn orders_of_the_only_wallet_are_counted_from_one() {
+        let mut wallet = Wallet::new(WalletLimits::default());
+        for number in 1..4 {
+            let id = wallet.next_order(Nanos(u64::MAX));
+            assert_eq!(id, OrderId(number));
+            assert!(wallet.owns(id));
+            wallet.last_order = id.0;
+        }
+    }
+}
