@@ -11,7 +11,7 @@ use rialto_actors::exchange::{Exchange, Options, Storage};
 use rialto_actors::feed::Feed;
 use rialto_persistence::journal::sled::SledOptions;
 
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, PlatformConfig, ServerConfig};
 use crate::demo::bank::{self, Bank};
 use crate::export::Format;
 use crate::gateway::Gateway;
@@ -274,6 +274,9 @@ fn print_demo(config: &Config, addresses: Addresses) {
         for key in config.operators.iter().filter(|key| key.tenant == *name) {
             println!("  {}: key {}, secret {}", key.name, key.api_key, key.secret.reveal());
         }
+    }
+    for PlatformConfig { name, api_key, secret } in &config.platform {
+        println!("who opens tenants, {name}: key {api_key}, secret {}", secret.reveal());
     }
     println!("metrics at http://{metrics}/metrics");
 }

@@ -459,3 +459,31 @@ fn many_who_open_the_same_at_once_open_it_once() {
     let assets = look(&server.user("admin-acme"), "assets");
     assert_eq!(assets.as_array().map(Vec::len), Some(3), "{assets}");
 }
+
+#[test]
+fn what_was_begun_is_carried_through_whoever_waits_for_it() {
+    let server = server();
+    let admin = server.user("admin-acme");
+    for number in 0..10 {
+        admin.signed_and_gone("POST", "/operator/v1/assets", &format!("asset=GONE{number}&scale=4"));
+        std::thread::sleep(Duration::from_millis(40));
+    }
+    let (mut assets, mut trail) = (look(&admin, "assets"), look(&admin, "audit"));
+    for _ in 0..100 {
+        if trail.as_array().is_some_and(|lines| lines.len().is_multiple_of(2)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        (assets, trail) = (look(&admin, "assets"), look(&admin, "audit"));
+    }
+    let lines = trail.as_array().expect("lines");
+    let wishes = lines.iter().filter(|line| line["number"].is_u64()).count();
+    let outcomes = lines.iter().filter(|line| line["outcome"] == "done").count();
+    let opened = assets.as_array().expect("rows").len() - 2;
+    println!("{wishes} wishes, {outcomes} done, {opened} opened");
+    assert!(opened > 0, "{assets}");
+    assert_eq!((wishes, outcomes), (opened, opened), "{trail}");
+    for number in 0..10 {
+        done(&admin, "assets", &format!("asset=GONE{number}&scale=4"));
+    }
+}

@@ -244,6 +244,18 @@ impl User<'_> {
         self.server.request(method, &format!("{path}?{query}"), &[("X-MBX-APIKEY", &self.key)], "")
     }
 
+    /// Sends a signed request and goes away without waiting for what becomes of it.
+    pub fn signed_and_gone(&self, method: &str, path: &str, query: &str) {
+        let mut stream = TcpStream::connect(self.server.address).expect("connects");
+        let head = format!(
+            "{method} {path}?{} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-MBX-APIKEY: {}\r\nContent-Length: 0\r\n\r\n",
+            self.sign(query),
+            self.key
+        );
+        stream.write_all(head.as_bytes()).expect("writes");
+        stream.shutdown(std::net::Shutdown::Both).ok();
+    }
+
     /// A signed request with a body that is no form: the signature covers query and body.
     pub fn signed_text(&self, method: &str, path: &str, query: &str, body: &str) -> Reply {
         let query = format!("{query}{}timestamp={}", if query.is_empty() { "" } else { "&" }, now_ms());
