@@ -30,7 +30,10 @@ use generator::Generator;
 use life::{Change, Life};
 use orders::{Act, Orders};
 use random::Random;
-use rialto_engine::ids::AssetId;
+use rialto_engine::ids::{AccountId, AssetId, RailId};
+use rialto_engine::label::Label;
+use rialto_engine::transaction::{Body, TransactionCommand};
+use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::House;
 use rialto_persistence::codec::{decode_record, encode_record};
 use rialto_persistence::record::Record;
@@ -135,6 +138,38 @@ fn several_wallets_handle_transactions_as_one_does() {
         transacted += many.witness.transacted;
     }
     assert!(transacted > 2_000, "{transacted} transactions");
+}
+
+/// Somebody has spent what is taken back of him, and has credit where he is at home.
+#[test]
+fn a_commission_is_not_taken_back_on_credit_wherever_its_agent_is_at_home() {
+    let setup = orders::setup(&mut Random::new(1));
+    let venues = [1, 2, 3].map(|shards| {
+        let mut venue = Venue::new(shards, &setup);
+        venue.settle();
+        let (agent, other, asset) = (AccountId(1), AccountId(0), AssetId(0));
+        let label = |text: &str| Label::new(text).expect("it is one");
+        let (rail, until, time) = (RailId::DIRECT, Nanos::ZERO, Nanos(2));
+        let attempt = |id: &str, body| TransactionCommand::Try { id: label(id), body, rail, until, time };
+        let has = |venue: &Venue| venue.tenant().accounts_of(agent, asset).available;
+        let all = has(&venue) + Amount(80) - Amount(10);
+        let commands = [
+            attempt("c", Body::Commission { agent, asset, amount: Amount(80) }),
+            TransactionCommand::Confirm { id: label("c"), amount: Amount::ZERO, time },
+            TransactionCommand::ChangeCredit { account: agent, asset, limit: Amount(50) },
+            attempt("t", Body::Transfer { from: agent, to: other, asset, amount: all, held: false }),
+            attempt("b", Body::ClawBack { commission: label("c"), amount: Amount(80) }),
+        ];
+        for command in commands {
+            assert!(venue.transact(&command), "{command:?}");
+            venue.settle();
+        }
+        venue.check("in the end");
+        assert_eq!((has(&venue), venue.tenant().house(asset, House::Adjustment)), (Amount::ZERO, Amount(-70)));
+        venue
+    });
+    compare(&venues[0], &venues[1], "two wallets");
+    compare(&venues[0], &venues[2], "three wallets");
 }
 
 /// The written form there and back.

@@ -35,6 +35,7 @@ pub struct Orders {
     named: Vec<(AccountId, MarketId, ClientOrderId)>,
     lists: Vec<(AccountId, MarketId, ClientOrderId)>,
     payments: Vec<Label>,
+    commissions: Vec<Label>,
     tries: Vec<Label>,
     phase: [Phase; MARKETS as usize],
 }
@@ -105,6 +106,7 @@ impl Orders {
             named: Vec::new(),
             lists: Vec::new(),
             payments: Vec::new(),
+            commissions: Vec::new(),
             tries: Vec::new(),
             phase: [Phase::Continuous; MARKETS as usize],
         }
@@ -324,7 +326,7 @@ impl Orders {
             _ => self.random.between(1, 60_000),
         }));
         let held = self.random.percent(45);
-        let body = match self.random.below(12) {
+        let body = match self.random.below(15) {
             0..3 => Body::Transfer { from, to, asset, amount, held },
             3..6 => Body::Payment { payer: from, merchant: to, asset, amount, held },
             6 => match self.pick(&self.payments.clone()) {
@@ -342,6 +344,14 @@ impl Orders {
                 let kind = [TransactionKind::Payment, TransactionKind::Withdrawal][self.random.below(2) as usize];
                 return TransactionCommand::ChangeFee { kind, asset, fee };
             }
+            10 => {
+                let limit = Amount(i128::from(self.random.below(3) * self.random.between(1, 100_000)));
+                return TransactionCommand::ChangeCredit { account: from, asset, limit };
+            }
+            11 => match self.pick(&self.commissions.clone()) {
+                Some(commission) if self.random.percent(60) => Body::ClawBack { commission, amount },
+                _ => Body::Commission { agent: from, asset, amount },
+            },
             _ => match self.pick(&self.tries.clone()) {
                 Some(id) if self.random.percent(70) => {
                     let amount = if self.random.percent(60) { Amount::ZERO } else { amount };
@@ -354,6 +364,9 @@ impl Orders {
         let id = self.label("t");
         if matches!(body, Body::Payment { .. }) {
             self.payments.push(id);
+        }
+        if matches!(body, Body::Commission { .. }) {
+            self.commissions.push(id);
         }
         self.tries.push(id);
         TransactionCommand::Try { id, body, rail: RailId::DIRECT, until: Nanos::ZERO, time }
