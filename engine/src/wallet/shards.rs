@@ -303,8 +303,10 @@ impl Wallet {
         let ticket = self.shards.tickets;
         let time = command.time().unwrap_or_default();
         // What may be refused here is not asked for elsewhere before its turn has come: then nothing that
-        // is decided here comes between.
-        let is_early = matches!(command, TransactionCommand::ChangeCredit { .. }) && !self.shards.waiting.is_empty();
+        // is decided here comes between, and what was sent home before has arrived.
+        let is_setting =
+            matches!(command, TransactionCommand::ChangeCredit { .. } | TransactionCommand::ChangeStanding { .. });
+        let is_early = is_setting && !self.shards.waiting.is_empty();
         let wanted = if is_early { Vec::new() } else { self.wants(&command) };
         self.ledger.note(ticket << 8 | 1);
         self.shards.waiting.push_back(Waiting { ticket, command, wishes: Vec::new() });
