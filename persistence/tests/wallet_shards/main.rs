@@ -170,6 +170,35 @@ fn an_account_is_not_closed_while_what_came_before_gives_it_money() {
     assert_eq!((tenant.wallet.standing(poor), tenant.home(poor).standing(poor)), (Standing::Active, Standing::Active));
 }
 
+/// Whoever is given money and gives it on at once has it, although it was looked for before it was there.
+#[test]
+fn commands_that_come_at_once_find_what_those_before_them_gave() {
+    let setup = orders::setup(&mut Random::new(3));
+    let venues = [1, 2, 3, 5].map(|shards| {
+        let mut venue = Venue::new(shards, &setup);
+        venue.settle();
+        let label = |text: &str| Label::new(text).expect("it is one");
+        let (rail, until, time, asset) = (RailId::DIRECT, Nanos::ZERO, Nanos(2), AssetId(0));
+        let has = |venue: &Venue, account| venue.tenant().accounts_of(AccountId(account), asset).available;
+        let all = (1..4).map(|account| has(&venue, account)).collect::<Vec<_>>();
+        let sums = [all[0], all[0] + all[1], all[0] + all[1] + all[2]];
+        for (from, amount) in (1..4).zip(sums) {
+            let body =
+                Body::Transfer { from: AccountId(from), to: AccountId(from + 1), asset, amount, held: from == 2 };
+            let id = label(&format!("t-{from}"));
+            venue.transact(&TransactionCommand::Try { id, body, rail, until, time });
+            if from == 2 {
+                venue.transact(&TransactionCommand::Confirm { id, amount: Amount::ZERO, time });
+            }
+        }
+        venue.settle();
+        venue.check("in the end");
+        assert_eq!([1, 2, 3].map(|account| has(&venue, account)), [Amount::ZERO; 3], "{shards} wallets");
+        venue
+    });
+    venues[1..].iter().for_each(|many| compare(&venues[0], many, "at once"));
+}
+
 /// Somebody has spent what is taken back of him, and has credit where he is at home.
 #[test]
 fn a_commission_is_not_taken_back_on_credit_wherever_its_agent_is_at_home() {
