@@ -128,6 +128,9 @@ pub struct Wish {
     pub what: Wanted,
     /// The number of the passage, of money.
     pub passage: u64,
+    /// Whether it was asked for while other commands were before its own: what those give may not have
+    /// been there yet.
+    pub is_early: bool,
     /// Whether it was answered.
     pub is_answered: bool,
     /// How much has come. It is in `Clearing` until the command is carried out.
@@ -303,8 +306,10 @@ impl Wallet {
         let ticket = self.shards.tickets;
         let time = command.time().unwrap_or_default();
         // What may be refused here is not asked for elsewhere before its turn has come: then nothing that
-        // is decided here comes between.
-        let is_early = matches!(command, TransactionCommand::ChangeCredit { .. }) && !self.shards.waiting.is_empty();
+        // is decided here comes between, and what was sent home before has arrived.
+        let is_setting =
+            matches!(command, TransactionCommand::ChangeCredit { .. } | TransactionCommand::ChangeStanding { .. });
+        let is_early = is_setting && !self.shards.waiting.is_empty();
         let wanted = if is_early { Vec::new() } else { self.wants(&command) };
         self.ledger.note(ticket << 8 | 1);
         self.shards.waiting.push_back(Waiting { ticket, command, wishes: Vec::new() });
@@ -481,7 +486,8 @@ impl Wallet {
                     self.tell_shard(home, time, ShardWord::Lend { ticket, account, asset, limit }, output);
                 }
             }
-            let wish = Wish { what, passage, is_answered: false, got: Amount::ZERO, refused: None };
+            let is_early = place != 0;
+            let wish = Wish { what, passage, is_early, is_answered: false, got: Amount::ZERO, refused: None };
             self.shards.waiting[place].wishes.push(wish);
         }
     }
@@ -498,7 +504,7 @@ impl Wallet {
     }
 }
 
-/// What a command wants and has not asked for yet.
+/// What a command whose turn has come wants and has not asked for yet, or has asked for too early.
 fn missing(wanted: Vec<Wanted>, wishes: &[Wish]) -> Vec<Wanted> {
     let mut missing = Vec::new();
     for what in wanted {
@@ -508,7 +514,7 @@ fn missing(wanted: Vec<Wanted>, wishes: &[Wish]) -> Vec<Wanted> {
                     Wanted::Money { shard: of, account: from, asset: what, amount, .. }
                         if (of, from, what) == (shard, account, asset) =>
                     {
-                        Some(amount.0)
+                        Some(if wish.is_early { wish.got.0 } else { amount.0 })
                     }
                     _ => None,
                 });

@@ -58,6 +58,7 @@ struct WireShards<Transaction> {
 struct WireWish {
     what: WireWanted,
     passage: u64,
+    is_early: bool,
     is_answered: bool,
     got: i128,
     refused: Option<u16>,
@@ -258,7 +259,8 @@ impl From<&Wish> for WireWish {
             }
         };
         let refused = wish.refused.map(|reason| reason.number());
-        Self { what, passage: wish.passage, is_answered: wish.is_answered, got: wish.got.0, refused }
+        let Wish { passage, is_early, is_answered, got, .. } = *wish;
+        Self { what, passage, is_early, is_answered, got: got.0, refused }
     }
 }
 
@@ -281,7 +283,8 @@ impl TryFrom<WireWish> for Wish {
             }
         };
         let refused = wish.refused.map(reason_of).transpose()?;
-        Ok(Self { what, passage: wish.passage, is_answered: wish.is_answered, got: Amount(wish.got), refused })
+        let WireWish { passage, is_early, is_answered, got, .. } = wish;
+        Ok(Self { what, passage, is_early, is_answered, got: Amount(got), refused })
     }
 }
 

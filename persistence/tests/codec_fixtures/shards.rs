@@ -84,8 +84,8 @@ pub fn shard_records() -> Vec<Record> {
     // And all this is under way.
     script.order(1, "d", Side::Buy, 71_000);
     script.order(2, "e", Side::Sell, 60_000);
+    script.transact(TransactionCommand::ChangeStanding { account: AccountId(2), standing: Standing::Frozen });
     script.transfer("t-1", 1, 2, false);
     script.transfer("t-2", 0, 1, false);
-    script.transact(TransactionCommand::ChangeStanding { account: AccountId(2), standing: Standing::Frozen });
     script.records
 }

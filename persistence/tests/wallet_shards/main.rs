@@ -32,7 +32,7 @@ use orders::{Act, Orders};
 use random::Random;
 use rialto_engine::ids::{AccountId, AssetId, RailId};
 use rialto_engine::label::Label;
-use rialto_engine::transaction::{Body, TransactionCommand};
+use rialto_engine::transaction::{Body, Standing, TransactionCommand};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::House;
 use rialto_persistence::codec::{decode_record, encode_record};
@@ -138,6 +138,65 @@ fn several_wallets_handle_transactions_as_one_does() {
         transacted += many.witness.transacted;
     }
     assert!(transacted > 2_000, "{transacted} transactions");
+}
+
+/// Money that is decided before an account is closed, and reaches its home behind that, would be lost to it.
+#[test]
+fn an_account_is_not_closed_while_what_came_before_gives_it_money() {
+    let setup = orders::setup(&mut Random::new(2));
+    let mut venue = Venue::new(2, &setup);
+    venue.settle();
+    let (poor, rich) = (AccountId(1), AccountId(3));
+    let label = |text: &str| Label::new(text).expect("it is one");
+    let (rail, until, time) = (RailId::DIRECT, Nanos::ZERO, Nanos(2));
+    let mut transfer = |id: &str, from, to, asset, amount| {
+        let body = Body::Transfer { from, to, asset, amount, held: false };
+        venue.transact(&TransactionCommand::Try { id: label(id), body, rail, until, time });
+        venue.tenant().accounts_of(poor, asset).available
+    };
+    for asset in [0, 1, 2].map(AssetId) {
+        let all = transfer(&format!("look-{asset}"), poor, rich, asset, Amount::ZERO);
+        transfer(&format!("all-{asset}"), poor, rich, asset, all);
+    }
+    venue.settle();
+    // Both are asked at once, and the first of them waits for money that is with the other wallet.
+    let body = Body::Transfer { from: rich, to: poor, asset: AssetId(0), amount: Amount(5), held: false };
+    venue.transact(&TransactionCommand::Try { id: label("gift"), body, rail, until, time });
+    venue.transact(&TransactionCommand::ChangeStanding { account: poor, standing: Standing::Closed });
+    venue.settle();
+    venue.check("in the end");
+    let tenant = venue.tenant();
+    assert_eq!(tenant.accounts_of(poor, AssetId(0)).available, Amount(5));
+    assert_eq!((tenant.wallet.standing(poor), tenant.home(poor).standing(poor)), (Standing::Active, Standing::Active));
+}
+
+/// Whoever is given money and gives it on at once has it, although it was looked for before it was there.
+#[test]
+fn commands_that_come_at_once_find_what_those_before_them_gave() {
+    let setup = orders::setup(&mut Random::new(3));
+    let venues = [1, 2, 3, 5].map(|shards| {
+        let mut venue = Venue::new(shards, &setup);
+        venue.settle();
+        let label = |text: &str| Label::new(text).expect("it is one");
+        let (rail, until, time, asset) = (RailId::DIRECT, Nanos::ZERO, Nanos(2), AssetId(0));
+        let has = |venue: &Venue, account| venue.tenant().accounts_of(AccountId(account), asset).available;
+        let all = (1..4).map(|account| has(&venue, account)).collect::<Vec<_>>();
+        let sums = [all[0], all[0] + all[1], all[0] + all[1] + all[2]];
+        for (from, amount) in (1..4).zip(sums) {
+            let body =
+                Body::Transfer { from: AccountId(from), to: AccountId(from + 1), asset, amount, held: from == 2 };
+            let id = label(&format!("t-{from}"));
+            venue.transact(&TransactionCommand::Try { id, body, rail, until, time });
+            if from == 2 {
+                venue.transact(&TransactionCommand::Confirm { id, amount: Amount::ZERO, time });
+            }
+        }
+        venue.settle();
+        venue.check("in the end");
+        assert_eq!([1, 2, 3].map(|account| has(&venue, account)), [Amount::ZERO; 3], "{shards} wallets");
+        venue
+    });
+    venues[1..].iter().for_each(|many| compare(&venues[0], many, "at once"));
 }
 
 /// Somebody has spent what is taken back of him, and has credit where he is at home.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, OrderId, ShardId, TenantId};
 use rialto_engine::message::Fill;
 use rialto_engine::order::Side;
-use rialto_engine::transaction::TransactionCommand;
+use rialto_engine::transaction::{Standing, TransactionCommand};
 use rialto_engine::units::{Amount, Nanos, Price, Quantity};
 use rialto_engine::update::{BalanceView, OrderEvent, OrderUpdate, OrderView};
 use rialto_engine::wallet::{
@@ -206,6 +206,13 @@ impl Venue {
     pub fn check(&self, what: &str) {
         let imbalances = self.tenant().imbalances();
         assert!(imbalances.is_empty(), "{what}: {imbalances:?}");
+        let tenant = self.tenant();
+        for account in (0..tenant.accounts.len()).map(|number| AccountId(number as u32)) {
+            let is_closed = tenant.wallet.standing(account) == Standing::Closed;
+            for asset in (0..tenant.assets.len()).map(|number| AssetId(number as u16)).filter(|_| is_closed) {
+                assert_eq!(tenant.accounts_of(account, asset), Balance::default(), "{what}: {account} is closed");
+            }
+        }
         for ((asset, account), balance) in &self.witness.ledger {
             assert_eq!(self.tenant().balance_of(*asset, *account), *balance, "{what}: {account:?} of {asset}");
         }
