@@ -71,7 +71,9 @@ impl Shim {
 /// # Errors
 /// If the record is not one of the shim's, or files cannot be read or written.
 pub fn after_power_cut(log: &Path, initial: &Path, out: &Path, seed: u64) -> io::Result<()> {
-    let log = fs::read(log)?;
+    // A process that was killed before it wrote anything has left none.
+    let log = fs::read(log)
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) })?;
     let mut disk = Disk::default();
     disk.load(initial, ROOT)?;
     disk.follow(&log)?;
