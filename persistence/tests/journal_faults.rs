@@ -147,6 +147,29 @@ fn an_undamaged_log_is_whole() {
     assert_eq!(verdict(written.folder.path()).expect("whole"), written.end);
 }
 
+/// Power lost while a volume is made, the very first one included, leaves a part of it under the name
+/// of what is being prepared: that is no log, and is removed.
+#[test]
+fn a_volume_that_was_not_finished_is_none() {
+    let whole = tempfile::tempdir().expect("a folder");
+    drop(SledJournal::open(whole.path(), options()).expect("opens"));
+    let made = whole.path().join("journal").join(format!("{:020}", 1));
+    for name in ["db", "conf"] {
+        let bytes = fs::read(made.join(name)).expect("a volume has it");
+        for part in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            let data = tempfile::tempdir().expect("a folder");
+            let next = data.path().join("journal/next");
+            fs::create_dir_all(&next).expect("created");
+            fs::write(next.join(name), &bytes[..part]).expect("written");
+            let mut journal = SledJournal::open(data.path(), options()).expect("a log that is empty");
+            let (epoch, end) = journal.acquire("node").expect("acquired");
+            journal.append(&mut group(epoch, end, 3)).expect("appended");
+            assert_eq!(positions(&journal, Position::ZERO).expect("read"), [1, 2, 3, 4], "{part} bytes of {name}");
+            assert!(!next.exists(), "{part} bytes of {name}");
+        }
+    }
+}
+
 #[test]
 fn a_deleted_volume_is_reported() {
     for index in 0..3 {

@@ -130,8 +130,12 @@ impl SledJournal {
         let (active, state) = match slots.last_key_value() {
             Some((first, _)) => recover(&slots, *first, options, owner.mark)?,
             None => {
-                let folder = volume_folder(&folder, Position(1));
-                let volume = Volume::create(&folder, options.cache_bytes)?;
+                // The first as every other: a volume has its name only when it is whole, so that power lost
+                // while it is made leaves nothing that cannot be opened.
+                let next = folder.join(NEXT_FOLDER);
+                let volume = Volume::create(&next, options.cache_bytes)?;
+                fs::rename(&next, volume_folder(&folder, Position(1)))?;
+                sync_folder(&folder)?;
                 (Arc::new(volume), Recovered::default())
             }
         };
