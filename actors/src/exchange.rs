@@ -16,6 +16,7 @@ use rialto_engine::units::Nanos;
 use rialto_engine::wallet::Command;
 use rialto_persistence::read_store::ReadStore;
 use rialto_persistence::world::World;
+use tokio::sync::oneshot;
 
 pub use crate::partition::{JournalSource, Storage};
 pub use crate::setup::{MarketSetup, MoneySetup, Setup, TenantSetup, UserSetup};
@@ -28,6 +29,7 @@ use crate::metrics as own_metrics;
 use crate::outlets::Outlets;
 use crate::partition::{Running, Surroundings, recover};
 use crate::permits::Permits;
+use crate::readers::{Readers, Shed};
 use crate::schedule::{self, Scheduler};
 use crate::setup;
 use crate::shedding::Sheddable;
@@ -126,6 +128,7 @@ struct Inner {
     status: Mutex<Status>,
     durable: Arc<AtomicU64>,
     read_store: Option<ReadStore>,
+    readers: Readers,
     market_data: MarketData,
     failures: Sender<Failure>,
     wishes: Sender<Wish>,
@@ -215,6 +218,8 @@ impl Exchange {
             snapshot_every: options.snapshot_every,
             snapshots: options.storage.snapshots(),
         };
+        let readers = Readers::start();
+        let readers = readers.map_err(|error| StartError(format!("the readers cannot be started: {error}")))?;
         let running = owned.run(&surroundings, &directory)?;
         let inner = Arc::new(Inner {
             directory: RwLock::new(directory),
@@ -223,6 +228,7 @@ impl Exchange {
             status: Mutex::new(Status::Ready),
             durable,
             read_store,
+            readers,
             market_data,
             failures,
             wishes,
@@ -365,16 +371,26 @@ impl Exchange {
         wallet.try_send(WalletMessage::Request(request, envelope)).map_err(|_| Refused::Unavailable)
     }
 
-    /// Whether so much is under way that this is given up.
-    #[must_use]
-    pub fn sheds(&self, what: Sheddable) -> bool {
-        self.inner.permits.sheds(what)
-    }
-
     /// What is kept for queries; `None` where nothing is kept.
     #[must_use]
     pub fn read_store(&self) -> Option<&ReadStore> {
         self.inner.read_store.as_ref()
+    }
+
+    /// Has a question about the past answered, as of what is durable now, by threads that run when no others do.
+    /// The answer does not come if the question panics.
+    ///
+    /// # Errors
+    /// If questions are given up, because too many wait or too much else is under way.
+    pub fn ask_past<Answer: Send + 'static>(
+        &self,
+        store: &ReadStore,
+        question: impl FnOnce(&ReadStore) -> Answer + Send + 'static,
+    ) -> Result<oneshot::Receiver<Answer>, Shed> {
+        if self.inner.permits.sheds(Sheddable::History) {
+            return Err(self.inner.readers.refuse());
+        }
+        self.inner.readers.ask(store, self.durable_position(), question)
     }
 
     /// The last durable record. A reader who waits for the read store to reach it reads his own
@@ -404,6 +420,7 @@ impl Exchange {
     /// Publishes what is only worth knowing when somebody looks.
     pub fn sample_metrics(&self) {
         gauge!("rialto_permits_in_use").set(own_metrics::lossy(self.inner.permits.in_use() as u64));
+        self.inner.readers.sample_metrics();
         let gate = self.inner.gate.read().unwrap_or_else(PoisonError::into_inner);
         let Ok(gates) = gate.gates() else {
             return;

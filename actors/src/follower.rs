@@ -21,8 +21,8 @@ use rialto_persistence::snapshot;
 use rialto_persistence::world::{Matched, Observer, Scratch, World};
 
 use crate::exchange::Failure;
-use crate::metrics;
 use crate::metrics::audit::AuditMetrics;
+use crate::{metrics, priority};
 
 /// The read store commits at least after this many rows.
 const BATCH_ROWS: usize = 50_000;
@@ -94,7 +94,8 @@ impl Follower {
     /// Runs until told to stop; then it catches up, leaves a snapshot if it is to, and gives its state.
     /// `None` if it failed.
     pub fn run(mut self) -> Option<World> {
-        yield_to_the_hot_path();
+        // It may lag; the actors and the journal may not.
+        priority::yield_to_others();
         if let Err(reason) = self.follow() {
             tracing::error!(%reason, "the auditor stops the partition");
             self.failures.try_send(Failure::Audit(reason)).ok();
@@ -200,12 +201,5 @@ impl Observer for Rows<'_> {
             updates.iter().for_each(|update| batch.update(tenant, update));
             entries.iter().for_each(|entry| batch.entry(tenant, entry));
         }
-    }
-}
-
-/// The follower may lag; the actors and the journal may not.
-fn yield_to_the_hot_path() {
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19) {
-        tracing::debug!(%error, "the follower keeps its priority");
     }
 }

@@ -17,10 +17,10 @@ use crate::exchange_info;
 use crate::gateway::{Gateway, Market};
 use crate::json::{self, TimeUnit};
 use crate::keys::Identity;
-use crate::market_api::read_if_kept;
 use crate::orders::report::write_order;
 use crate::orders::target::target;
 use crate::params::Params;
+use crate::past;
 use crate::worker::Worker;
 
 /// The longest stretch that one query may cover.
@@ -65,7 +65,7 @@ impl<'a> Inquiry<'a> {
                     (None, Some(client_id)) => store.order_by_client_id(tenant, account, number, client_id),
                     (None, None) => Ok(None),
                 };
-                read_if_kept(&self.gateway().exchange, query).await?
+                past::ask_if_kept(&self.gateway().exchange, query).await?
             }
         };
         let is_meant = |view: &OrderView| target.client_id.is_none_or(|client_id| client_id == view.client_id);
@@ -101,10 +101,14 @@ impl<'a> Inquiry<'a> {
         let (window, limit) = self.window("orderId", OrderId)?;
         let (Identity { tenant, account }, number) = (self.identity, market.id());
         let query = move |store: &ReadStore| store.orders(tenant, account, number, &window, limit);
-        let views = read_if_kept(&self.gateway().exchange, query).await?;
-        let mut out = Vec::with_capacity(2 + 560 * views.len());
-        json::array(&mut out, &views, |out, view| write_order(out, self.gateway(), market, self.unit, view));
-        Ok(out)
+        let unit = self.unit;
+        let write = move |gateway: &Gateway, views: Vec<OrderView>| {
+            let market = gateway.market_by_id(tenant, number).ok_or_else(ApiError::invalid_symbol)?;
+            let mut out = Vec::with_capacity(2 + 560 * views.len());
+            json::array(&mut out, &views, |out, view| write_order(out, gateway, market, unit, view));
+            Ok(out)
+        };
+        past::tell(&self.worker.gateway, query, write).await
     }
 
     /// The account's trades: `GET myTrades`, `myTrades`.
@@ -120,10 +124,14 @@ impl<'a> Inquiry<'a> {
         let order = self.params.integer("orderId")?.map(OrderId);
         let (Identity { tenant, account }, number) = (self.identity, market.id());
         let query = move |store: &ReadStore| store.account_trades(tenant, account, number, order, &window, limit);
-        let trades = read_if_kept(&self.gateway().exchange, query).await?;
-        let mut out = Vec::with_capacity(2 + 320 * trades.len());
-        json::array(&mut out, &trades, |out, trade| write_trade(out, self.gateway(), market, self.unit, trade));
-        Ok(out)
+        let unit = self.unit;
+        let write = move |gateway: &Gateway, trades: Vec<AccountTrade>| {
+            let market = gateway.market_by_id(tenant, number).ok_or_else(ApiError::invalid_symbol)?;
+            let mut out = Vec::with_capacity(2 + 320 * trades.len());
+            json::array(&mut out, &trades, |out, trade| write_trade(out, gateway, market, unit, trade));
+            Ok(out)
+        };
+        past::tell(&self.worker.gateway, query, write).await
     }
 
     /// Balances and rates: `GET account`, `account.status`.

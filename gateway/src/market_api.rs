@@ -1,12 +1,8 @@
 //! Market data on request: the same for REST and for the WebSocket API.
 //!
-//! What is live is asked of the market data actor, what is past of the read store. A query of the
-//! past waits until the read store has what was durable when it was asked, so that whoever trades
-//! and then asks sees the trade; if that takes too long it is answered with what is there.
+//! What is live is asked of the market data actor, what is past of the read store: see [`past`].
 
 pub mod format;
-
-use std::time::Duration;
 
 use rialto_actors::clock;
 use rialto_actors::directory::{MarketEntry, TenantEntry};
@@ -15,20 +11,18 @@ use rialto_actors::market_data::{AVERAGE_MINUTES, DAY_MINUTES, QueryError, RECEN
 use rialto_engine::ids::{MarketId, TenantId, TradeId};
 use rialto_engine::units::Nanos;
 use rialto_persistence::kline::{Interval, Kline};
-use rialto_persistence::read_store::{ReadStore, ReadStoreError, Window};
+use rialto_persistence::read_store::{AggregateTrade, MarketTrade, ReadStore, ReadStoreError, Window};
 
 use self::format::MarketFormat;
 use crate::error::ApiError;
 use crate::json::{self, TimeUnit};
 use crate::params::Params;
-use crate::shedding;
+use crate::past;
 
 /// The most levels of a side that are told.
 const DEPTH_MAX: usize = 5_000;
 /// The most rows of anything else.
 const ROWS_MAX: usize = 1_000;
-/// How long a query waits for the read store.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What can be asked about markets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,12 +300,14 @@ async fn write_trades(
         None => recent.len() >= limit || oldest == Some(TradeId(1)),
     };
     let number = market.id;
-    let trades = match exchange.read_store() {
-        Some(store) if !enough => read(exchange, store, move |store| store.trades(tenant, number, from, limit)).await?,
-        _ => match from {
-            Some(from) => recent.into_iter().filter(|trade| trade.id >= from).take(limit).collect(),
-            None => recent[recent.len().saturating_sub(limit)..].to_vec(),
-        },
+    if let (Some(store), false) = (exchange.read_store(), enough) {
+        let write = |format: &MarketFormat<'_>, out: &mut Vec<u8>, trade: &MarketTrade| format.trade(out, trade);
+        let question = move |store: &ReadStore| store.trades(tenant, number, from, limit);
+        return tell(exchange, store, (tenant, number, unit), question, write, out).await;
+    }
+    let trades = match from {
+        Some(from) => recent.into_iter().filter(|trade| trade.id >= from).take(limit).collect(),
+        None => recent[recent.len().saturating_sub(limit)..].to_vec(),
     };
     let format = MarketFormat::new(market, unit);
     json::array(out, &trades, |out, trade| format.trade(out, trade));
@@ -333,11 +329,14 @@ async fn write_aggregates(
     }
     let window = Window { from_id, from_time: from, to_time: to };
     let (tenant, number) = (tenant.id, market.id);
-    let query = move |store: &ReadStore| store.aggregate_trades(tenant, number, &window, limit);
-    let trades = read_if_kept(exchange, query).await?;
-    let format = MarketFormat::new(market, unit);
-    json::array(out, &trades, |out, trade| format.aggregate_trade(out, trade));
-    Ok(())
+    let Some(store) = exchange.read_store() else {
+        out.extend_from_slice(b"[]");
+        return Ok(());
+    };
+    let question = move |store: &ReadStore| store.aggregate_trades(tenant, number, &window, limit);
+    let write =
+        |format: &MarketFormat<'_>, out: &mut Vec<u8>, trade: &AggregateTrade| format.aggregate_trade(out, trade);
+    tell(exchange, store, (tenant, number, unit), question, write, out).await
 }
 
 async fn write_klines(
@@ -352,27 +351,22 @@ async fn write_klines(
     check_time_zone(params)?;
     let span = span(params)?;
     let (tenant, number) = (tenant.id, market.id);
-    let klines = match exchange.read_store() {
-        Some(store) => {
-            let now = clock::wall();
-            read(exchange, store, move |store| {
-                complete_klines(interval, &span, now, |from, to, limit| {
-                    store.klines(tenant, number, interval, from, to, limit)
-                })
-            })
-            .await?
-        }
-        None => {
-            let current = exchange.market_data().current_kline(tenant, number, interval).await.map_err(refused)?;
-            let in_span = |kline: &Kline| {
-                span.from.is_none_or(|from| kline.open_time >= from) && span.to.is_none_or(|to| kline.open_time <= to)
-            };
-            current.map(|update| update.kline).filter(in_span).into_iter().collect()
-        }
+    let Some(store) = exchange.read_store() else {
+        let current = exchange.market_data().current_kline(tenant, number, interval).await.map_err(refused)?;
+        let in_span = |kline: &Kline| {
+            span.from.is_none_or(|from| kline.open_time >= from) && span.to.is_none_or(|to| kline.open_time <= to)
+        };
+        let klines = current.map(|update| update.kline).filter(in_span);
+        let format = MarketFormat::new(market, unit);
+        json::array(out, &klines, |out, kline| format.kline(out, interval, kline));
+        return Ok(());
     };
-    let format = MarketFormat::new(market, unit);
-    json::array(out, &klines, |out, kline| format.kline(out, interval, kline));
-    Ok(())
+    let now = clock::wall();
+    let question = move |store: &ReadStore| {
+        complete_klines(interval, &span, now, |from, to, limit| store.klines(tenant, number, interval, from, to, limit))
+    };
+    let write = move |format: &MarketFormat<'_>, out: &mut Vec<u8>, kline: &Kline| format.kline(out, interval, kline);
+    tell(exchange, store, (tenant, number, unit), question, write, out).await
 }
 
 /// The candlesticks of a span without gaps: where nothing was traded, the last close is repeated.
@@ -426,41 +420,26 @@ fn complete_klines<Error>(
     Ok(klines)
 }
 
-/// Asks the read store. A server that keeps none, which is one for tests, has nothing to tell.
-pub(crate) async fn read_if_kept<Rows: Default + Send + 'static>(
-    exchange: &Exchange,
-    query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-) -> Result<Rows, ApiError> {
-    match exchange.read_store() {
-        Some(store) => read(exchange, store, query).await,
-        None => shedding::admit(exchange).await.map(|_| Rows::default()),
-    }
-}
-
-/// Asks the read store on a thread that may wait.
-async fn read<Rows: Send + 'static>(
+/// Appends rows of the past of one market: written where they are read.
+async fn tell<Row: 'static>(
     exchange: &Exchange,
     store: &ReadStore,
-    query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-) -> Result<Rows, ApiError> {
-    let permit = shedding::admit(exchange).await?;
-    let (store, position) = (store.clone(), exchange.durable_position());
-    let rows = tokio::task::spawn_blocking(move || {
-        if !store.wait_for(position, PATIENCE) {
-            tracing::debug!(position, "the read store is behind");
+    (tenant, market, unit): (TenantId, MarketId, TimeUnit),
+    question: impl FnOnce(&ReadStore) -> Result<Vec<Row>, ReadStoreError> + Send + 'static,
+    write: impl Fn(&MarketFormat<'_>, &mut Vec<u8>, &Row) + Send + 'static,
+    out: &mut Vec<u8>,
+) -> Result<(), ApiError> {
+    let directory = exchange.directory();
+    let told = past::ask(exchange, store, move |store| {
+        let (rows, mut out) = (question(store)?, Vec::new());
+        if let Some(market) = directory.tenant(tenant).and_then(|tenant| tenant.market(market)) {
+            let format = MarketFormat::new(market, unit);
+            json::array(&mut out, &rows, |out, row| write(&format, out, row));
         }
-        let rows = query(&store);
-        drop(permit);
-        rows
+        Ok(out)
     });
-    match rows.await {
-        Ok(Ok(rows)) => Ok(rows),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a query of the read store failed");
-            Err(ApiError::unknown())
-        }
-        Err(_) => Err(ApiError::unknown()),
-    }
+    out.append(&mut told.await?);
+    Ok(())
 }
 
 fn refused(error: QueryError) -> ApiError {

@@ -9,9 +9,9 @@ use crate::account::Inquiry;
 use crate::error::ApiError;
 use crate::json;
 use crate::keys::Identity;
-use crate::market_api::read_if_kept;
 use crate::orders::list_report::ListTold;
 use crate::orders::order_list::list_target;
+use crate::past;
 
 impl Inquiry<'_> {
     /// One list: `GET orderList`, `orderList.status`.
@@ -38,7 +38,7 @@ impl Inquiry<'_> {
                     (None, Some(client_id)) => store.list_by_client_id(tenant, account, client_id),
                     (None, None) => Ok(None),
                 };
-                read_if_kept(&self.worker.gateway.exchange, query).await?
+                past::ask_if_kept(&self.worker.gateway.exchange, query).await?
             }
         };
         let is_meant = |view: &ListView| target.client_id.is_none_or(|client_id| client_id == view.client_id);
@@ -77,7 +77,7 @@ impl Inquiry<'_> {
         let lists = if exchange.read_store().is_some() {
             let Identity { tenant, account } = self.identity;
             let query = move |store: &ReadStore| store.lists(tenant, account, &window, limit);
-            read_if_kept(exchange, query).await?
+            past::ask_if_kept(exchange, query).await?
         } else {
             open.clone()
         };

@@ -1,7 +1,7 @@
 //! The query gateway: what accountants, support and other systems ask of the past.
 //!
-//! Nothing here touches the core. Every answer comes from the read store, on threads that may wait
-//! and of which there are few, and tells the journal position that it is as of: it holds at least
+//! Nothing here touches the core. Every answer comes from the read store, is read and written by threads that
+//! give way to all others ([`crate::past`]), and tells the journal position that it is as of: it holds at least
 //! what was durable up to there. An operator of any role may ask, for his tenant; what users may ask
 //! of themselves stands in [`mine`]. Paths and fields are described in `docs/accounting.md`.
 
@@ -33,8 +33,8 @@ use crate::error::ApiError;
 use crate::gateway::Gateway;
 use crate::json::{self, TimeUnit};
 use crate::keys::Operator;
-use crate::market_api::read_if_kept;
 use crate::params::Params;
+use crate::past::Telling;
 use crate::payments::names::account_named;
 use crate::payments::view::View;
 use crate::worker::Worker;
@@ -80,12 +80,14 @@ impl AccountingCall<'_> {
         }
     }
 
-    /// Asks the read store, and says as of which position the answer is.
-    async fn read<Rows: Default + Send + 'static>(
+    /// Asks the read store, and has the answer written where it was read.
+    async fn tell<Rows: Default + 'static, Told: Send + 'static>(
         &self,
-        query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-    ) -> Result<(u64, Rows), ApiError> {
-        read_as_of(self.gateway(), query).await
+        question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
+        write: impl FnOnce(&View<'_>, u64, Rows) -> Result<Told, ApiError> + Send + 'static,
+    ) -> Result<Told, ApiError> {
+        let telling = Telling { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit };
+        telling.tell(question, write).await
     }
 
     /// The parameter `asset`.
@@ -135,10 +137,6 @@ impl AccountingCall<'_> {
         self.params.limit(LIMITS.0, LIMITS.1)
     }
 
-    fn view(&self) -> View<'_> {
-        View { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit }
-    }
-
     /// How many markets the tenant has.
     fn markets(&self) -> u16 {
         u16::try_from(self.gateway().markets(self.tenant()).count()).unwrap_or(u16::MAX)
@@ -180,22 +178,6 @@ impl Place {
             Self::Account(account) => Owner::of(account),
         }
     }
-}
-
-/// Asks the read store, and says as of which position the answer is.
-///
-/// # Errors
-/// If the read store fails, or the server ends.
-pub async fn read_as_of<Rows: Default + Send + 'static>(
-    gateway: &Gateway,
-    query: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-) -> Result<(u64, Rows), ApiError> {
-    read_if_kept(&gateway.exchange, move |store| {
-        // Read first: what is asked afterwards holds at least as much.
-        let position = store.position();
-        Ok((position, query(store)?))
-    })
-    .await
 }
 
 /// Begins an answer: the position that it is as of.

@@ -12,7 +12,7 @@ use rialto_persistence::read_store::{ReadStore, ReadStoreError, Window};
 
 use super::view::own_asset;
 use crate::error::ApiError;
-use crate::market_api::read_if_kept;
+use crate::past;
 use crate::worker::Worker;
 
 /// Transactions of an account that are looked through for its deposits or withdrawals.
@@ -90,7 +90,7 @@ pub async fn find(worker: &Worker, tenant: TenantId, id: Label) -> Result<Option
     match known(worker, tenant, id).await? {
         // What is forgotten has no times.
         Some(found) if found.opened == Nanos::ZERO && exchange.read_store().is_some() => {
-            let stored = read_if_kept(exchange, move |store| store.transaction_by_id(tenant, &id)).await?;
+            let stored = past::ask_if_kept(exchange, move |store| store.transaction_by_id(tenant, &id)).await?;
             Ok(Some(stored.map_or(found, Box::new)))
         }
         found => Ok(found),
@@ -118,7 +118,7 @@ pub async fn asset(worker: &Worker, tenant: TenantId, transaction: &Transaction)
 /// As [`known`].
 pub async fn of_account(worker: &Worker, tenant: TenantId, wanted: Wanted) -> Result<Vec<Past>, ApiError> {
     if worker.gateway.exchange.read_store().is_some() {
-        return read_if_kept(&worker.gateway.exchange, move |store| stored(store, tenant, &wanted)).await;
+        return past::ask_if_kept(&worker.gateway.exchange, move |store| stored(store, tenant, &wanted)).await;
     }
     // Where nothing is kept, which is in tests: those that are under way.
     let query = Query::Transactions { stuck_only: false, limit: LOOKED_AT };
@@ -148,7 +148,7 @@ pub async fn page(
         let read = move |store: &ReadStore| {
             Ok(cut(&store.account_transactions(tenant, wanted.account, &window, LOOKED_AT)?))
         };
-        return read_if_kept(&worker.gateway.exchange, read).await;
+        return past::ask_if_kept(&worker.gateway.exchange, read).await;
     }
     // As in `of_account`.
     let query = Query::Transactions { stuck_only: false, limit: LOOKED_AT };

@@ -1,6 +1,7 @@
 //! Balances at a time: `GET balances`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rialto_engine::ids::{AccountId, AssetId, TenantId};
 use rialto_engine::units::{Amount, Nanos};
@@ -31,48 +32,60 @@ impl AccountingCall<'_> {
         match self.place()? {
             Some(Place::Owner(Owner::User(user))) => {
                 let read = move |store: &ReadStore| of_user(store, tenant, user, asset, time);
-                let (position, balances) = self.read(read).await?;
-                Ok(self.write(position, time, |out, view| write_of_user(out, view, &balances)))
+                let write = move |view: &View<'_>, position, balances: Vec<_>| {
+                    Ok(write(view, position, time, |out| write_of_user(out, view, &balances)))
+                };
+                self.tell(read, write).await
             }
             Some(place) => {
-                let read = move |store: &ReadStore| of_place(store, tenant, place, asset, time);
-                let (position, balances) = self.read(read).await?;
-                let named =
-                    balances.into_iter().map(|((account, asset), balance)| (AccountKind::of(account), asset, balance));
-                let named: Vec<_> = named.collect();
-                Ok(self.write(position, time, |out, view| self.write_kinds(out, view, &named)))
+                let read = move |store: &ReadStore| {
+                    let balances = of_place(store, tenant, place, asset, time)?.into_iter();
+                    Ok(balances.map(|((account, asset), balance)| (AccountKind::of(account), asset, balance)).collect())
+                };
+                self.tell_kinds(time, read).await
             }
             None => {
                 let settled = rialto_actors::clock::wall().0.saturating_sub(SETTLED_AFTER.0);
                 let time = time.unwrap_or(Nanos(settled));
-                let read = move |store: &ReadStore| sums(store, tenant, asset, time);
-                let (position, sums) = self.read(read).await?;
-                let named: Vec<_> = sums.into_iter().map(|((asset, kind), sum)| (kind, asset, sum)).collect();
-                Ok(self.write(position, Some(time), |out, view| self.write_kinds(out, view, &named)))
+                let read = move |store: &ReadStore| {
+                    let sums = sums(store, tenant, asset, time)?.into_iter();
+                    Ok(sums.map(|((asset, kind), sum)| (kind, asset, sum)).collect())
+                };
+                self.tell_kinds(Some(time), read).await
             }
         }
     }
 
-    fn write(&self, position: u64, time: Option<Nanos>, rows: impl FnOnce(&mut Vec<u8>, &View<'_>)) -> Vec<u8> {
-        let mut out = begin(position);
-        let view = self.view();
-        view.time(&mut out, "time", time.unwrap_or(Nanos::ZERO));
-        key(&mut out, "balances");
-        rows(&mut out, &view);
-        out.push(b'}');
-        out
+    async fn tell_kinds(
+        &self,
+        time: Option<Nanos>,
+        read: impl FnOnce(&ReadStore) -> Result<Vec<(AccountKind, AssetId, Amount)>, ReadStoreError> + Send + 'static,
+    ) -> Result<Vec<u8>, ApiError> {
+        let names = Names::Live(Arc::clone(self.gateway()), self.tenant());
+        let write = move |view: &View<'_>, position, rows: Vec<_>| {
+            Ok(write(view, position, time, |out| write_kinds(out, view, &names, &rows)))
+        };
+        self.tell(read, write).await
     }
+}
 
-    fn write_kinds(&self, out: &mut Vec<u8>, view: &View<'_>, rows: &[(AccountKind, AssetId, Amount)]) {
-        let names = Names::Live(std::sync::Arc::clone(self.gateway()), self.tenant());
-        json::array(out, rows, |out, (kind, asset, balance)| {
-            out.extend_from_slice(b"{\"kind\":");
-            json::string(out, &names.kind(*kind));
-            word(out, "asset", names.asset(*asset).0);
-            view.amount(out, "balance", Some(*asset), *balance);
-            out.push(b'}');
-        });
-    }
+fn write(view: &View<'_>, position: u64, time: Option<Nanos>, rows: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = begin(position);
+    view.time(&mut out, "time", time.unwrap_or(Nanos::ZERO));
+    key(&mut out, "balances");
+    rows(&mut out);
+    out.push(b'}');
+    out
+}
+
+fn write_kinds(out: &mut Vec<u8>, view: &View<'_>, names: &Names, rows: &[(AccountKind, AssetId, Amount)]) {
+    json::array(out, rows, |out, (kind, asset, balance)| {
+        out.extend_from_slice(b"{\"kind\":");
+        json::string(out, &names.kind(*kind));
+        word(out, "asset", names.asset(*asset).0);
+        view.amount(out, "balance", Some(*asset), *balance);
+        out.push(b'}');
+    });
 }
 
 /// Appends the balances of a user.

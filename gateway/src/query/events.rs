@@ -39,10 +39,10 @@ impl AccountingCall<'_> {
         let mut closing = self.gateway().closing.subscribe();
         let place = WAITING.try_acquire();
         loop {
-            let (position, events) = self.events_behind(after, limit).await?;
+            let Told { position, is_empty, answer } = self.events_behind(after, limit).await?;
             let is_over = Instant::now() >= until || *closing.borrow_and_update() || place.is_err();
-            if !events.is_empty() || is_over {
-                return Ok(self.write_events(position, after, &events));
+            if !is_empty || is_over {
+                return Ok(answer);
             }
             // Nothing can have come as long as the read store stands where it stood.
             let store = self.gateway().exchange.read_store();
@@ -56,11 +56,7 @@ impl AccountingCall<'_> {
         }
     }
 
-    async fn events_behind(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<(u64, Vec<(TransactionEvent, Option<AssetId>)>), ApiError> {
+    async fn events_behind(&self, after: u64, limit: usize) -> Result<Told, ApiError> {
         let tenant = self.tenant();
         let read = move |store: &ReadStore| {
             let events = store.transaction_events(tenant, after.saturating_add(1), limit)?;
@@ -70,22 +66,30 @@ impl AccountingCall<'_> {
             };
             events.into_iter().map(with_asset).collect()
         };
-        self.read(read).await
+        self.tell(read, move |view, position, events| Ok(Told::of(view, position, after, events))).await
     }
+}
 
-    fn write_events(&self, position: u64, after: u64, events: &[(TransactionEvent, Option<AssetId>)]) -> Vec<u8> {
-        let view = self.view();
+/// An answer.
+struct Told {
+    position: u64,
+    is_empty: bool,
+    answer: Vec<u8>,
+}
+
+impl Told {
+    fn of(view: &View<'_>, position: u64, after: u64, events: Vec<(TransactionEvent, Option<AssetId>)>) -> Self {
         let mut out = begin(position);
         key(&mut out, "events");
-        json::array(&mut out, events, |out, (event, asset)| {
+        json::array(&mut out, &events, |out, (event, asset)| {
             out.push(b'{');
-            write(out, &view, event);
+            write(out, view, event);
             key(out, "transaction");
             view.transaction(out, &event.transaction, *asset);
             out.push(b'}');
         });
         end_page(&mut out, Some(events.last().map_or(after, |(event, _)| event.number)));
-        out
+        Self { position, is_empty: events.is_empty(), answer: out }
     }
 }
 

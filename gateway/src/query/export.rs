@@ -13,6 +13,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use futures_util::stream;
+use rialto_actors::priority;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -48,12 +49,15 @@ impl AccountingCall<'_> {
         // Whatever becomes of this export, its place is another's afterwards.
         let place = Place(gateway);
         // What was durable when it was asked for is in it.
-        let (position, ()) = self.read(|_| Ok(())).await?;
+        let position = self.tell(|_| Ok(()), |_, position, ()| Ok(position)).await?;
         let store = self.gateway().exchange.read_store().cloned().ok_or_else(ApiError::unsupported)?;
         let names = Names::Live(Arc::clone(self.gateway()), self.tenant());
         let (sender, receiver) = mpsc::channel(PIECES);
         let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
+        // As long as it takes: on a thread of its own, which gives way like the readers' threads.
+        let thread = std::thread::Builder::new().name("rialto-export".to_owned());
+        let begun = thread.spawn(move || {
+            priority::run_when_idle();
             let pieces = Pieces { piece: Vec::with_capacity(PIECE_BYTES), sender, runtime };
             let written = write(extract, format, &names, &store, pieces);
             if let Err(error) = written {
@@ -61,6 +65,7 @@ impl AccountingCall<'_> {
             }
             drop(place);
         });
+        begun.map_err(|_| ApiError::busy())?;
         let body = stream::unfold(receiver, |mut receiver| async {
             let piece = receiver.recv().await?;
             Some((piece, receiver))

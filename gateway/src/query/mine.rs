@@ -2,12 +2,12 @@
 
 use rialto_persistence::read_store::{Owner, ReadStore, Window};
 
+use super::Place;
 use super::movements::{self, Page, at};
-use super::{Place, read_as_of};
 use crate::account::Inquiry;
 use crate::auth::time_of;
 use crate::error::ApiError;
-use crate::payments::view::View;
+use crate::past::Telling;
 
 /// `GET movements` of whoever has signed: by asset and time, paged by entry number. Where money came from
 /// another user or went to one, that user's name and balances are left out.
@@ -33,6 +33,6 @@ pub async fn movements(inquiry: &Inquiry<'_>) -> Result<Vec<u8>, ApiError> {
         let entries = at(store, tenant, Place::Owner(owner), asset, &window, limit)?;
         Page::of(store, tenant, entries, limit)
     };
-    let (position, page) = read_as_of(gateway, query).await?;
-    Ok(movements::write(&View { gateway, tenant, unit: inquiry.unit }, Some(owner), position, &page))
+    let telling = Telling { gateway, tenant, unit: inquiry.unit };
+    telling.tell(query, move |view, position, page| Ok(movements::write(view, Some(owner), position, &page))).await
 }

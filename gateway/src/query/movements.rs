@@ -56,8 +56,7 @@ impl AccountingCall<'_> {
                 None => Page::of(store, tenant, at(store, tenant, place, asset, &window, limit)?, limit),
             },
         };
-        let (position, page) = self.read(query).await?;
-        Ok(write(&self.view(), None, position, &page))
+        self.tell(query, |view, position, page| Ok(write(view, None, position, &page))).await
     }
 
     /// The window of the parameters `startTime`, `endTime` and `after`. From the beginning, where nothing is

@@ -17,13 +17,15 @@ impl AccountingCall<'_> {
         let day = self.date()?.ok_or_else(|| ApiError::mandatory("date"))?;
         let (tenant, offset) = (self.tenant(), self.gateway().utc_offset(self.tenant()));
         let read = move |store: &ReadStore| daily::report(store, tenant, day, offset);
-        let (position, report) = self.read(read).await?;
         let names = Names::Live(Arc::clone(self.gateway()), tenant);
-        let mut out = begin(position);
-        key(&mut out, "report");
-        let name = self.gateway().tenant(tenant)?.name.as_str();
-        daily::write_json(&mut out, &names, name, day, &report);
-        out.push(b'}');
-        Ok(out)
+        self.tell(read, move |view, position, report| {
+            let mut out = begin(position);
+            key(&mut out, "report");
+            let name = view.gateway.tenant(tenant)?.name.as_str();
+            daily::write_json(&mut out, &names, name, day, &report);
+            out.push(b'}');
+            Ok(out)
+        })
+        .await
     }
 }

@@ -10,7 +10,7 @@ use super::{AccountingCall, Place, begin, end_page, entry};
 use crate::error::ApiError;
 use crate::json;
 use crate::payments::names::write_account;
-use crate::payments::view::{key, number};
+use crate::payments::view::{View, key, number};
 use crate::reconcile::day::Day;
 
 /// What one account held before and behind the period.
@@ -38,28 +38,7 @@ impl AccountingCall<'_> {
         let (from, to) = self.period()?;
         let after = self.params.integer("after")?;
         let read = move |store: &ReadStore| read(store, tenant, place, asset, (from, to), after, limit);
-        let (position, statement) = self.read(read).await?;
-        let view = self.view();
-        let mut out = begin(position);
-        number(&mut out, "startTime", self.unit.count(from));
-        number(&mut out, "endTime", self.unit.count(to));
-        key(&mut out, "accounts");
-        json::array(&mut out, &statement.accounts, |out, balances| {
-            out.extend_from_slice(b"{\"account\":");
-            write_account(out, view.gateway, view.tenant, balances.account);
-            key(out, "asset");
-            view.gateway.asset_name(out, view.tenant, balances.asset);
-            let (opening, closing) = (balances.opening, balances.closing);
-            for (name, amount) in [("opening", opening), ("change", closing - opening), ("closing", closing)] {
-                view.amount(out, name, Some(balances.asset), amount);
-            }
-            out.push(b'}');
-        });
-        key(&mut out, "movements");
-        let page = &statement.page;
-        json::array(&mut out, &page.entries, |out, found| entry::write(out, &view, None, found, &page.ids));
-        end_page(&mut out, page.next);
-        Ok(out)
+        self.tell(read, move |view, position, statement| Ok(statement.write(view, position, (from, to)))).await
     }
 
     /// The period of the parameters: its first and its last moment.
@@ -82,6 +61,31 @@ impl AccountingCall<'_> {
     pub(super) fn date(&self) -> Result<Option<Day>, ApiError> {
         let read = |text: &str| Day::parse(text).ok_or_else(|| ApiError::invalid_parameter("date"));
         self.params.optional("date")?.map(read).transpose()
+    }
+}
+
+impl Statement {
+    fn write(&self, view: &View<'_>, position: u64, (from, to): (Nanos, Nanos)) -> Vec<u8> {
+        let mut out = begin(position);
+        number(&mut out, "startTime", view.unit.count(from));
+        number(&mut out, "endTime", view.unit.count(to));
+        key(&mut out, "accounts");
+        json::array(&mut out, &self.accounts, |out, balances| {
+            out.extend_from_slice(b"{\"account\":");
+            write_account(out, view.gateway, view.tenant, balances.account);
+            key(out, "asset");
+            view.gateway.asset_name(out, view.tenant, balances.asset);
+            let (opening, closing) = (balances.opening, balances.closing);
+            for (name, amount) in [("opening", opening), ("change", closing - opening), ("closing", closing)] {
+                view.amount(out, name, Some(balances.asset), amount);
+            }
+            out.push(b'}');
+        });
+        key(&mut out, "movements");
+        let page = &self.page;
+        json::array(&mut out, &page.entries, |out, found| entry::write(out, view, None, found, &page.ids));
+        end_page(&mut out, page.next);
+        out
     }
 }
 

@@ -20,7 +20,7 @@ use super::{AccountingCall, begin, entry, events};
 use crate::error::{ApiError, Asked};
 use crate::json;
 use crate::orders::report::write_order;
-use crate::payments::view::{key, number, word};
+use crate::payments::view::{View, key, number, word};
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 1_000;
@@ -58,41 +58,8 @@ impl AccountingCall<'_> {
 
     async fn trace_transaction(&self, id: Label) -> Result<Vec<u8>, ApiError> {
         let tenant = self.tenant();
-        let (position, story) = self.read(move |store| story_of(store, tenant, &id)).await?;
-        let Some((transaction, asset)) = &story.transaction else {
-            return Err(ApiError::of_reason(Reason::UnknownTransaction, Asked::PLACE));
-        };
-        let view = self.view();
-        let mut out = begin(position);
-        key(&mut out, "transaction");
-        view.transaction(&mut out, transaction, *asset);
-        key(&mut out, "steps");
-        let mut entries = story.entries.iter().peekable();
-        let ids = Ids::from([(transaction.number, transaction.id)]);
-        let mut events = story.events.iter().peekable();
-        json::array(
-            &mut out,
-            std::iter::from_fn(|| events.next().map(|event| (event, events.peek().map(|next| next.time)))),
-            |out, (event, next)| {
-                out.push(b'{');
-                events::write(out, &view, event);
-                word(out, "component", component(&event.what));
-                if event.transaction.body.as_ref().is_some_and(|body| body.kind().has_rail()) {
-                    word(out, "rail", &view.gateway.rails.name(tenant, event.transaction.rail));
-                }
-                word(out, "state", event.transaction.state.name());
-                key(out, "entries");
-                // Of events of one moment, the last has all their entries.
-                let is_of = |entry: &Entry| entry.time <= event.time && next != Some(event.time);
-                let posted = std::iter::from_fn(|| entries.next_if(|entry| is_of(entry)));
-                json::array(out, posted, |out, posted| entry::write(out, &view, None, posted, &ids));
-                out.push(b'}');
-            },
-        );
-        key(&mut out, "cases");
-        json::array(&mut out, &story.cases, |out, case| view.case(out, case));
-        out.push(b'}');
-        Ok(out)
+        let read = move |store: &ReadStore| story_of(store, tenant, &id);
+        self.tell(read, |view, position, story| story.write(view, position)).await
     }
 
     async fn trace_order(&self, order: OrderId) -> Result<Vec<u8>, ApiError> {
@@ -104,16 +71,58 @@ impl AccountingCall<'_> {
             };
             owner.map_or(Ok(OrderStory::default()), |owner| story_of_order(store, tenant, markets, owner, order))
         };
-        let (position, story) = self.read(read).await?;
-        let Some(view) = story.order else { return Err(ApiError::no_such_order()) };
-        let market = self.gateway().market_by_id(tenant, view.market).ok_or_else(ApiError::no_such_order)?;
+        self.tell(read, |view, position, story| story.write(view, position)).await
+    }
+}
+
+impl Story {
+    fn write(&self, view: &View<'_>, position: u64) -> Result<Vec<u8>, ApiError> {
+        let Some((transaction, asset)) = &self.transaction else {
+            return Err(ApiError::of_reason(Reason::UnknownTransaction, Asked::PLACE));
+        };
         let mut out = begin(position);
-        word(&mut out, "user", &self.gateway().account_name(tenant, view.account));
-        key(&mut out, "order");
-        write_order(&mut out, self.gateway(), market, self.unit, &view);
+        key(&mut out, "transaction");
+        view.transaction(&mut out, transaction, *asset);
         key(&mut out, "steps");
-        let about = self.view();
-        let steps = steps_of(&view, &story);
+        let mut entries = self.entries.iter().peekable();
+        let ids = Ids::from([(transaction.number, transaction.id)]);
+        let mut events = self.events.iter().peekable();
+        json::array(
+            &mut out,
+            std::iter::from_fn(|| events.next().map(|event| (event, events.peek().map(|next| next.time)))),
+            |out, (event, next)| {
+                out.push(b'{');
+                events::write(out, view, event);
+                word(out, "component", component(&event.what));
+                if event.transaction.body.as_ref().is_some_and(|body| body.kind().has_rail()) {
+                    word(out, "rail", &view.gateway.rails.name(view.tenant, event.transaction.rail));
+                }
+                word(out, "state", event.transaction.state.name());
+                key(out, "entries");
+                // Of events of one moment, the last has all their entries.
+                let is_of = |entry: &Entry| entry.time <= event.time && next != Some(event.time);
+                let posted = std::iter::from_fn(|| entries.next_if(|entry| is_of(entry)));
+                json::array(out, posted, |out, posted| entry::write(out, view, None, posted, &ids));
+                out.push(b'}');
+            },
+        );
+        key(&mut out, "cases");
+        json::array(&mut out, &self.cases, |out, case| view.case(out, case));
+        out.push(b'}');
+        Ok(out)
+    }
+}
+
+impl OrderStory {
+    fn write(&self, about: &View<'_>, position: u64) -> Result<Vec<u8>, ApiError> {
+        let Some(order) = self.order else { return Err(ApiError::no_such_order()) };
+        let market = about.gateway.market_by_id(about.tenant, order.market).ok_or_else(ApiError::no_such_order)?;
+        let mut out = begin(position);
+        word(&mut out, "user", &about.gateway.account_name(about.tenant, order.account));
+        key(&mut out, "order");
+        write_order(&mut out, about.gateway, market, about.unit, &order);
+        key(&mut out, "steps");
+        let steps = steps_of(&order, self);
         json::array(&mut out, steps, |out, step| {
             out.extend_from_slice(b"{\"component\":");
             json::string(out, step.component);
@@ -126,13 +135,13 @@ impl AccountingCall<'_> {
                 key(out, "quantity");
                 market.text.quantity(out, trade.quantity);
                 key(out, "feeAsset");
-                about.gateway.asset_name(out, tenant, trade.fee_asset);
+                about.gateway.asset_name(out, about.tenant, trade.fee_asset);
                 about.amount(out, "fee", Some(trade.fee_asset), trade.fee);
                 key(out, "maker");
                 json::boolean(out, trade.is_maker);
             }
             key(out, "entries");
-            json::array(out, step.entries, |out, posted| entry::write(out, &about, None, posted, &Ids::new()));
+            json::array(out, step.entries, |out, posted| entry::write(out, about, None, posted, &Ids::new()));
             out.push(b'}');
         });
         out.push(b'}');

@@ -57,15 +57,16 @@ impl AccountingCall<'_> {
             }
             None => page(store, tenant, filter, window, limit),
         };
-        let (position, page) = self.read(read).await?;
-        let view = self.view();
-        let mut out = begin(position);
-        key(&mut out, "transactions");
-        json::array(&mut out, &page.transactions, |out, (transaction, asset)| {
-            view.transaction(out, transaction, *asset)
-        });
-        end_page(&mut out, page.next);
-        Ok(out)
+        self.tell(read, |view, position, page| {
+            let mut out = begin(position);
+            key(&mut out, "transactions");
+            json::array(&mut out, &page.transactions, |out, (transaction, asset)| {
+                view.transaction(out, transaction, *asset)
+            });
+            end_page(&mut out, page.next);
+            Ok(out)
+        })
+        .await
     }
 
     /// `GET cases`: all, or the open ones, paged by number.
@@ -74,14 +75,16 @@ impl AccountingCall<'_> {
         let (tenant, limit) = (self.tenant(), self.limit()?);
         let open_only = self.params.boolean("open")?.unwrap_or(false);
         let from = CaseId(self.params.integer("after")?.map_or(0, |after| after.saturating_add(1)));
-        let (position, cases) = self.read(move |store| store.cases(tenant, open_only, from, limit)).await?;
-        let view = self.view();
-        let mut out = begin(position);
-        key(&mut out, "cases");
-        json::array(&mut out, &cases, |out, case| view.case(out, case));
-        let next = if cases.len() == limit { cases.last().map(|case| case.id.0) } else { None };
-        end_page(&mut out, next);
-        Ok(out)
+        let read = move |store: &ReadStore| store.cases(tenant, open_only, from, limit);
+        self.tell(read, move |view, position, cases| {
+            let mut out = begin(position);
+            key(&mut out, "cases");
+            json::array(&mut out, &cases, |out, case| view.case(out, case));
+            let next = if cases.len() == limit { cases.last().map(|case| case.id.0) } else { None };
+            end_page(&mut out, next);
+            Ok(out)
+        })
+        .await
     }
 }
 

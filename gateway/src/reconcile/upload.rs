@@ -24,8 +24,8 @@ use crate::json::{self, TimeUnit};
 use crate::keys::Operator;
 use crate::keys::role::Right;
 use crate::params::Params;
+use crate::past;
 use crate::payments::view::{View, key, number, word};
-use crate::query::read_as_of;
 use crate::query::tables::each_case;
 use crate::worker::Worker;
 
@@ -79,7 +79,7 @@ impl Upload<'_> {
             let day = movements_of(store, tenant, rail, day, offset)?;
             Ok(Known { day, cases: known_cases(store, tenant, rail)? })
         };
-        let (position, known) = read_as_of(self.gateway(), query).await?;
+        let (position, known) = past::ask_if_kept(&self.gateway().exchange, past::as_of(query)).await?;
         let findings = reconcile(&lines, &known.day.movements);
         let wanted = findings.iter().flat_map(|finding| finding.cases(rail));
         let new = unopened(wanted, &known.cases);
