@@ -2,6 +2,9 @@
 //!
 //! Two runs of the same load, one with this beside it, tell what reading costs those who trade. The loop is
 //! open: a question that is late is asked at once, and its latency counts from when it was due.
+//!
+//! Who reads sits elsewhere in the field. Here he may share the processors with those who trade, and so his threads
+//! run when no others do: what is measured is what the server's answers cost, not what taking them costs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 
 use crate::client::{Endpoint, signature, unix_ms};
 use crate::config::{Exchange, Tenant, User};
@@ -151,6 +157,9 @@ fn ask(
     began: Instant,
     until: Instant,
 ) -> Result<Histogram<u64>, Error> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    // Where that is not allowed, it is measured with what taking the answers costs.
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).ok();
     let failed = |error: std::io::Error| Error::Transport(error.to_string());
     let stream = TcpStream::connect(&endpoint.authority).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;

@@ -10,7 +10,13 @@ const MAPPED_FROM_BYTES: std::ffi::c_int = 256 * 1024;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const TRIMMED_FROM_BYTES: std::ffi::c_int = 1024 * 1024;
 
-/// Makes freed memory go back to the system. To be called before any thread is started.
+/// So many heaps there may be: more than threads. Left alone, the library has eight for each processor, and threads
+/// share them. Then a thread that trades would wait for one that reads, whose processor was taken from it in the midst of
+/// the heap that they share: see `rialto_actors::priority`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const HEAPS_MAX: std::ffi::c_int = 512;
+
+/// Makes freed memory go back to the system, and gives each thread a heap of its own. To be called before any thread is started.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the C library offers no other way")]
 pub fn give_back_early() {
@@ -19,6 +25,7 @@ pub fn give_back_early() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
         libc::mallopt(libc::M_TRIM_THRESHOLD, TRIMMED_FROM_BYTES);
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS_MAX);
     }
 }
 

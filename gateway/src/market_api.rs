@@ -429,14 +429,14 @@ async fn tell<Row: 'static>(
     write: impl Fn(&MarketFormat<'_>, &mut Vec<u8>, &Row) + Send + 'static,
     out: &mut Vec<u8>,
 ) -> Result<(), ApiError> {
-    let directory = exchange.directory();
+    let (directory, paper) = (exchange.directory(), past::paper());
     let told = past::ask(exchange, store, move |store| {
         let (rows, mut out) = (question(store)?, Vec::new());
         if let Some(market) = directory.tenant(tenant).and_then(|tenant| tenant.market(market)) {
             let format = MarketFormat::new(market, unit);
             json::array(&mut out, &rows, |out, row| write(&format, out, row));
         }
-        Ok(out)
+        Ok(past::copied(out, paper))
     });
     out.append(&mut told.await?);
     Ok(())

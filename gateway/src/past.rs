@@ -17,6 +17,9 @@ use crate::gateway::Gateway;
 use crate::json::TimeUnit;
 use crate::payments::view::View;
 
+/// How long an answer may be that is written on the paper of whoever asks.
+const PAPER_BYTES: usize = 64 << 10;
+
 /// Asks the read store.
 ///
 /// # Errors
@@ -47,14 +50,13 @@ pub async fn ask_if_kept<Rows: Default + Send + 'static>(
 ///
 /// # Errors
 /// As [`ask`], and what `write` says.
-pub async fn tell<Rows: Default + 'static, Told: Send + 'static>(
+pub async fn tell<Rows: Default + 'static>(
     gateway: &Arc<Gateway>,
     question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-    write: impl FnOnce(&Gateway, Rows) -> Result<Told, ApiError> + Send + 'static,
-) -> Result<Told, ApiError> {
-    let Some(store) = gateway.exchange.read_store() else { return write(gateway, Rows::default()) };
-    let of_now = Arc::clone(gateway);
-    carry(&gateway.exchange, store, move |store| write(&of_now, question(store).map_err(failed)?)).await
+    write: impl FnOnce(&Gateway, Rows) -> Result<Vec<u8>, ApiError> + Send + 'static,
+) -> Result<Vec<u8>, ApiError> {
+    let paper = paper();
+    make(gateway, question, move |gateway, rows| Ok(copied(write(gateway, rows)?, paper))).await
 }
 
 /// Whose money is told of, and how times are written.
@@ -74,15 +76,57 @@ impl Telling<'_> {
     ///
     /// # Errors
     /// As [`tell`].
-    pub async fn tell<Rows: Default + 'static, Told: Send + 'static>(
+    pub async fn tell<Rows: Default + 'static>(
         self,
         question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-        write: impl FnOnce(&View<'_>, u64, Rows) -> Result<Told, ApiError> + Send + 'static,
-    ) -> Result<Told, ApiError> {
-        let Self { gateway, tenant, unit } = self;
-        let write = move |gateway: &Gateway, (position, rows)| write(&View { gateway, tenant, unit }, position, rows);
-        tell(gateway, as_of(question), write).await
+        write: impl FnOnce(&View<'_>, u64, Rows) -> Result<Vec<u8>, ApiError> + Send + 'static,
+    ) -> Result<Vec<u8>, ApiError> {
+        let paper = paper();
+        self.make(question, move |view, position, rows| Ok(copied(write(view, position, rows)?, paper))).await
     }
+
+    /// The same with an answer that is more than its bytes.
+    ///
+    /// # Errors
+    /// As [`tell`].
+    pub async fn make<Rows: Default + 'static, Made: Send + 'static>(
+        self,
+        question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
+        make_of: impl FnOnce(&View<'_>, u64, Rows) -> Result<Made, ApiError> + Send + 'static,
+    ) -> Result<Made, ApiError> {
+        let Self { gateway, tenant, unit } = self;
+        let view_and_make =
+            move |gateway: &Gateway, (position, rows)| make_of(&View { gateway, tenant, unit }, position, rows);
+        make(gateway, as_of(question), view_and_make).await
+    }
+}
+
+async fn make<Rows: Default + 'static, Made: Send + 'static>(
+    gateway: &Arc<Gateway>,
+    question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
+    make_of: impl FnOnce(&Gateway, Rows) -> Result<Made, ApiError> + Send + 'static,
+) -> Result<Made, ApiError> {
+    let Some(store) = gateway.exchange.read_store() else { return make_of(gateway, Rows::default()) };
+    let of_now = Arc::clone(gateway);
+    carry(&gateway.exchange, store, move |store| make_of(&of_now, question(store).map_err(failed)?)).await
+}
+
+/// Paper of whoever calls.
+#[must_use]
+pub fn paper() -> Vec<u8> {
+    Vec::with_capacity(PAPER_BYTES)
+}
+
+/// An answer on the paper of whoever asks. He throws it away in the end, and must then not have to wait for the heap
+/// of a thread that does not run.
+#[must_use]
+pub fn copied(answer: Vec<u8>, mut paper: Vec<u8>) -> Vec<u8> {
+    // What does not fit is rare, or so long that it has pages of its own.
+    if answer.len() > paper.capacity() {
+        return answer;
+    }
+    paper.extend_from_slice(&answer);
+    paper
 }
 
 /// The same question, which also tells the position that its answer is as of.

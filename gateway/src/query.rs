@@ -81,13 +81,16 @@ impl AccountingCall<'_> {
     }
 
     /// Asks the read store, and has the answer written where it was read.
-    async fn tell<Rows: Default + 'static, Told: Send + 'static>(
+    async fn tell<Rows: Default + 'static>(
         &self,
         question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
-        write: impl FnOnce(&View<'_>, u64, Rows) -> Result<Told, ApiError> + Send + 'static,
-    ) -> Result<Told, ApiError> {
-        let telling = Telling { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit };
-        telling.tell(question, write).await
+        write: impl FnOnce(&View<'_>, u64, Rows) -> Result<Vec<u8>, ApiError> + Send + 'static,
+    ) -> Result<Vec<u8>, ApiError> {
+        self.telling().tell(question, write).await
+    }
+
+    fn telling(&self) -> Telling<'_> {
+        Telling { gateway: self.gateway(), tenant: self.tenant(), unit: self.unit }
     }
 
     /// The parameter `asset`.

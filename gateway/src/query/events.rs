@@ -66,7 +66,7 @@ impl AccountingCall<'_> {
             };
             events.into_iter().map(with_asset).collect()
         };
-        self.tell(read, move |view, position, events| Ok(Told::of(view, position, after, events))).await
+        self.telling().make(read, move |view, position, events| Ok(Told::of(view, position, after, events))).await
     }
 }
 

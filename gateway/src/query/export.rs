@@ -49,7 +49,7 @@ impl AccountingCall<'_> {
         // Whatever becomes of this export, its place is another's afterwards.
         let place = Place(gateway);
         // What was durable when it was asked for is in it.
-        let position = self.tell(|_| Ok(()), |_, position, ()| Ok(position)).await?;
+        let position = self.telling().make(|_| Ok(()), |_, position, ()| Ok(position)).await?;
         let store = self.gateway().exchange.read_store().cloned().ok_or_else(ApiError::unsupported)?;
         let names = Names::Live(Arc::clone(self.gateway()), self.tenant());
         let (sender, receiver) = mpsc::channel(PIECES);
