@@ -387,10 +387,16 @@ impl Exchange {
         store: &ReadStore,
         question: impl FnOnce(&ReadStore) -> Answer + Send + 'static,
     ) -> Result<oneshot::Receiver<Answer>, Shed> {
-        if self.inner.permits.sheds(Sheddable::History) {
-            return Err(self.inner.readers.refuse());
-        }
+        self.admit_past()?;
         self.inner.readers.ask(store, self.durable_position(), question)
+    }
+
+    /// Whether questions about the past are taken now.
+    ///
+    /// # Errors
+    /// If they are given up, because too much else is under way.
+    pub fn admit_past(&self) -> Result<(), Shed> {
+        if self.inner.permits.sheds(Sheddable::History) { Err(self.inner.readers.refuse()) } else { Ok(()) }
     }
 
     /// The last durable record. A reader who waits for the read store to reach it reads his own

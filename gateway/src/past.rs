@@ -42,7 +42,7 @@ pub async fn ask_if_kept<Rows: Default + Send + 'static>(
 ) -> Result<Rows, ApiError> {
     match exchange.read_store() {
         Some(store) => ask(exchange, store, question).await,
-        None => Ok(Rows::default()),
+        None => exchange.admit_past().map(|()| Rows::default()).map_err(given_up),
     }
 }
 
@@ -106,9 +106,13 @@ async fn make<Rows: Default + 'static, Made: Send + 'static>(
     question: impl FnOnce(&ReadStore) -> Result<Rows, ReadStoreError> + Send + 'static,
     make_of: impl FnOnce(&Gateway, Rows) -> Result<Made, ApiError> + Send + 'static,
 ) -> Result<Made, ApiError> {
-    let Some(store) = gateway.exchange.read_store() else { return make_of(gateway, Rows::default()) };
+    let exchange = &gateway.exchange;
+    let Some(store) = exchange.read_store() else {
+        exchange.admit_past().map_err(given_up)?;
+        return make_of(gateway, Rows::default());
+    };
     let of_now = Arc::clone(gateway);
-    carry(&gateway.exchange, store, move |store| make_of(&of_now, question(store).map_err(failed)?)).await
+    carry(exchange, store, move |store| make_of(&of_now, question(store).map_err(failed)?)).await
 }
 
 /// Paper of whoever calls.
@@ -145,9 +149,12 @@ async fn carry<Answer: Send + 'static>(
     store: &ReadStore,
     question: impl FnOnce(&ReadStore) -> Result<Answer, ApiError> + Send + 'static,
 ) -> Result<Answer, ApiError> {
-    let answer = exchange.ask_past(store, question);
-    let answer = answer.map_err(|Shed| ApiError::busy().with_data(r#"{"shed":"history"}"#))?;
+    let answer = exchange.ask_past(store, question).map_err(given_up)?;
     answer.await.unwrap_or_else(|_| Err(ApiError::unknown()))
+}
+
+fn given_up(_: Shed) -> ApiError {
+    ApiError::busy().with_data(r#"{"shed":"history"}"#)
 }
 
 fn failed(error: ReadStoreError) -> ApiError {
