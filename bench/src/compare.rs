@@ -1,4 +1,4 @@
-//! `rialto-load compare`: what questions about the past cost those who trade.
+//! `rialto-load compare`: what questions cost those who trade.
 //!
 //! Rounds of the same load take turns, with and without questions beside it at a multiple of its rate. What is
 //! compared are the medians of the rounds of each sort, and who comes first changes from round to round, so that a
@@ -45,6 +45,9 @@ pub struct Options {
     /// Rows of an answer
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub rows: u64,
+    /// What is asked
+    #[arg(long, value_enum, default_value_t = reads::About::All)]
+    pub about: reads::About,
     /// Seconds at the same rates before each measurement
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub warmup: u64,
@@ -178,6 +181,7 @@ fn questions(options: &Options) -> reads::Options {
         seconds: options.warmup + options.seconds + 1,
         connections: options.readers,
         rows: options.rows,
+        about: options.about,
         report: None,
     }
 }

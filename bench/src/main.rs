@@ -21,7 +21,7 @@ enum Command {
     /// Offer load on a schedule and measure; exit 1 if something acknowledged is lost, 3 if the
     /// generator itself was too slow
     Run(run::Options),
-    /// Ask about the past at a steady rate, beside a run; exit 1 if anything is refused
+    /// Ask at a steady rate, beside a run; exit 1 if anything is refused
     Read(reads::Options),
     /// Take turns with and without questions beside a load, and compare; exit 1 if something is lost or refused, 3
     /// if the generator itself was too slow

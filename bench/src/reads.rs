@@ -1,4 +1,4 @@
-//! `rialto-load read`: questions about the past at a steady rate, beside a `run`.
+//! `rialto-load read`: questions at a steady rate, beside a `run`.
 //!
 //! Two runs of the same load, one with this beside it, tell what reading costs those who trade. The loop is
 //! open: a question that is late is asked at once, and its latency counts from when it was due.
@@ -47,9 +47,23 @@ pub struct Options {
     /// Rows of an answer
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub rows: u64,
+    /// What is asked
+    #[arg(long, value_enum, default_value_t = About::All)]
+    pub about: About,
     /// Write a JSON report
     #[arg(long)]
     pub report: Option<PathBuf>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum About {
+    /// What users may do now: balances and open orders, which their wallet tells.
+    Now,
+    /// Orders, trades, movements, transactions and events, which the read store tells.
+    Past,
+    /// One after the other.
+    All,
 }
 
 /// What came of it.
@@ -82,7 +96,7 @@ struct Counts {
 /// A path with the key that may ask it.
 struct Question<'a> {
     path: &'static str,
-    query: &'static str,
+    query: String,
     key: &'a User,
 }
 
@@ -96,7 +110,7 @@ pub fn read(options: &Options) -> Result<Report, Error> {
         Some(name) => exchange.tenant(name)?,
         None => exchange.tenants.first().ok_or_else(|| Error::Config("there is no tenant".to_owned()))?,
     };
-    let questions = questions(tenant)?;
+    let questions = questions(tenant, options)?;
     let endpoint = Endpoint::parse(&options.url)?;
     let (counts, began) = (Counts::default(), Instant::now());
     let until = began + Duration::from_secs(options.seconds);
@@ -125,19 +139,28 @@ pub fn read(options: &Options) -> Result<Report, Error> {
     })
 }
 
-/// What is asked in turn: of users their own movements; of an operator, if there is one, the rest.
-fn questions(tenant: &Tenant) -> Result<Vec<Question<'_>>, Error> {
+/// What is asked in turn: of users what is their own; of an operator, if there is one, the rest.
+fn questions<'a>(tenant: &'a Tenant, options: &Options) -> Result<Vec<Question<'a>>, Error> {
+    let (rows, about) = (format!("limit={}&", options.rows), options.about);
     let mut questions = Vec::new();
     for key in tenant.signing_users() {
-        questions.push(Question { path: "/api/v3/rialto/movements", query: "after=0", key });
+        let mut ask = |path, query| questions.push(Question { path, query, key });
+        if about != About::Past {
+            ask("/api/v3/account", String::new());
+            ask("/api/v3/openOrders", String::new());
+        }
+        if about != About::Now {
+            ask("/api/v3/rialto/movements", format!("after=0&{rows}"));
+            for market in tenant.markets.iter().take(1) {
+                ask("/api/v3/allOrders", format!("symbol={}&{rows}", market.symbol));
+                ask("/api/v3/myTrades", format!("symbol={}&{rows}", market.symbol));
+            }
+        }
     }
-    if let Some(key) = tenant.operators.iter().find(|key| !key.secret.is_empty()) {
-        for (path, query) in [
-            ("/accounting/v1/movements", "after=0"),
-            ("/accounting/v1/transactions", "after=0"),
-            ("/accounting/v1/events", "after=0"),
-        ] {
-            questions.push(Question { path, query, key });
+    let operator = tenant.operators.iter().find(|key| !key.secret.is_empty());
+    if let Some(key) = operator.filter(|_| about != About::Now) {
+        for path in ["/accounting/v1/movements", "/accounting/v1/transactions", "/accounting/v1/events"] {
+            questions.push(Question { path, query: format!("after=0&{rows}"), key });
         }
     }
     if questions.is_empty() {
@@ -174,7 +197,7 @@ fn ask(
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let question = &questions[(turn % questions.len() as u64) as usize];
         turn += 1;
-        let query = format!("{}&limit={}&timestamp={}", question.query, options.rows, unix_ms());
+        let query = format!("{}timestamp={}", question.query, unix_ms());
         let signature = signature(&question.key.secret, &query);
         let request = format!(
             "GET /t/{tenant}{}?{query}&signature={signature} HTTP/1.1\r\nHost: {}\r\nX-MBX-APIKEY: {}\r\n\r\n",
