@@ -472,7 +472,11 @@ impl Bench {
         let rows = rows as f64 / (samples * QUESTIONS) as f64;
         assert!(rows > 0.0, "{name}: nothing came");
         let micros = median(&mut times);
-        println!("{name:<44} {micros:>8.1} µs {rows:>6.1} rows   {:016x}   commit {:.0} µs", digest.0, median(&mut commits));
+        println!(
+            "{name:<44} {micros:>8.1} µs {rows:>6.1} rows   {:016x}   commit {:.0} µs",
+            digest.0,
+            median(&mut commits)
+        );
         Ok(micros)
     }
 }
@@ -480,11 +484,11 @@ impl Bench {
 fn main() -> Result<(), ReadStoreError> {
     let arguments: Vec<String> = std::env::args().collect();
     let after = |name: &str| arguments.iter().position(|argument| argument == name).map(|place| place + 1);
-    let number = |name: &str, default: u64| {
-        after(name).and_then(|place| arguments.get(place)?.parse().ok()).unwrap_or(default)
-    };
+    let number =
+        |name: &str, default: u64| after(name).and_then(|place| arguments.get(place)?.parse().ok()).unwrap_or(default);
     let is_quick = after("--table").is_none() && after("--bench").is_none();
-    let (entries, samples) = if is_quick { (4_000, 3) } else { (number("--entries", 400_000), number("--rounds", 100)) };
+    let (entries, samples) =
+        if is_quick { (4_000, 3) } else { (number("--entries", 400_000), number("--rounds", 100)) };
     let only = after("--only").and_then(|place| arguments.get(place));
 
     let directory = tempfile::tempdir().expect("a directory");
@@ -492,7 +496,10 @@ fn main() -> Result<(), ReadStoreError> {
     let batch = store.begin();
     let mut bench = Bench { store, venue: Venue::new(), batch, position: 0 };
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("questions of the read store; {LIMIT} rows at most, a commit of {TRICKLE} after every {QUESTIONS}, load average {}", load.trim());
+    println!(
+        "questions of the read store; {LIMIT} rows at most, a commit of {TRICKLE} after every {QUESTIONS}, load average {}",
+        load.trim()
+    );
     bench.fill(entries)?;
     let mut sum = 0.0;
     for (name, ask) in KINDS {

@@ -71,19 +71,32 @@ pub fn put_event(out: &mut Vec<u8>, event: &TransactionEvent) {
     encode_event(event, out);
 }
 
-/// The events of a chunk, from its row and key.
-pub fn events(key: &[u8], row: &[u8]) -> Option<Vec<TransactionEvent>> {
-    let mut row = Row(row);
-    let mut events = Vec::new();
-    let (mut number, mut time) = (last_number(key), Nanos::ZERO);
-    while !row.0.is_empty() {
-        time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
-        let (event, length) = decode_event(number, time, row.0).ok()?;
-        row.bytes(length)?;
-        events.push(event);
-        number += 1;
+/// The events of a chunk, one by one. It remembers how far it was read, not the chunk.
+pub struct EventChunk {
+    read: usize,
+    number: u64,
+    time: Nanos,
+}
+
+impl EventChunk {
+    /// Before the first one of the chunk of this key.
+    pub fn new(key: &[u8]) -> Self {
+        Self { read: 0, number: last_number(key), time: Nanos::ZERO }
     }
-    Some(events)
+
+    /// The next event, from the row of the chunk; `None` at the end. The outer `None` says that the chunk is
+    /// damaged.
+    pub fn next(&mut self, row: &[u8]) -> Option<Option<TransactionEvent>> {
+        let mut rest = Row(row.get(self.read..)?);
+        if rest.0.is_empty() {
+            return Some(None);
+        }
+        let time = Nanos(self.time.0.wrapping_add(unzigzag(rest.number()?)));
+        let (event, length) = decode_event(self.number, time, rest.0).ok()?;
+        rest.bytes(length)?;
+        (self.read, self.number, self.time) = (row.len() - rest.0.len(), self.number + 1, time);
+        Some(Some(event))
+    }
 }
 
 /// A case.

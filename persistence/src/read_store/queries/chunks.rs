@@ -1,0 +1,110 @@
+//! Chunks of what is packed by number: the one that holds a number.
+
+use std::ops::Bound;
+
+use redb::{AccessGuard, Cursor, ReadableTable};
+use rialto_engine::ids::TenantId;
+use rialto_engine::transaction::TransactionEvent;
+use rialto_engine::wallet::Entry;
+
+use super::super::view::{Chunks, View};
+use super::super::{ReadStoreError, rows};
+
+/// How far behind a chunk a number may be to be looked for from there, and not from the root of the tree.
+const NEAR: u64 = 160;
+/// And over how many chunks.
+const STEPS: usize = 4;
+
+/// Finds the chunks of one number after another, cheaply if they ascend and are near.
+struct Walk<'a> {
+    table: &'a Chunks<12>,
+    tenant: TenantId,
+    /// Behind the chunk that was found last.
+    cursor: Option<Cursor<'a, [u8; 12], &'static [u8]>>,
+    /// The first number of the chunk behind it.
+    beyond: u64,
+}
+
+/// Events by their numbers.
+pub struct Events<'a> {
+    walk: Walk<'a>,
+    /// The row of the chunk that was found last, how far it was read, and what was read of it.
+    chunk: Option<(AccessGuard<'a, &'static [u8]>, rows::EventChunk)>,
+    read: Vec<TransactionEvent>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(table: &'a Chunks<12>, tenant: TenantId) -> Self {
+        Self { table, tenant, cursor: None, beyond: 0 }
+    }
+
+    /// The first number and the row of the chunk that holds a number if any does. Numbers ascend.
+    fn to(&mut self, number: u64) -> Result<Option<(u64, AccessGuard<'a, &'static [u8]>)>, ReadStoreError> {
+        if let Some(mut cursor) = self.cursor.take_if(|_| number >= self.beyond && number - self.beyond < NEAR) {
+            for _ in 0..STEPS {
+                let Some((key, row)) = cursor.next()? else { break };
+                let beyond = self.first_of_next(&mut cursor)?;
+                if number < beyond {
+                    self.beyond = beyond;
+                    self.cursor = Some(cursor);
+                    return Ok(Some((rows::last_number(&key.value()), row)));
+                }
+            }
+        }
+        let mut cursor = self.table.upper_bound(Bound::Included(&rows::entry_key(self.tenant, number)))?;
+        let found = cursor.peek_prev()?.filter(|(key, _)| rows::tenant_of(&key.value()) == self.tenant);
+        self.beyond = self.first_of_next(&mut cursor)?;
+        self.cursor = Some(cursor);
+        Ok(found.map(|(key, row)| (rows::last_number(&key.value()), row)))
+    }
+
+    fn first_of_next(&self, cursor: &mut Cursor<'a, [u8; 12], &'static [u8]>) -> Result<u64, ReadStoreError> {
+        let next = cursor.peek_next()?.filter(|(key, _)| rows::tenant_of(&key.value()) == self.tenant);
+        Ok(next.map_or(u64::MAX, |(key, _)| rows::last_number(&key.value())))
+    }
+}
+
+/// The entries of these numbers, which ascend and are all there.
+pub fn entries_at(view: &View, tenant: TenantId, numbers: &[u64]) -> Result<Vec<Entry>, ReadStoreError> {
+    let damaged = || ReadStoreError::Damaged("entries");
+    let mut walk = Walk::new(view.entries()?, tenant);
+    let mut entries = Vec::with_capacity(numbers.len());
+    while let Some(number) = numbers.get(entries.len()) {
+        let (first, row) = walk.to(*number)?.ok_or_else(damaged)?;
+        let mut chunk = rows::EntryChunk::new(&rows::entry_key(tenant, first), row.value());
+        let mut next = Some(*number);
+        while let Some(number) = next.filter(|number| *number < walk.beyond) {
+            let (at, _) = chunk.begin().flatten().ok_or_else(damaged)?;
+            if at < number {
+                chunk.skip().ok_or_else(damaged)?;
+            } else {
+                entries.push(chunk.read().filter(|_| at == number).ok_or_else(damaged)?);
+                next = numbers.get(entries.len()).copied();
+            }
+        }
+    }
+    Ok(entries)
+}
+
+impl<'a> Events<'a> {
+    pub fn new(view: &'a View, tenant: TenantId) -> Result<Self, ReadStoreError> {
+        Ok(Self { walk: Walk::new(view.events()?, tenant), chunk: None, read: Vec::new() })
+    }
+
+    /// The event of a number, which must be there.
+    pub fn at(&mut self, number: u64) -> Result<TransactionEvent, ReadStoreError> {
+        let damaged = || ReadStoreError::Damaged("events");
+        let first = self.read.first().map(|event| event.number);
+        if first.is_none_or(|first| !(first..self.walk.beyond).contains(&number)) {
+            let (first, row) = self.walk.to(number)?.ok_or_else(damaged)?;
+            self.chunk = Some((row, rows::EventChunk::new(&rows::entry_key(self.walk.tenant, first))));
+            self.read.clear();
+        }
+        let (row, chunk) = self.chunk.as_mut().ok_or_else(damaged)?;
+        while self.read.last().is_none_or(|event| event.number < number) {
+            self.read.push(chunk.next(row.value()).flatten().ok_or_else(damaged)?);
+        }
+        let found = self.read.binary_search_by_key(&number, |event| event.number);
+        found.ok().and_then(|at| self.read.get(at).cloned()).ok_or_else(damaged)
+    }
+}
