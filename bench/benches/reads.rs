@@ -6,7 +6,8 @@
 //! as they do beside trading: a question cannot count on the state that the one before it saw.
 //!
 //! `cargo bench -p rialto-bench --bench reads -- --table` prints the figures that are quoted;
-//! `--entries` and `--rounds` change them. Without `--bench`, as under `cargo test`, it is a quick check.
+//! `--entries`, `--rounds` and `--cache` (in MiB, 4 as an exchange has it) change them, and `--only` asks only the
+//! kinds whose names contain a text. Without `--bench`, as under `cargo test`, it is a quick check.
 
 use std::collections::HashMap;
 
@@ -21,7 +22,7 @@ use rialto_engine::transaction::{Body, Happening, Stage, Transaction, Transactio
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::update::{BalanceView, Execution, OrderEvent, OrderUpdate, OrderView, Status};
 use rialto_engine::wallet::{Cause, Entry, House, LedgerAccount, WalletOutput};
-use rialto_persistence::read_store::{Batch, CACHE_BYTES_DEFAULT, Owner, ReadStore, ReadStoreError, Window};
+use rialto_persistence::read_store::{Batch, Owner, ReadStore, ReadStoreError, Window};
 use rustix::time::{ClockId, clock_gettime};
 
 const TENANT: TenantId = TenantId(1);
@@ -492,7 +493,8 @@ fn main() -> Result<(), ReadStoreError> {
     let only = after("--only").and_then(|place| arguments.get(place));
 
     let directory = tempfile::tempdir().expect("a directory");
-    let store = ReadStore::open(&directory.path().join("reads.redb"), CACHE_BYTES_DEFAULT)?;
+    let path = directory.path().join("reads.redb");
+    let store = ReadStore::open(&path, usize::try_from(number("--cache", 4) << 20).unwrap_or(usize::MAX))?;
     let batch = store.begin();
     let mut bench = Bench { store, venue: Venue::new(), batch, position: 0 };
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -507,6 +509,7 @@ fn main() -> Result<(), ReadStoreError> {
             sum += bench.ask(name, ask, samples)?;
         }
     }
-    println!("all kinds together {sum:.0} µs");
+    let bytes = path.metadata().map_or(0, |file| file.len());
+    println!("all kinds together {sum:.0} µs; the file has {} MiB", bytes >> 20);
     Ok(())
 }

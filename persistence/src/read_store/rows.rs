@@ -488,11 +488,16 @@ impl<'a> Row<'a> {
         None
     }
 
-    /// Passes over a number, whatever its size.
-    fn skip_number(&mut self) -> Option<()> {
-        let length = self.0.iter().position(|byte| *byte < 1 << 7)?;
-        self.0 = &self.0[length + 1..];
-        Some(())
+    /// Passes over so many numbers, at least one, whatever their sizes.
+    fn skip_numbers(&mut self, mut count: usize) -> Option<()> {
+        for (at, byte) in self.0.iter().enumerate() {
+            count -= usize::from(*byte < 1 << 7);
+            if count == 0 {
+                self.0 = &self.0[at + 1..];
+                return Some(());
+            }
+        }
+        None
     }
 
     fn signed(&mut self) -> Option<i128> {

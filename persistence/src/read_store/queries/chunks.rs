@@ -28,8 +28,16 @@ struct Walk<'a> {
 /// Events by their numbers.
 pub struct Events<'a> {
     walk: Walk<'a>,
-    /// The row of the chunk that was found last, how far it was read, and what was read of it.
-    chunk: Option<(AccessGuard<'a, &'static [u8]>, rows::EventChunk)>,
+    /// The chunk that was found last.
+    chunk: Option<EventsOfChunk<'a>>,
+}
+
+struct EventsOfChunk<'a> {
+    first: u64,
+    row: AccessGuard<'a, &'static [u8]>,
+    /// Behind the last event that was read.
+    next: rows::EventChunk,
+    /// All of them, once one was asked for that lies before: more of them will be.
     read: Vec<TransactionEvent>,
 }
 
@@ -88,23 +96,41 @@ pub fn entries_at(view: &View, tenant: TenantId, numbers: &[u64]) -> Result<Vec<
 
 impl<'a> Events<'a> {
     pub fn new(view: &'a View, tenant: TenantId) -> Result<Self, ReadStoreError> {
-        Ok(Self { walk: Walk::new(view.events()?, tenant), chunk: None, read: Vec::new() })
+        Ok(Self { walk: Walk::new(view.events()?, tenant), chunk: None })
     }
 
     /// The event of a number, which must be there.
     pub fn at(&mut self, number: u64) -> Result<TransactionEvent, ReadStoreError> {
+        let Self { walk, chunk } = self;
         let damaged = || ReadStoreError::Damaged("events");
-        let first = self.read.first().map(|event| event.number);
-        if first.is_none_or(|first| !(first..self.walk.beyond).contains(&number)) {
-            let (first, row) = self.walk.to(number)?.ok_or_else(damaged)?;
-            self.chunk = Some((row, rows::EventChunk::new(&rows::entry_key(self.walk.tenant, first))));
-            self.read.clear();
+        let chunk = match chunk {
+            Some(chunk) if (chunk.first..walk.beyond).contains(&number) => chunk,
+            _ => {
+                let (first, row) = walk.to(number)?.ok_or_else(damaged)?;
+                let next = rows::EventChunk::new(&rows::entry_key(walk.tenant, first));
+                chunk.insert(EventsOfChunk { first, row, next, read: Vec::new() })
+            }
+        };
+        chunk.at(number).ok_or_else(damaged)
+    }
+}
+
+impl EventsOfChunk<'_> {
+    /// `None` if it is not there, or the chunk is damaged.
+    fn at(&mut self, number: u64) -> Option<TransactionEvent> {
+        let row = self.row.value();
+        if number < self.next.number() && self.read.is_empty() {
+            let mut all = rows::EventChunk::new(&self.first.to_be_bytes());
+            while let Some(event) = all.next(row)? {
+                self.read.push(event);
+            }
         }
-        let (row, chunk) = self.chunk.as_mut().ok_or_else(damaged)?;
-        while self.read.last().is_none_or(|event| event.number < number) {
-            self.read.push(chunk.next(row.value()).flatten().ok_or_else(damaged)?);
+        if !self.read.is_empty() {
+            return self.read.get(usize::try_from(number - self.first).ok()?).cloned();
         }
-        let found = self.read.binary_search_by_key(&number, |event| event.number);
-        found.ok().and_then(|at| self.read.get(at).cloned()).ok_or_else(damaged)
+        while self.next.number() < number {
+            self.next.skip(row)?;
+        }
+        self.next.next(row)?
     }
 }

@@ -316,11 +316,9 @@ impl<'a> Standings<'a> {
                 }
             }
             Direction::Descending => {
+                // Its events are counted from 1.
                 let first = rows::transaction_event_key(self.tenant, id, 0);
                 self.scan.leap(&first)?;
-                while self.head()?.is_some_and(|(next, _)| next == id) {
-                    self.scan.next(|_, _| Some(()))?;
-                }
             }
         }
         Ok(Some(self.events.at(last.event)?.transaction))

@@ -176,7 +176,7 @@ impl<'a> EntryChunk<'a> {
         let mut numbers = 4 + usize::from(which >> 4 == ASSET_FOLLOWS) + usize::from(debit < 5);
         numbers += usize::from(credit < 5 && !(credit < 4 && which & SAME_USER != 0));
         numbers += usize::from(which & 7 == 3);
-        (0..numbers).try_for_each(|_| self.row.skip_number())
+        self.row.skip_numbers(numbers)
     }
 }
 

@@ -6,7 +6,7 @@ use rialto_engine::transaction::{Case, TransactionEvent};
 use rialto_engine::units::Nanos;
 
 use super::{Row, last_number, put_number, unzigzag};
-use crate::codec::{decode_case, decode_event, encode_case, encode_event};
+use crate::codec::{decode_case, decode_event, encode_case, encode_event, event_length};
 
 /// A key of [`super::TRANSACTION_EVENTS`].
 pub fn transaction_event_key(tenant: TenantId, transaction: TransactionId, sequence: u32) -> [u8; 16] {
@@ -84,18 +84,40 @@ impl EventChunk {
         Self { read: 0, number: last_number(key), time: Nanos::ZERO }
     }
 
-    /// The next event, from the row of the chunk; `None` at the end. The outer `None` says that the chunk is
-    /// damaged.
+    /// The number of the next event, if there is one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next event, from the row of the chunk; `None` at the end. The outer `None`, as below, says that the
+    /// chunk is damaged.
     pub fn next(&mut self, row: &[u8]) -> Option<Option<TransactionEvent>> {
+        let Some((time, rest)) = self.begin(row)? else { return Some(None) };
+        let (event, length) = decode_event(self.number, time, rest).ok()?;
+        self.pass(row.len() - rest.len() + length, time);
+        Some(Some(event))
+    }
+
+    /// Passes over the next event. `None` at the end.
+    pub fn skip(&mut self, row: &[u8]) -> Option<()> {
+        let (time, rest) = self.begin(row)??;
+        let length = event_length(rest).ok()?;
+        self.pass(row.len() - rest.len() + length, time);
+        Some(())
+    }
+
+    /// The time of the next event, and the bytes that begin with it.
+    fn begin<'a>(&self, row: &'a [u8]) -> Option<Option<(Nanos, &'a [u8])>> {
         let mut rest = Row(row.get(self.read..)?);
         if rest.0.is_empty() {
             return Some(None);
         }
         let time = Nanos(self.time.0.wrapping_add(unzigzag(rest.number()?)));
-        let (event, length) = decode_event(self.number, time, rest.0).ok()?;
-        rest.bytes(length)?;
-        (self.read, self.number, self.time) = (row.len() - rest.0.len(), self.number + 1, time);
-        Some(Some(event))
+        Some(Some((time, rest.0)))
+    }
+
+    fn pass(&mut self, read: usize, time: Nanos) {
+        (self.read, self.number, self.time) = (read, self.number + 1, time);
     }
 }
 

@@ -93,7 +93,7 @@ impl<'a> Cursors<'a> {
                 cursors.cursors.push(Cursor { run, age, block, at });
             }
         }
-        cursors.sort();
+        cursors.cursors.sort_unstable_by(|left, right| order(left, right, direction));
         Ok(cursors)
     }
 
@@ -114,14 +114,7 @@ impl<'a> Cursors<'a> {
             self.cursors.remove(0);
             return Ok(());
         }
-        // Mostly the next row is of the same run.
-        let mut at = 0;
-        while let Some(next) = self.cursors.get(at + 1)
-            && order(next, &self.cursors[at], self.direction) == Ordering::Less
-        {
-            self.cursors.swap(at, at + 1);
-            at += 1;
-        }
+        self.settle(0);
         Ok(())
     }
 
@@ -151,8 +144,19 @@ impl<'a> Cursors<'a> {
             }
         }
         self.cursors.drain(behind - gone..behind);
-        self.sort();
+        (0..behind - gone).rev().for_each(|at| self.settle(at));
         Ok(())
+    }
+
+    /// Takes a cursor to its place among those behind it, which are in order. Mostly it is there already: the
+    /// next row is of the same run.
+    fn settle(&mut self, mut at: usize) {
+        while let Some(next) = self.cursors.get(at + 1)
+            && order(next, &self.cursors[at], self.direction) == Ordering::Less
+        {
+            self.cursors.swap(at, at + 1);
+            at += 1;
+        }
     }
 
     fn contains(&self, key: &[u8]) -> bool {
@@ -160,11 +164,6 @@ impl<'a> Cursors<'a> {
             Direction::Ascending => key <= self.high.as_slice(),
             Direction::Descending => key >= self.low.as_slice(),
         }
-    }
-
-    fn sort(&mut self) {
-        let direction = self.direction;
-        self.cursors.sort_unstable_by(|left, right| order(left, right, direction));
     }
 }
 
