@@ -9,6 +9,8 @@
 //! one: until it is done, queries look into its sources, and only then do these go, bit by bit.
 //! All of it is in the tables, so that a crash resumes it.
 //!
+//! Queries keep the blocks that they have unpacked, see [`kept`], and leap over what they do not ask for.
+//!
 //! A row in a plain tree of the database costs a descent, and sooner or later a rewritten page of
 //! its own, because accounts and client order ids lie everywhere. In a block, it costs what is
 //! copied.

@@ -15,6 +15,9 @@ const NEAR: u64 = 160;
 /// And over how many chunks.
 const STEPS: usize = 4;
 
+/// The first number of a chunk and its row.
+type Found<'a> = (u64, AccessGuard<'a, &'static [u8]>);
+
 /// Finds the chunks of one number after another, cheaply if they ascend and are near.
 struct Walk<'a> {
     table: &'a Chunks<12>,
@@ -46,8 +49,8 @@ impl<'a> Walk<'a> {
         Self { table, tenant, cursor: None, beyond: 0 }
     }
 
-    /// The first number and the row of the chunk that holds a number if any does. Numbers ascend.
-    fn to(&mut self, number: u64) -> Result<Option<(u64, AccessGuard<'a, &'static [u8]>)>, ReadStoreError> {
+    /// The chunk that holds a number if any does.
+    fn to(&mut self, number: u64) -> Result<Option<Found<'a>>, ReadStoreError> {
         if let Some(mut cursor) = self.cursor.take_if(|_| number >= self.beyond && number - self.beyond < NEAR) {
             for _ in 0..STEPS {
                 let Some((key, row)) = cursor.next()? else { break };

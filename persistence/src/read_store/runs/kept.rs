@@ -16,7 +16,7 @@ use super::block::{Block, Key};
 use super::{BlockKey, Direction};
 use crate::read_store::ReadStoreError;
 
-/// A part of a table of blocks, with its value.
+/// The key of a block in the table, and the block.
 type Found<'a> = (AccessGuard<'a, &'static [u8]>, AccessGuard<'a, &'static [u8]>);
 
 /// The unpacked blocks of all tables of runs.
@@ -181,22 +181,20 @@ impl Run {
     fn known(&self, key: &[u8]) -> Known {
         let blocks = self.blocks.read().unwrap_or_else(PoisonError::into_inner);
         let beyond = blocks.partition_point(|(first, _)| first.as_slice() <= key);
-        let known = if let Some((_, block)) = beyond.checked_sub(1).map(|at| &blocks[at]) {
+        if let Some((_, block)) = beyond.checked_sub(1).map(|at| &blocks[at]) {
             if !block.covers(key) {
                 return Known::Nothing;
             }
             block.touch();
-            Known::Block(Arc::clone(block))
-        } else {
-            match blocks.first() {
-                Some((_, block)) if matches!(block.previous.get(), Some(None)) => {
-                    block.touch();
-                    Known::Before(Arc::clone(block))
-                }
-                _ => Known::Nothing,
+            return Known::Block(Arc::clone(block));
+        }
+        match blocks.first() {
+            Some((_, block)) if matches!(block.previous.get(), Some(None)) => {
+                block.touch();
+                Known::Before(Arc::clone(block))
             }
-        };
-        known
+            _ => Known::Nothing,
+        }
     }
 
     /// The same from the table; `Nothing` if the run has no block.
