@@ -126,6 +126,15 @@ fn runs_answer_like_a_map_while_they_are_merged() {
             check(&runs, &model, &mut dice);
         }
     }
+    // Several at once, in the same blocks and in those that another one forgets.
+    std::thread::scope(|scope| {
+        for (index, (runs, model)) in states.iter().enumerate().take(4) {
+            scope.spawn(move || {
+                let mut dice = Dice(index as u64);
+                (0..40).for_each(|_| check(runs, model, &mut dice));
+            });
+        }
+    });
     drop(states);
     let runs = TABLE.read(&database.begin_read().expect("begins"), &kept).expect("reads");
     check(&runs, &model, &mut dice);
