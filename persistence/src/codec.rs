@@ -22,7 +22,7 @@ mod transaction_state;
 
 pub use record::{decode_record, encode_record};
 pub use snapshot::{decode_snapshot, says_more, write_snapshot};
-pub(crate) use transaction_state::{decode_case, decode_event, encode_case, encode_event};
+pub(crate) use transaction_state::{decode_case, decode_event, encode_case, encode_event, event_length};
 
 use bincode::config::{Configuration, Fixint, LittleEndian};
 use bincode::de::Decoder;

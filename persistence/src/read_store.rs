@@ -13,6 +13,7 @@ mod batch;
 mod queries;
 mod rows;
 mod runs;
+mod view;
 
 use std::fmt;
 use std::path::Path;
@@ -20,9 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle,
-};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
 use rialto_engine::ids::{AccountId, AssetId, OrderId, RailId, TradeId};
 use rialto_engine::units::{Amount, Nanos, Notional, Price, Quantity};
 use rialto_engine::wallet::LedgerAccount;
@@ -30,9 +29,13 @@ use rialto_engine::wallet::LedgerAccount;
 use self::batch::Growing;
 pub use self::batch::{Batch, HEADS_APART};
 pub use self::queries::{AccountKind, DayTotal};
+use self::runs::Kept;
+use self::view::View;
 
 /// The cache a store gets unless its configuration says otherwise.
 pub const CACHE_BYTES_DEFAULT: usize = 16 << 20;
+/// How many bytes of unpacked blocks queries keep beside the cache.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// A handle on the read store. Clones share it; the last one closes it.
 #[derive(Clone)]
@@ -41,6 +44,9 @@ pub struct ReadStore {
 }
 
 struct Shared {
+    /// The state of the last commit, once a query has asked for it. It goes before the database does.
+    view: Mutex<Option<Arc<View>>>,
+    kept: Arc<Kept>,
     database: Database,
     /// What the writer keeps between commits; locked while one runs.
     growing: Mutex<Growing>,
@@ -304,6 +310,8 @@ impl ReadStore {
 
     fn of(database: Database, position: u64) -> Self {
         let shared = Shared {
+            view: Mutex::default(),
+            kept: Arc::new(Kept::new(rows::RUN_TABLES.len(), KEPT_BYTES)),
             database,
             growing: Mutex::default(),
             position: Mutex::new(position),
@@ -371,6 +379,8 @@ impl ReadStore {
         if durable {
             self.shared.durable_position.store(position, Ordering::Release);
         }
+        // Before the position: whoever has waited for it sees this commit.
+        *lock(&self.shared.view) = None;
         *lock(&self.shared.position) = position;
         self.shared.moved.notify_all();
         Ok(())
@@ -383,7 +393,7 @@ impl ReadStore {
     /// # Errors
     /// `Storage` if the file cannot be read.
     pub fn sizes(&self) -> Result<Vec<TableSize>, ReadStoreError> {
-        let transaction = self.read()?;
+        let transaction = self.shared.database.begin_read()?;
         let mut sizes = Vec::new();
         for handle in transaction.list_tables()? {
             let table = transaction.open_untyped_table(handle.clone())?;
@@ -399,8 +409,14 @@ impl ReadStore {
         Ok(sizes)
     }
 
-    fn read(&self) -> Result<ReadTransaction, ReadStoreError> {
-        Ok(self.shared.database.begin_read()?)
+    /// The state of the last commit.
+    fn read(&self) -> Result<Arc<View>, ReadStoreError> {
+        let mut view = lock(&self.shared.view);
+        if let Some(view) = &*view {
+            return Ok(Arc::clone(view));
+        }
+        let transaction = self.shared.database.begin_read()?;
+        Ok(Arc::clone(view.insert(Arc::new(View::new(transaction, Arc::clone(&self.shared.kept))))))
     }
 }
 

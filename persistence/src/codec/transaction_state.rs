@@ -250,6 +250,22 @@ pub fn decode_event(number: u64, time: Nanos, bytes: &[u8]) -> Result<(Transacti
     Ok((event, length))
 }
 
+/// How many bytes the event at the beginning of some takes.
+///
+/// # Errors
+/// If there is none.
+pub fn event_length(bytes: &[u8]) -> Result<usize, CodecError> {
+    /// Of the event nothing is handed on: it is large, and most of what reading costs is to copy it.
+    struct Passed;
+    impl<Context> Decode<Context> for Passed {
+        fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+            event_state(0, Nanos::ZERO, decoder).map(|_| Self)
+        }
+    }
+    let read = bincode::decode_from_slice::<Passed, _>(bytes, CONFIGURATION);
+    read.map(|(Passed, length)| length).map_err(|error| CodecError(error.to_string()))
+}
+
 /// Appends a case.
 pub fn encode_case(case: &Case, buffer: &mut Vec<u8>) {
     put(WireCase(*case), buffer);

@@ -1,18 +1,23 @@
 //! What the read store is asked.
 
+mod chunks;
 mod days;
 mod ledger;
+mod places;
 mod transactions;
 
 pub use self::days::{AccountKind, DayTotal};
 
-use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
+use std::ops::Bound;
+
+use redb::ReadableTable;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId, TradeId};
 use rialto_engine::units::Nanos;
 use rialto_engine::update::{ListView, OrderView};
 
 use super::batch::latest_kline;
 use super::runs::{Direction, Runs};
+use super::view::{Chunks, Times};
 use super::{AccountTrade, AggregateTrade, MarketTrade, ReadStore, ReadStoreError, Window, rows};
 use crate::kline::{Interval, Kline};
 
@@ -22,17 +27,6 @@ struct Span {
     first: u64,
     last: u64,
     direction: Direction,
-}
-
-impl Span {
-    /// What is left of it behind a number, if anything.
-    fn beyond(self, number: u64) -> Option<Self> {
-        let rest = match self.direction {
-            Direction::Ascending => Self { first: number.checked_add(1)?, ..self },
-            Direction::Descending => Self { last: number.checked_sub(1)?, ..self },
-        };
-        (rest.first <= rest.last).then_some(rest)
-    }
 }
 
 impl ReadStore {
@@ -48,7 +42,7 @@ impl ReadStore {
         id: OrderId,
     ) -> Result<Option<OrderView>, ReadStoreError> {
         let key = rows::owned_key(tenant, account, market, id.0);
-        rows::ORDERS.read(&self.read()?)?.get(&key, |row| rows::order(&key, row))
+        self.read()?.runs(rows::ORDERS)?.get(&key, |row| rows::order(&key, row))
     }
 
     /// The latest order of this client order id.
@@ -62,9 +56,9 @@ impl ReadStore {
         market: MarketId,
         client_id: &ClientOrderId,
     ) -> Result<Option<OrderView>, ReadStoreError> {
-        let transaction = self.read()?;
-        let orders = rows::ORDERS.read(&transaction)?;
-        let client_ids = rows::CLIENT_IDS.read(&transaction)?;
+        let view = self.read()?;
+        let orders = view.runs(rows::ORDERS)?;
+        let client_ids = view.runs(rows::CLIENT_IDS)?;
         let hash = rows::client_id_hash(account, market, client_id);
         let key = |order| rows::client_id_key(tenant, hash, order);
         let mut candidates = client_ids.scan(&key(0), &key(u64::MAX), Direction::Descending)?;
@@ -91,11 +85,11 @@ impl ReadStore {
         window: &Window<OrderId>,
         limit: usize,
     ) -> Result<Vec<OrderView>, ReadStoreError> {
-        let transaction = self.read()?;
-        let Some(span) = order_span(&transaction, tenant, window)? else { return Ok(Vec::new()) };
+        let view = self.read()?;
+        let Some(span) = time_span(view.order_times()?, tenant, &numbered(window))? else { return Ok(Vec::new()) };
         let [low, high] = [span.first, span.last].map(|id| rows::owned_key(tenant, account, market, id));
-        let orders = rows::ORDERS.read(&transaction)?;
-        scan(&orders, &low, &high, span.direction, limit, rows::order, |order| window.contains(order.time))
+        let orders = view.runs(rows::ORDERS)?;
+        scan(orders, &low, &high, span.direction, limit, rows::order, |order| window.contains(order.time))
     }
 
     /// A list of orders by its number, that of its first order.
@@ -104,7 +98,7 @@ impl ReadStore {
     /// `Storage` or `Damaged`.
     pub fn list(&self, tenant: TenantId, account: AccountId, id: OrderId) -> Result<Option<ListView>, ReadStoreError> {
         let key = rows::account_entry_key(tenant, account, id.0);
-        rows::LISTS.read(&self.read()?)?.get(&key, |row| rows::list(&key, row))
+        self.read()?.runs(rows::LISTS)?.get(&key, |row| rows::list(&key, row))
     }
 
     /// The latest list of this name.
@@ -117,9 +111,9 @@ impl ReadStore {
         account: AccountId,
         client_id: &ClientOrderId,
     ) -> Result<Option<ListView>, ReadStoreError> {
-        let transaction = self.read()?;
-        let lists = rows::LISTS.read(&transaction)?;
-        let client_ids = rows::LIST_CLIENT_IDS.read(&transaction)?;
+        let view = self.read()?;
+        let lists = view.runs(rows::LISTS)?;
+        let client_ids = view.runs(rows::LIST_CLIENT_IDS)?;
         let hash = rows::list_client_id_hash(account, client_id);
         let key = |list| rows::client_id_key(tenant, hash, list);
         let mut candidates = client_ids.scan(&key(0), &key(u64::MAX), Direction::Descending)?;
@@ -146,11 +140,11 @@ impl ReadStore {
         window: &Window<OrderId>,
         limit: usize,
     ) -> Result<Vec<ListView>, ReadStoreError> {
-        let transaction = self.read()?;
-        let Some(span) = order_span(&transaction, tenant, window)? else { return Ok(Vec::new()) };
+        let view = self.read()?;
+        let Some(span) = time_span(view.order_times()?, tenant, &numbered(window))? else { return Ok(Vec::new()) };
         let [low, high] = [span.first, span.last].map(|id| rows::account_entry_key(tenant, account, id));
-        let lists = rows::LISTS.read(&transaction)?;
-        scan(&lists, &low, &high, span.direction, limit, rows::list, |list| window.contains(list.time))
+        let lists = view.runs(rows::LISTS)?;
+        scan(lists, &low, &high, span.direction, limit, rows::list, |list| window.contains(list.time))
     }
 
     /// The orders of a list, in its order; none if there is no such list.
@@ -163,11 +157,11 @@ impl ReadStore {
         account: AccountId,
         id: OrderId,
     ) -> Result<Vec<OrderView>, ReadStoreError> {
-        let transaction = self.read()?;
+        let view = self.read()?;
         let key = rows::account_entry_key(tenant, account, id.0);
-        let list = rows::LISTS.read(&transaction)?.get(&key, |row| rows::list(&key, row))?;
+        let list = view.runs(rows::LISTS)?.get(&key, |row| rows::list(&key, row))?;
         let Some(list) = list else { return Ok(Vec::new()) };
-        let orders = rows::ORDERS.read(&transaction)?;
+        let orders = view.runs(rows::ORDERS)?;
         let mut views = Vec::with_capacity(list.orders.len());
         for (order, _) in &list.orders {
             let key = rows::owned_key(tenant, account, list.market, order.0);
@@ -191,22 +185,22 @@ impl ReadStore {
         window: &Window<TradeId>,
         limit: usize,
     ) -> Result<Vec<AccountTrade>, ReadStoreError> {
-        let transaction = self.read()?;
-        let trades = transaction.open_table(rows::TRADES)?;
+        let view = self.read()?;
+        let trades = view.trades()?;
         let first = window.from_id.map(|id| id.0);
-        let Some(span) = trade_span(&trades, tenant, market, window, first)? else { return Ok(Vec::new()) };
+        let Some(span) = trade_span(trades, tenant, market, window, first)? else { return Ok(Vec::new()) };
         let first = rows::trade_side(TradeId(span.first), true);
         let last = rows::trade_side(TradeId(span.last), false);
         let within = |trade: &AccountTrade| window.contains(trade.time);
         if let Some(order) = order {
             let [low, high] = [first, last].map(|side| rows::order_trade_key(tenant, account, market, order, side));
-            let sides = rows::ORDER_TRADES.read(&transaction)?;
-            return scan(&sides, &low, &high, span.direction, limit, rows::account_trade, within);
+            let sides = view.runs(rows::ORDER_TRADES)?;
+            return scan(sides, &low, &high, span.direction, limit, rows::account_trade, within);
         }
         let [low, high] = [first, last].map(|side| rows::owned_key(tenant, account, market, side));
-        let sides = rows::ACCOUNT_TRADES.read(&transaction)?;
+        let sides = view.runs(rows::ACCOUNT_TRADES)?;
         let beyond = limit.saturating_add(1);
-        let mut trades = scan(&sides, &low, &high, span.direction, beyond, rows::account_trade, within)?;
+        let mut trades = scan(sides, &low, &high, span.direction, beyond, rows::account_trade, within)?;
         if trades.len() == beyond {
             let (beyond, next_to_it) = match span.direction {
                 Direction::Ascending => (limit, limit.checked_sub(1)),
@@ -231,13 +225,14 @@ impl ReadStore {
         from_id: Option<TradeId>,
         limit: usize,
     ) -> Result<Vec<MarketTrade>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::TRADES)?;
+        let view = self.read()?;
+        let table = view.trades()?;
         let window = Window { from_id, ..Window::default() };
-        let Some(span) = trade_span(&table, tenant, market, &window, from_id.map(|id| id.0))? else {
+        let Some(span) = trade_span(table, tenant, market, &window, from_id.map(|id| id.0))? else {
             return Ok(Vec::new());
         };
         let mut trades = Vec::new();
-        each_trade(&table, tenant, market, span, |trade| {
+        each_trade(table, tenant, market, span, |trade| {
             if trades.len() < limit {
                 trades.push(trade);
             }
@@ -263,14 +258,15 @@ impl ReadStore {
         window: &Window<u64>,
         limit: usize,
     ) -> Result<Vec<AggregateTrade>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::TRADES)?;
+        let view = self.read()?;
+        let table = view.trades()?;
         let first = match window.from_id {
-            Some(aggregate) => Some(first_trade(&table, tenant, market, |trade| trade.aggregate >= aggregate)?),
+            Some(aggregate) => Some(first_trade(table, tenant, market, |trade| trade.aggregate >= aggregate)?),
             None => None,
         };
-        let Some(span) = trade_span(&table, tenant, market, window, first)? else { return Ok(Vec::new()) };
+        let Some(span) = trade_span(table, tenant, market, window, first)? else { return Ok(Vec::new()) };
         let mut aggregates: Vec<AggregateTrade> = Vec::new();
-        each_trade(&table, tenant, market, span, |trade| {
+        each_trade(table, tenant, market, span, |trade| {
             let full = aggregates.len() >= limit;
             match aggregates.last_mut() {
                 Some(aggregate) if aggregate.id == trade.aggregate => {
@@ -312,7 +308,7 @@ impl ReadStore {
         to_time: Option<Nanos>,
         limit: usize,
     ) -> Result<Vec<Kline>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::KLINES)?;
+        let table = self.read()?.transaction().open_table(rows::KLINES)?;
         let (first, last) = (from_time.unwrap_or(Nanos::ZERO), to_time.unwrap_or(Nanos(u64::MAX)));
         if first > last {
             return Ok(Vec::new());
@@ -336,7 +332,7 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn latest_klines(&self, tenant: TenantId, market: MarketId) -> Result<Vec<(Interval, Kline)>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::KLINES)?;
+        let table = self.read()?.transaction().open_table(rows::KLINES)?;
         let mut klines = Vec::with_capacity(Interval::ALL.len());
         for interval in Interval::ALL {
             klines.extend(latest_kline(&table, tenant, market, interval)?.map(|kline| (interval, kline)));
@@ -355,27 +351,13 @@ impl<Id> Window<Id> {
     }
 }
 
-/// The order numbers of a window, or `None` if it is empty. They may reach a second beyond its
-/// times.
-fn order_span(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    window: &Window<OrderId>,
-) -> Result<Option<Span>, ReadStoreError> {
-    let from_id = window.from_id.map(|id| id.0);
-    let window = Window { from_id, from_time: window.from_time, to_time: window.to_time };
-    time_span(transaction, rows::ORDER_TIMES, tenant, &window)
+fn numbered(window: &Window<OrderId>) -> Window<u64> {
+    Window { from_id: window.from_id.map(|id| id.0), from_time: window.from_time, to_time: window.to_time }
 }
 
 /// The numbers of a window of what a table remembers some times of, or `None` if it is empty. They
 /// may reach as far beyond its times as the table leaves between two.
-fn time_span(
-    transaction: &ReadTransaction,
-    times: TableDefinition<'_, [u8; 12], u64>,
-    tenant: TenantId,
-    window: &Window<u64>,
-) -> Result<Option<Span>, ReadStoreError> {
-    let times = transaction.open_table(times)?;
+fn time_span(times: &Times, tenant: TenantId, window: &Window<u64>) -> Result<Option<Span>, ReadStoreError> {
     let key = |time| rows::entry_key(tenant, time);
     let mut span = Span { first: 0, last: u64::MAX, direction: window.direction() };
     if let Some(from) = window.from_time
@@ -396,7 +378,7 @@ fn time_span(
 /// The trade numbers of a window, or `None` if it is empty. There is no index by time: times
 /// ascend with the numbers.
 fn trade_span<Id>(
-    table: &ReadOnlyTable<[u8; 14], &'static [u8]>,
+    table: &Chunks<14>,
     tenant: TenantId,
     market: MarketId,
     window: &Window<Id>,
@@ -417,7 +399,7 @@ fn trade_span<Id>(
 
 /// The number of the first trade that passes, or one above all. Behind a trade that passes, all do.
 fn first_trade(
-    table: &ReadOnlyTable<[u8; 14], &'static [u8]>,
+    table: &Chunks<14>,
     tenant: TenantId,
     market: MarketId,
     passes: impl Fn(&MarketTrade) -> bool,
@@ -426,23 +408,22 @@ fn first_trade(
     let Some(last) = table.range(key(0)..=key(u64::MAX))?.next_back() else { return Ok(0) };
     let (mut low, mut high) = (0, rows::last_number(&last?.0.value()) + 1);
     // Between chunks first: the last one of which the first trade does not pass, if there is one.
-    let mut chunk = Vec::new();
+    let mut chunk = None;
     while low < high {
         let middle = low + (high - low) / 2;
-        match table.range(key(middle)..key(high))?.next() {
-            None => high = middle,
-            Some(found) => {
-                let (found, row) = found?;
-                let trades = trades_of(&found.value(), row.value())?;
-                if trades.first().is_some_and(&passes) {
-                    high = middle;
-                } else {
-                    low = rows::last_number(&found.value()) + 1;
-                    chunk = trades;
-                }
-            }
+        let found = table.lower_bound(Bound::Included(&key(middle)))?.next()?;
+        let Some((found, row)) = found.filter(|(found, _)| found.value() < key(high)) else {
+            high = middle;
+            continue;
+        };
+        if trades_of(&found.value(), row.value(), 1)?.first().is_some_and(&passes) {
+            high = middle;
+        } else {
+            low = rows::last_number(&found.value()) + 1;
+            chunk = Some((found.value(), row));
         }
     }
+    let chunk = chunk.map_or(Ok(Vec::new()), |(key, row)| trades_of(&key, row.value(), usize::MAX))?;
     let within = chunk.partition_point(|trade| !passes(trade));
     Ok(match (chunk.get(within), chunk.last()) {
         (Some(trade), _) => trade.id.0,
@@ -453,7 +434,7 @@ fn first_trade(
 
 /// Hands out the trades of a span until one is not taken.
 fn each_trade(
-    table: &ReadOnlyTable<[u8; 14], &'static [u8]>,
+    table: &Chunks<14>,
     tenant: TenantId,
     market: MarketId,
     span: Span,
@@ -466,7 +447,7 @@ fn each_trade(
     let ascending = span.direction == Direction::Ascending;
     while let Some(chunk) = if ascending { chunks.next() } else { chunks.next_back() } {
         let (key, row) = chunk?;
-        let mut trades = trades_of(&key.value(), row.value())?;
+        let mut trades = trades_of(&key.value(), row.value(), usize::MAX)?;
         if !ascending {
             trades.reverse();
         }
@@ -477,8 +458,8 @@ fn each_trade(
     Ok(())
 }
 
-fn trades_of(key: &[u8], row: &[u8]) -> Result<Vec<MarketTrade>, ReadStoreError> {
-    rows::trades(key, row).ok_or(ReadStoreError::Damaged("trades"))
+fn trades_of(key: &[u8], row: &[u8], limit: usize) -> Result<Vec<MarketTrade>, ReadStoreError> {
+    rows::trades(key, row, limit).ok_or(ReadStoreError::Damaged("trades"))
 }
 
 /// The rows between two keys that pass, up to a limit from the end where the scan begins;
@@ -508,10 +489,11 @@ fn scan<T>(
 
 /// The first number of the chunk that holds `number` if any does.
 fn chunk_of<const LENGTH: usize>(
-    table: &ReadOnlyTable<[u8; LENGTH], &'static [u8]>,
+    table: &Chunks<LENGTH>,
     key: impl Fn(u64) -> [u8; LENGTH],
     number: u64,
 ) -> Result<u64, ReadStoreError> {
-    let Some(chunk) = table.range(key(0)..=key(number))?.next_back() else { return Ok(number) };
-    Ok(rows::last_number(&chunk?.0.value()))
+    let first = key(0);
+    let found = table.upper_bound(Bound::Included(&key(number)))?.prev()?.map(|(key, _)| key.value());
+    Ok(found.filter(|found| *found >= first).map_or(number, |found| rows::last_number(&found)))
 }

@@ -10,10 +10,10 @@ mod instructions;
 mod list;
 mod transaction;
 
-pub use self::entry::{at_place, entries, place, place_key, place_of, places, put_entry};
+pub use self::entry::{EntryChunk, at_place, entries, place, place_key, place_of, places, places_of_asset, put_entry};
 pub use self::list::{list, list_client_id_hash, put_list};
 pub use self::transaction::{
-    EventPlace, account_transaction_key, case, event_place, events, label_hash, pair_key, put_case, put_event,
+    EventChunk, EventPlace, account_transaction_key, case, event_place, label_hash, pair_key, put_case, put_event,
     put_event_place, transaction_event_key,
 };
 
@@ -29,32 +29,35 @@ use super::{AccountTrade, MarketTrade};
 use crate::kline::{Interval, Kline};
 
 /// Tenant, account, market, order → [`put_order`].
-pub const ORDERS: RunTable = RunTable::new("orders", "orders_v1", "orders_runs_v1");
+pub const ORDERS: RunTable = RunTable::new(0, "orders", "orders_v1", "orders_runs_v1");
 /// Tenant, hash of the client order id, order.
-pub const CLIENT_IDS: RunTable = RunTable::new("client_ids", "client_ids_v1", "client_ids_runs_v1");
+pub const CLIENT_IDS: RunTable = RunTable::new(1, "client_ids", "client_ids_v1", "client_ids_runs_v1");
 /// Tenant, account, market, [`trade_side`] → [`put_account_trade`].
-pub const ACCOUNT_TRADES: RunTable = RunTable::new("account_trades", "account_trades_v1", "account_trades_runs_v1");
+pub const ACCOUNT_TRADES: RunTable = RunTable::new(2, "account_trades", "account_trades_v1", "account_trades_runs_v1");
 /// Tenant, account, market, order, [`trade_side`] → the same row again, so that the trades of an
 /// order lie together.
-pub const ORDER_TRADES: RunTable = RunTable::new("order_trades", "order_trades_v1", "order_trades_runs_v1");
+pub const ORDER_TRADES: RunTable = RunTable::new(3, "order_trades", "order_trades_v1", "order_trades_runs_v1");
 /// Tenant, [`place`] of a ledger account, the first number → up to [`NUMBERS_IN_CHUNK`] numbers of
 /// entries, ascending.
-pub const ACCOUNT_ENTRIES: RunTable = RunTable::new("account_entries", "account_entries_v2", "account_entries_runs_v2");
+pub const ACCOUNT_ENTRIES: RunTable =
+    RunTable::new(4, "account_entries", "account_entries_v2", "account_entries_runs_v2");
 /// Tenant, account, list → [`put_list`].
-pub const LISTS: RunTable = RunTable::new("lists", "lists_v1", "lists_runs_v1");
+pub const LISTS: RunTable = RunTable::new(5, "lists", "lists_v1", "lists_runs_v1");
 /// Tenant, [`list_client_id_hash`], list.
-pub const LIST_CLIENT_IDS: RunTable = RunTable::new("list_client_ids", "list_client_ids_v1", "list_client_ids_runs_v1");
+pub const LIST_CLIENT_IDS: RunTable =
+    RunTable::new(6, "list_client_ids", "list_client_ids_v1", "list_client_ids_runs_v1");
 /// Tenant, transaction, place of the event in it → [`put_event_place`].
 pub const TRANSACTION_EVENTS: RunTable =
-    RunTable::new("transaction_events", "transaction_events_v1", "transaction_events_runs_v1");
+    RunTable::new(7, "transaction_events", "transaction_events_v1", "transaction_events_runs_v1");
 /// Tenant, [`label_hash`] of the business id, transaction.
-pub const TRANSACTION_IDS: RunTable = RunTable::new("transaction_ids", "transaction_ids_v1", "transaction_ids_runs_v1");
+pub const TRANSACTION_IDS: RunTable =
+    RunTable::new(8, "transaction_ids", "transaction_ids_v1", "transaction_ids_runs_v1");
 /// Tenant, transaction, the first number → numbers of entries that came without an event.
 pub const TRANSACTION_ENTRIES: RunTable =
-    RunTable::new("transaction_entries", "transaction_entries_v1", "transaction_entries_runs_v1");
+    RunTable::new(9, "transaction_entries", "transaction_entries_v1", "transaction_entries_runs_v1");
 /// Tenant, account, transaction.
 pub const ACCOUNT_TRANSACTIONS: RunTable =
-    RunTable::new("account_transactions", "account_transactions_v1", "account_transactions_runs_v1");
+    RunTable::new(10, "account_transactions", "account_transactions_v1", "account_transactions_runs_v1");
 /// All tables of runs.
 pub const RUN_TABLES: [RunTable; 11] = [
     ORDERS,
@@ -337,12 +340,12 @@ pub fn put_trade(out: &mut Vec<u8>, trade: &MarketTrade) {
     put_number(out, trade.quantity.0);
 }
 
-/// The trades of a chunk, from its row and key.
-pub fn trades(key: &[u8], row: &[u8]) -> Option<Vec<MarketTrade>> {
+/// The first trades of a chunk, from its row and key, up to a limit.
+pub fn trades(key: &[u8], row: &[u8], limit: usize) -> Option<Vec<MarketTrade>> {
     let mut row = Row(row);
     let mut trades = Vec::new();
     let (mut number, mut time) = (last_number(key), Nanos::ZERO);
-    while !row.0.is_empty() {
+    while !row.0.is_empty() && trades.len() < limit {
         time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
         trades.push(MarketTrade {
             id: TradeId(number),
@@ -397,16 +400,16 @@ pub fn put_next_number(out: &mut Vec<u8>, before: u64, number: u64) {
     put_number(out, number.wrapping_sub(before));
 }
 
-/// The numbers of a chunk, from its row and key.
-pub fn numbers(key: &[u8], row: &[u8]) -> Option<Vec<u64>> {
+/// Adds the numbers of a chunk, from its row and key.
+pub fn numbers(key: &[u8], row: &[u8], numbers: &mut Vec<u64>) -> Option<()> {
     let mut row = Row(row);
     let mut number = last_number(key);
-    let mut numbers = vec![number];
+    numbers.push(number);
     while !row.0.is_empty() {
         number = number.checked_add(row.number()?)?;
         numbers.push(number);
     }
-    Some(numbers)
+    Some(())
 }
 
 fn put_number(out: &mut Vec<u8>, mut number: u64) {
@@ -485,6 +488,18 @@ impl<'a> Row<'a> {
         None
     }
 
+    /// Passes over so many numbers, at least one, whatever their sizes.
+    fn skip_numbers(&mut self, mut count: usize) -> Option<()> {
+        for (at, byte) in self.0.iter().enumerate() {
+            count -= usize::from(*byte < 1 << 7);
+            if count == 0 {
+                self.0 = &self.0[at + 1..];
+                return Some(());
+            }
+        }
+        None
+    }
+
     fn signed(&mut self) -> Option<i128> {
         let number = self.wide()?;
         Some((number >> 1 ^ (number & 1).wrapping_neg()).cast_signed())
@@ -507,6 +522,12 @@ mod tests {
         let mut row = Vec::new();
         put(&mut row);
         row.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn tables_of_runs_are_counted() {
+        let indices: Vec<usize> = RUN_TABLES.iter().map(|table| table.index).collect();
+        assert_eq!(indices, (0..RUN_TABLES.len()).collect::<Vec<_>>());
     }
 
     /// If this fails, [`FORMAT_NUMBER`] must change.

@@ -8,7 +8,8 @@ use rialto_engine::wallet::{House, LedgerAccount};
 
 use super::super::{ReadStore, ReadStoreError, rows};
 use super::chunk_of;
-use super::ledger::{balance_before, cut, entries_of, places_between};
+use super::ledger::{balance_before, cut, entries_of};
+use super::places::places_between;
 
 /// What an account of the ledger is, whoever's it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,27 +85,27 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn day_totals(&self, tenant: TenantId, from: Nanos, to: Nanos) -> Result<Vec<DayTotal>, ReadStoreError> {
-        let transaction = self.read()?;
+        let view = self.read()?;
         let first = match from.0.checked_sub(1) {
-            Some(before) => cut(&transaction, tenant, Some(Nanos(before)))?,
+            Some(before) => cut(&view, tenant, Some(Nanos(before)))?,
             None => 0,
         };
-        let beyond = cut(&transaction, tenant, Some(to))?.max(first);
+        let beyond = cut(&view, tenant, Some(to))?.max(first);
         let mut totals = BTreeMap::new();
-        let owned = rows::ACCOUNT_ENTRIES.read(&transaction)?;
+        let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
         let mut next = Some(0);
         while let Some(low) = next {
-            let found = places_between(&owned, tenant, low, u64::MAX, 1)?;
+            let found = places_between(owned, tenant, low, u64::MAX, 1)?;
             let Some((place, account, asset)) = found.into_iter().next() else { break };
             let total = total_of(&mut totals, account, asset);
             total.accounts += 1;
-            total.opening += balance_before(&transaction, &owned, tenant, account, asset, first)?;
-            total.closing += balance_before(&transaction, &owned, tenant, account, asset, beyond)?;
+            total.opening += balance_before(&view, tenant, account, asset, first)?;
+            total.closing += balance_before(&view, tenant, account, asset, beyond)?;
             next = place.checked_add(1);
         }
-        let table = transaction.open_table(rows::ENTRIES)?;
+        let table = view.entries()?;
         let key = |number| rows::entry_key(tenant, number);
-        for chunk in table.range(key(chunk_of(&table, key, first)?)..key(beyond))? {
+        for chunk in table.range(key(chunk_of(table, key, first)?)..key(beyond))? {
             let (key, row) = chunk?;
             let within = |number: u64| (first..beyond).contains(&number);
             for entry in entries_of(&key.value(), row.value())?.iter().filter(|entry| within(entry.number)) {

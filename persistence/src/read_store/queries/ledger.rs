@@ -6,13 +6,18 @@
 //! the balances at a time are those behind the last entry before the cut, and what lies between two
 //! cuts leads from the balances of the first to those of the second.
 
-use redb::ReadTransaction;
+use std::ops::Bound;
+
+use redb::ReadableTable;
 use rialto_engine::ids::{AccountId, AssetId, TenantId};
 use rialto_engine::units::{Amount, Nanos};
 use rialto_engine::wallet::{Balance, Entry, LedgerAccount};
 
-use super::super::runs::{Direction, Runs};
+use super::super::runs::Direction;
+use super::super::view::View;
 use super::super::{Owner, ReadStore, ReadStoreError, Window, rows};
+use super::chunks::entries_at;
+use super::places::{Wanted, places_between};
 use super::{Span, chunk_of};
 use crate::chain::Chain;
 
@@ -22,7 +27,7 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`, like every query.
     pub fn entry(&self, tenant: TenantId, number: u64) -> Result<Option<Entry>, ReadStoreError> {
-        Ok(all_entries(&self.read()?, tenant, Some(number), 1)?.pop().filter(|entry| entry.number == number))
+        Ok(all_entries(self.read()?.as_ref(), tenant, Some(number), 1)?.pop().filter(|entry| entry.number == number))
     }
 
     /// Entries of a tenant's wallet, or those that touch a user, from a number on or the latest;
@@ -41,7 +46,7 @@ impl ReadStore {
             let window = Window { from_id: from, ..Window::default() };
             return self.movements(tenant, Owner::User(account), None, &window, limit);
         }
-        let mut entries = all_entries(&self.read()?, tenant, from, limit)?;
+        let mut entries = all_entries(self.read()?.as_ref(), tenant, from, limit)?;
         if from.is_none() {
             entries.reverse();
         }
@@ -61,14 +66,12 @@ impl ReadStore {
         window: &Window<u64>,
         limit: usize,
     ) -> Result<Vec<Entry>, ReadStoreError> {
-        let transaction = self.read()?;
-        let Some(span) = entry_span(&transaction, tenant, window)? else { return Ok(Vec::new()) };
-        let owned = rows::ACCOUNT_ENTRIES.read(&transaction)?;
-        let (first, last) = rows::places(owner);
-        let mut places = places_between(&owned, tenant, first, last, usize::MAX)?;
-        places.retain(|(_, account, of)| Owner::of(*account) == owner && asset.is_none_or(|asset| asset == *of));
-        let places: Vec<u64> = places.iter().map(|(place, ..)| *place).collect();
-        entries_at_places(&transaction, &owned, tenant, &places, span, limit)
+        let view = self.read()?;
+        let Some(span) = entry_span(&view, tenant, window)? else { return Ok(Vec::new()) };
+        let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
+        let places = asset.map_or(rows::places(owner), |asset| rows::places_of_asset(owner, asset));
+        let numbers = Wanted { owned, tenant, owner, places, span, limit }.numbers()?;
+        entries_at(&view, tenant, &numbers)
     }
 
     /// The entries that touch one account of the ledger.
@@ -83,10 +86,12 @@ impl ReadStore {
         window: &Window<u64>,
         limit: usize,
     ) -> Result<Vec<Entry>, ReadStoreError> {
-        let transaction = self.read()?;
-        let Some(span) = entry_span(&transaction, tenant, window)? else { return Ok(Vec::new()) };
-        let owned = rows::ACCOUNT_ENTRIES.read(&transaction)?;
-        entries_at_places(&transaction, &owned, tenant, &[rows::place(account, asset)], span, limit)
+        let view = self.read()?;
+        let Some(span) = entry_span(&view, tenant, window)? else { return Ok(Vec::new()) };
+        let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
+        let (owner, place) = (Owner::of(account), rows::place(account, asset));
+        let numbers = Wanted { owned, tenant, owner, places: (place, place), span, limit }.numbers()?;
+        entries_at(&view, tenant, &numbers)
     }
 
     /// The balance of an account of the ledger at the end of a time, or now. One that nothing has
@@ -101,10 +106,9 @@ impl ReadStore {
         asset: AssetId,
         time: Option<Nanos>,
     ) -> Result<Amount, ReadStoreError> {
-        let transaction = self.read()?;
-        let owned = rows::ACCOUNT_ENTRIES.read(&transaction)?;
-        let cut = cut(&transaction, tenant, time)?;
-        balance_before(&transaction, &owned, tenant, account, asset, cut)
+        let view = self.read()?;
+        let cut = cut(&view, tenant, time)?;
+        balance_before(&view, tenant, account, asset, cut)
     }
 
     /// A user's four balances of an asset at the end of a time, or now: all behind the same entry.
@@ -118,16 +122,16 @@ impl ReadStore {
         asset: AssetId,
         time: Option<Nanos>,
     ) -> Result<Balance, ReadStoreError> {
-        let transaction = self.read()?;
-        let owned = rows::ACCOUNT_ENTRIES.read(&transaction)?;
-        let cut = cut(&transaction, tenant, time)?;
-        let of = |account| balance_before(&transaction, &owned, tenant, account, asset, cut);
-        Ok(Balance {
-            available: of(LedgerAccount::Available(account))?,
-            held: of(LedgerAccount::Held(account))?,
-            outgoing: of(LedgerAccount::Outgoing(account))?,
-            incoming: of(LedgerAccount::Incoming(account))?,
-        })
+        let view = self.read()?;
+        let cut = cut(&view, tenant, time)?;
+        let accounts = [
+            LedgerAccount::Available(account),
+            LedgerAccount::Held(account),
+            LedgerAccount::Outgoing(account),
+            LedgerAccount::Incoming(account),
+        ];
+        let [available, held, outgoing, incoming] = balances_before(&view, tenant, accounts, asset, cut)?;
+        Ok(Balance { available, held, outgoing, incoming })
     }
 
     /// The accounts of an owner that anything has moved, with their assets, by asset.
@@ -135,9 +139,10 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn accounts_of(&self, tenant: TenantId, owner: Owner) -> Result<Vec<(LedgerAccount, AssetId)>, ReadStoreError> {
-        let owned = rows::ACCOUNT_ENTRIES.read(&self.read()?)?;
+        let view = self.read()?;
+        let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
         let (first, last) = rows::places(owner);
-        let places = places_between(&owned, tenant, first, last, usize::MAX)?;
+        let places = places_between(owned, tenant, first, last, usize::MAX)?;
         Ok(places.into_iter().map(|(_, account, asset)| (account, asset)).collect())
     }
 
@@ -152,9 +157,10 @@ impl ReadStore {
         behind: Option<(LedgerAccount, AssetId)>,
         limit: usize,
     ) -> Result<Vec<(LedgerAccount, AssetId)>, ReadStoreError> {
-        let owned = rows::ACCOUNT_ENTRIES.read(&self.read()?)?;
+        let view = self.read()?;
+        let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
         let first = behind.map_or(0, |(account, asset)| rows::place(account, asset) + 1);
-        let places = places_between(&owned, tenant, first, u64::MAX, limit)?;
+        let places = places_between(owned, tenant, first, u64::MAX, limit)?;
         Ok(places.into_iter().map(|(_, account, asset)| (account, asset)).collect())
     }
 
@@ -164,7 +170,7 @@ impl ReadStore {
     /// # Errors
     /// `Storage`.
     pub fn heads(&self, tenant: TenantId) -> Result<Vec<Chain>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::HEADS)?;
+        let table = self.read()?.transaction().open_table(rows::HEADS)?;
         let mut heads = Vec::new();
         for row in table.range(rows::entry_key(tenant, 0)..=rows::entry_key(tenant, u64::MAX))? {
             let (key, head) = row?;
@@ -178,143 +184,107 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn first_entry_after(&self, tenant: TenantId, time: Nanos) -> Result<u64, ReadStoreError> {
-        cut(&self.read()?, tenant, Some(time))
+        cut(self.read()?.as_ref(), tenant, Some(time))
     }
 }
 
 /// The number of the first entry that was posted after a time, or one above all. Without a time, it
 /// is above all that could be.
-pub fn cut(transaction: &ReadTransaction, tenant: TenantId, time: Option<Nanos>) -> Result<u64, ReadStoreError> {
+pub fn cut(view: &View, tenant: TenantId, time: Option<Nanos>) -> Result<u64, ReadStoreError> {
     let Some(time) = time else { return Ok(u64::MAX) };
-    let times = transaction.open_table(rows::ENTRY_TIMES)?;
+    let damaged = || ReadStoreError::Damaged("entries");
     let key = |number| rows::entry_key(tenant, number);
-    let after = match time.0.checked_add(1) {
-        Some(next) => times.range(key(next)..=key(u64::MAX))?.next().transpose()?.map(|(_, number)| number.value()),
-        None => None,
-    };
-    let Some(near) = times.range(key(0)..=key(time.0))?.next_back() else { return Ok(after.unwrap_or(0)) };
-    let near = near?.1.value();
-    let entries = transaction.open_table(rows::ENTRIES)?;
-    let (first, mut last) = (chunk_of(&entries, key, near)?, near);
-    for chunk in entries.range(key(first)..key(after.unwrap_or(u64::MAX)))? {
-        let (key, row) = chunk?;
-        for entry in entries_of(&key.value(), row.value())? {
-            if entry.number >= near && entry.time > time {
-                return Ok(entry.number);
+    // Around the end of the time, of which the one before it is near.
+    let mut times = view.entry_times()?.upper_bound(Bound::Included(&key(time.0)))?;
+    let of_tenant = |found: &[u8; 12]| rows::tenant_of(found) == tenant;
+    let after = times.peek_next()?.filter(|(found, _)| of_tenant(&found.value())).map(|(_, number)| number.value());
+    let near = times.peek_prev()?.filter(|(found, _)| of_tenant(&found.value())).map(|(_, number)| number.value());
+    let Some(near) = near else { return Ok(after.unwrap_or(0)) };
+    let entries = view.entries()?;
+    let (first, mut last) = (chunk_of(entries, key, near)?, near);
+    for found in entries.range(key(first)..key(after.unwrap_or(u64::MAX)))? {
+        let (key, row) = found?;
+        let mut chunk = rows::EntryChunk::new(&key.value(), row.value());
+        while let Some((number, posted)) = chunk.begin().ok_or_else(damaged)? {
+            if number >= near && posted > time {
+                return Ok(number);
             }
-            last = entry.number;
+            last = number;
+            chunk.skip().ok_or_else(damaged)?;
         }
     }
     Ok(after.unwrap_or(last + 1))
 }
 
 /// The entry numbers of a window, or `None` if it is empty.
-fn entry_span(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    window: &Window<u64>,
-) -> Result<Option<Span>, ReadStoreError> {
+fn entry_span(view: &View, tenant: TenantId, window: &Window<u64>) -> Result<Option<Span>, ReadStoreError> {
     let mut span = Span { first: window.from_id.unwrap_or(0), last: u64::MAX, direction: window.direction() };
     if let Some(before) = window.from_time.and_then(|from| from.0.checked_sub(1)) {
-        span.first = span.first.max(cut(transaction, tenant, Some(Nanos(before)))?);
+        span.first = span.first.max(cut(view, tenant, Some(Nanos(before)))?);
     }
     if let Some(to) = window.to_time {
-        let Some(last) = cut(transaction, tenant, Some(to))?.checked_sub(1) else { return Ok(None) };
+        let Some(last) = cut(view, tenant, Some(to))?.checked_sub(1) else { return Ok(None) };
         span.last = last;
     }
     Ok((span.first <= span.last).then_some(span))
 }
 
-/// The places between two that anything has moved, both inclusive. It leaps from one to the next,
-/// however many entries they have.
-pub fn places_between(
-    owned: &Runs,
-    tenant: TenantId,
-    first: u64,
-    last: u64,
-    limit: usize,
-) -> Result<Vec<(u64, LedgerAccount, AssetId)>, ReadStoreError> {
-    let high = rows::place_key(tenant, last, u64::MAX);
-    let (mut places, mut next) = (Vec::new(), Some(first));
-    while let Some(low) = next.filter(|low| *low <= last && places.len() < limit) {
-        let mut scan = owned.scan(&rows::place_key(tenant, low, 0), &high, Direction::Ascending)?;
-        let Some(place) = scan.next(|key, _| rows::place_of(key))? else { break };
-        let (account, asset) = rows::at_place(place).ok_or(ReadStoreError::Damaged("account_entries"))?;
-        places.push((place, account, asset));
-        next = place.checked_add(1);
-    }
-    Ok(places)
-}
-
-/// The entries of some places within a span, up to a limit from the end where it begins; ascending.
-fn entries_at_places(
-    transaction: &ReadTransaction,
-    owned: &Runs,
-    tenant: TenantId,
-    places: &[u64],
-    span: Span,
-    limit: usize,
-) -> Result<Vec<Entry>, ReadStoreError> {
-    let mut numbers = Vec::new();
-    for place in places {
-        numbers_at_place(owned, tenant, *place, span, limit, &mut numbers)?;
-    }
-    // An entry may touch two of the places.
-    numbers.sort_unstable();
-    numbers.dedup();
-    match span.direction {
-        Direction::Ascending => numbers.truncate(limit),
-        Direction::Descending => drop(numbers.drain(..numbers.len().saturating_sub(limit))),
-    }
-    entries_at(transaction, tenant, &numbers)
-}
-
-fn numbers_at_place(
-    owned: &Runs,
-    tenant: TenantId,
-    place: u64,
-    span: Span,
-    limit: usize,
-    numbers: &mut Vec<u64>,
-) -> Result<(), ReadStoreError> {
-    let key = |number| rows::place_key(tenant, place, number);
-    // Of the numbers that come packed with a smaller one, some may be asked for.
-    let mut before = owned.scan(&key(0), &key(span.first), Direction::Descending)?;
-    let first = before.next(|key, _| Some(rows::last_number(key)))?.unwrap_or(span.first);
-    let mut packed = owned.scan(&key(first), &key(span.last), span.direction)?;
-    let mut found = 0;
-    while found < limit {
-        let Some(mut next) = packed.next(rows::numbers)? else { break };
-        next.retain(|number| (span.first..=span.last).contains(number));
-        found += next.len();
-        numbers.append(&mut next);
-    }
-    Ok(())
-}
-
 /// The balance of an account behind the last entry before a number.
 pub fn balance_before(
-    transaction: &ReadTransaction,
-    owned: &Runs,
+    view: &View,
     tenant: TenantId,
     account: LedgerAccount,
     asset: AssetId,
     number: u64,
 ) -> Result<Amount, ReadStoreError> {
-    let Some(last) = number.checked_sub(1) else { return Ok(Amount::ZERO) };
-    let key = |number| rows::place_key(tenant, rows::place(account, asset), number);
-    let mut packed = owned.scan(&key(0), &key(last), Direction::Descending)?;
-    let Some(numbers) = packed.next(rows::numbers)? else { return Ok(Amount::ZERO) };
+    let [balance] = balances_before(view, tenant, [account], asset, number)?;
+    Ok(balance)
+}
+
+/// The same of several accounts of one owner, in the order of their places.
+fn balances_before<const COUNT: usize>(
+    view: &View,
+    tenant: TenantId,
+    accounts: [LedgerAccount; COUNT],
+    asset: AssetId,
+    number: u64,
+) -> Result<[Amount; COUNT], ReadStoreError> {
+    let mut balances = [Amount::ZERO; COUNT];
+    let Some(last) = number.checked_sub(1) else { return Ok(balances) };
     let damaged = || ReadStoreError::Damaged("account_entries");
-    let number = numbers.into_iter().rev().find(|number| *number <= last).ok_or_else(damaged)?;
-    let entry = entries_at(transaction, tenant, &[number])?.pop().ok_or_else(damaged)?;
-    if entry.asset == asset && entry.credit == account {
-        Ok(entry.credit_after)
-    } else if entry.asset == asset && entry.debit == account {
-        Ok(entry.debit_after)
-    } else {
-        Err(damaged())
+    let places = accounts.map(|account| rows::place(account, asset));
+    let (Some(lowest), Some(highest)) = (places.first(), places.last()) else { return Ok(balances) };
+    let key = |place, number| rows::place_key(tenant, place, number);
+    let owned = view.runs(rows::ACCOUNT_ENTRIES)?;
+    let mut scan = owned.scan(&key(*lowest, 0), &key(*highest, last), Direction::Descending)?;
+    let mut found = Vec::with_capacity(COUNT);
+    let mut packed = Vec::new();
+    for (index, place) in places.iter().enumerate().rev() {
+        scan.leap(&key(*place, last))?;
+        packed.clear();
+        let at = scan.head(|key, row| {
+            rows::numbers(key, row, &mut packed)?;
+            rows::place_of(key)
+        })?;
+        if at == Some(*place) {
+            let number = packed.iter().rev().find(|number| **number <= last).ok_or_else(damaged)?;
+            found.push((*number, index));
+        }
     }
+    found.sort_unstable();
+    let mut numbers: Vec<u64> = found.iter().map(|(number, _)| *number).collect();
+    // An entry may have moved two of them.
+    numbers.dedup();
+    let entries = entries_at(view, tenant, &numbers)?;
+    for (number, index) in found {
+        let entry = entries.iter().find(|entry| entry.number == number && entry.asset == asset);
+        balances[index] = match entry.ok_or_else(damaged)? {
+            entry if entry.credit == accounts[index] => entry.credit_after,
+            entry if entry.debit == accounts[index] => entry.debit_after,
+            _ => return Err(damaged()),
+        };
+    }
+    Ok(balances)
 }
 
 pub fn entries_of(key: &[u8], row: &[u8]) -> Result<Vec<Entry>, ReadStoreError> {
@@ -322,50 +292,31 @@ pub fn entries_of(key: &[u8], row: &[u8]) -> Result<Vec<Entry>, ReadStoreError> 
 }
 
 /// Entries from a number on, ascending, or the latest, descending.
-fn all_entries(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    from: Option<u64>,
-    limit: usize,
-) -> Result<Vec<Entry>, ReadStoreError> {
-    let table = transaction.open_table(rows::ENTRIES)?;
+fn all_entries(view: &View, tenant: TenantId, from: Option<u64>, limit: usize) -> Result<Vec<Entry>, ReadStoreError> {
+    let table = view.entries()?;
     let key = |number| rows::entry_key(tenant, number);
-    let first = chunk_of(&table, key, from.unwrap_or(0))?;
+    let first = chunk_of(table, key, from.unwrap_or(0))?;
     let mut chunks = table.range(key(first)..=key(u64::MAX))?;
     let mut entries = Vec::new();
     while entries.len() < limit {
-        let Some(chunk) = (if from.is_some() { chunks.next() } else { chunks.next_back() }) else { break };
-        let (key, row) = chunk?;
-        let mut chunk = entries_of(&key.value(), row.value())?;
-        if from.is_none() {
-            chunk.reverse();
+        let Some(found) = (if from.is_some() { chunks.next() } else { chunks.next_back() }) else { break };
+        let (key, row) = found?;
+        let Some(from) = from else {
+            entries.extend(entries_of(&key.value(), row.value())?.into_iter().rev());
+            continue;
+        };
+        let damaged = || ReadStoreError::Damaged("entries");
+        let mut chunk = rows::EntryChunk::new(&key.value(), row.value());
+        while entries.len() < limit
+            && let Some((number, _)) = chunk.begin().ok_or_else(damaged)?
+        {
+            if number < from {
+                chunk.skip().ok_or_else(damaged)?;
+            } else {
+                entries.push(chunk.read().ok_or_else(damaged)?);
+            }
         }
-        entries.extend(chunk.into_iter().filter(|entry| entry.number >= from.unwrap_or(0)));
     }
     entries.truncate(limit);
-    Ok(entries)
-}
-
-/// The entries of these numbers, which ascend and are all there.
-pub fn entries_at(
-    transaction: &ReadTransaction,
-    tenant: TenantId,
-    numbers: &[u64],
-) -> Result<Vec<Entry>, ReadStoreError> {
-    let table = transaction.open_table(rows::ENTRIES)?;
-    let mut chunk: Vec<Entry> = Vec::new();
-    let mut entries = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        let find = |chunk: &[Entry]| {
-            let at = chunk.binary_search_by_key(number, |entry| entry.number);
-            at.ok().and_then(|at| chunk.get(at).copied())
-        };
-        if find(&chunk).is_none() {
-            let key = rows::entry_key(tenant, chunk_of(&table, |number| rows::entry_key(tenant, number), *number)?);
-            let row = table.get(&key)?.ok_or(ReadStoreError::Damaged("entries"))?;
-            chunk = entries_of(&key, row.value())?;
-        }
-        entries.push(find(&chunk).ok_or(ReadStoreError::Damaged("entries"))?);
-    }
     Ok(entries)
 }

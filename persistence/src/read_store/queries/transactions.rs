@@ -3,17 +3,18 @@
 //! A transaction is told as it stood behind its last event. What changes without an event, its
 //! attempts and its timer, is known to the live wallet alone.
 
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::ReadOnlyTable;
 use rialto_engine::ids::{AccountId, CaseId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::{Case, Transaction, TransactionEvent};
 use rialto_engine::wallet::Entry;
 
 use super::super::rows::EventPlace;
-use super::super::runs::{Direction, Runs};
+use super::super::runs::{Direction, Scan};
+use super::super::view::View;
 use super::super::{ReadStore, ReadStoreError, Window, rows};
-use super::ledger::entries_at;
-use super::{chunk_of, time_span};
+use super::chunks::{Events, entries_at};
+use super::{Span, chunk_of, time_span};
 
 impl ReadStore {
     /// A transaction by its number.
@@ -21,8 +22,8 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`, like every query.
     pub fn transaction(&self, tenant: TenantId, id: TransactionId) -> Result<Option<Transaction>, ReadStoreError> {
-        let found = Found::read(&self.read()?, tenant)?.events_of(id, Direction::Descending, 1)?;
-        Ok(found.into_iter().next().map(|event| event.transaction))
+        let view = self.read()?;
+        Standings::new(&view, tenant, (id.0, id.0), Direction::Descending)?.of(id)
     }
 
     /// A transaction by its business id.
@@ -30,16 +31,16 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn transaction_by_id(&self, tenant: TenantId, id: &Label) -> Result<Option<Transaction>, ReadStoreError> {
-        let transaction = self.read()?;
-        let found = Found::read(&transaction, tenant)?;
-        let ids = rows::TRANSACTION_IDS.read(&transaction)?;
+        let view = self.read()?;
+        let ids = view.runs(rows::TRANSACTION_IDS)?;
         let key = |number| rows::pair_key(tenant, rows::label_hash(id), number);
         let mut candidates = ids.scan(&key(0), &key(u64::MAX), Direction::Descending)?;
         while let Some(number) = candidates.next(|key, _| Some(rows::last_number(key)))? {
-            let last = found.events_of(TransactionId(number), Direction::Descending, 1)?.into_iter().next();
+            let candidate = TransactionId(number);
+            let standing = Standings::new(&view, tenant, (number, number), Direction::Descending)?.of(candidate)?;
             // The hash of another id may be the same.
-            if let Some(event) = last.filter(|event| event.transaction.id == *id) {
-                return Ok(Some(event.transaction));
+            if let Some(transaction) = standing.filter(|transaction| transaction.id == *id) {
+                return Ok(Some(transaction));
             }
         }
         Ok(None)
@@ -55,22 +56,15 @@ impl ReadStore {
         window: &Window<TransactionId>,
         limit: usize,
     ) -> Result<Vec<Transaction>, ReadStoreError> {
-        let transaction = self.read()?;
-        let window_of_numbers = numbered(window);
-        let Some(span) = time_span(&transaction, rows::TRANSACTION_TIMES, tenant, &window_of_numbers)? else {
-            return Ok(Vec::new());
-        };
-        let found = Found::read(&transaction, tenant)?;
-        let (mut transactions, mut next) = (Vec::new(), Some(span));
-        // From one to the next: they have as many rows as events.
-        while let Some(span) = next.filter(|_| transactions.len() < limit) {
-            let Some(number) = found.nearest(span.first, span.last, span.direction)? else { break };
-            let last = found.events_of(TransactionId(number), Direction::Descending, 1)?.into_iter().next();
-            let last = last.ok_or(ReadStoreError::Damaged("transaction_events"))?;
-            if window.contains(last.transaction.opened) {
-                transactions.push(last.transaction);
+        let view = self.read()?;
+        let Some(span) = opened_within(&view, tenant, window)? else { return Ok(Vec::new()) };
+        let mut standings = Standings::new(&view, tenant, (span.first, span.last), span.direction)?;
+        let mut transactions = Vec::new();
+        while transactions.len() < limit {
+            let Some(transaction) = standings.next()? else { break };
+            if window.contains(transaction.opened) {
+                transactions.push(transaction);
             }
-            next = span.beyond(number);
         }
         if span.direction == Direction::Descending {
             transactions.reverse();
@@ -90,22 +84,19 @@ impl ReadStore {
         window: &Window<TransactionId>,
         limit: usize,
     ) -> Result<Vec<Transaction>, ReadStoreError> {
-        let transaction = self.read()?;
-        let window_of_numbers = numbered(window);
-        let Some(span) = time_span(&transaction, rows::TRANSACTION_TIMES, tenant, &window_of_numbers)? else {
-            return Ok(Vec::new());
-        };
-        let found = Found::read(&transaction, tenant)?;
-        let owned = rows::ACCOUNT_TRANSACTIONS.read(&transaction)?;
+        let view = self.read()?;
+        let Some(span) = opened_within(&view, tenant, window)? else { return Ok(Vec::new()) };
+        let mut standings = Standings::new(&view, tenant, (span.first, span.last), span.direction)?;
+        let owned = view.runs(rows::ACCOUNT_TRANSACTIONS)?;
         let key = |number| rows::account_transaction_key(tenant, account, TransactionId(number));
         let mut scan = owned.scan(&key(span.first), &key(span.last), span.direction)?;
         let mut transactions = Vec::new();
         while transactions.len() < limit {
             let Some(number) = scan.next(|key, _| Some(rows::last_number(key)))? else { break };
-            let last = found.events_of(TransactionId(number), Direction::Descending, 1)?.into_iter().next();
-            let last = last.ok_or(ReadStoreError::Damaged("account_transactions"))?;
-            if window.contains(last.transaction.opened) {
-                transactions.push(last.transaction);
+            let standing = standings.of(TransactionId(number))?;
+            let transaction = standing.ok_or(ReadStoreError::Damaged("account_transactions"))?;
+            if window.contains(transaction.opened) {
+                transactions.push(transaction);
             }
         }
         if span.direction == Direction::Descending {
@@ -125,9 +116,9 @@ impl ReadStore {
         from: TransactionId,
         limit: usize,
     ) -> Result<Vec<Transaction>, ReadStoreError> {
-        let transaction = self.read()?;
-        let open = transaction.open_table(rows::OPEN_TRANSACTIONS)?;
-        let found = Found::read(&transaction, tenant)?;
+        let view = self.read()?;
+        let open = view.transaction().open_table(rows::OPEN_TRANSACTIONS)?;
+        let mut standings = Standings::new(&view, tenant, (from.0, u64::MAX), Direction::Ascending)?;
         let key = |number| rows::entry_key(tenant, number);
         let mut transactions = Vec::new();
         for row in open.range(key(from.0)..=key(u64::MAX))? {
@@ -139,8 +130,7 @@ impl ReadStore {
                 continue;
             }
             let id = TransactionId(rows::last_number(&key.value()));
-            let last = found.events_of(id, Direction::Descending, 1)?.into_iter().next();
-            transactions.push(last.ok_or(ReadStoreError::Damaged("open_transactions"))?.transaction);
+            transactions.push(standings.of(id)?.ok_or(ReadStoreError::Damaged("open_transactions"))?);
         }
         Ok(transactions)
     }
@@ -156,18 +146,24 @@ impl ReadStore {
         from: u64,
         limit: usize,
     ) -> Result<Vec<TransactionEvent>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::EVENTS)?;
+        let view = self.read()?;
+        let table = view.events()?;
         let key = |number| rows::entry_key(tenant, number);
-        let first = chunk_of(&table, key, from)?;
-        let mut chunks = table.range(key(first)..=key(u64::MAX))?;
+        let first = chunk_of(table, key, from)?;
         let mut events = Vec::new();
-        while events.len() < limit {
-            let Some(chunk) = chunks.next() else { break };
-            let (key, row) = chunk?;
-            let chunk = events_of_chunk(&key.value(), row.value())?;
-            events.extend(chunk.into_iter().filter(|event| event.number >= from));
+        for found in table.range(key(first)..=key(u64::MAX))? {
+            if events.len() >= limit {
+                break;
+            }
+            let (key, row) = found?;
+            let mut chunk = rows::EventChunk::new(&key.value());
+            let damaged = || ReadStoreError::Damaged("events");
+            while events.len() < limit
+                && let Some(event) = chunk.next(row.value()).ok_or_else(damaged)?
+            {
+                events.extend(Some(event).filter(|event| event.number >= from));
+            }
         }
-        events.truncate(limit);
         Ok(events)
     }
 
@@ -180,7 +176,9 @@ impl ReadStore {
         tenant: TenantId,
         id: TransactionId,
     ) -> Result<Vec<TransactionEvent>, ReadStoreError> {
-        Found::read(&self.read()?, tenant)?.events_of(id, Direction::Ascending, usize::MAX)
+        let view = self.read()?;
+        let mut events = Events::new(&view, tenant)?;
+        places_of(&view, tenant, id)?.into_iter().map(|place| events.at(place.event)).collect()
     }
 
     /// The entries that a transaction has caused, by number.
@@ -188,12 +186,12 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn entries_of_transaction(&self, tenant: TenantId, id: TransactionId) -> Result<Vec<Entry>, ReadStoreError> {
-        let transaction = self.read()?;
+        let view = self.read()?;
         let mut numbers = Vec::new();
-        for place in Found::read(&transaction, tenant)?.places(id, Direction::Ascending, usize::MAX)? {
+        for place in places_of(&view, tenant, id)? {
             numbers.extend(place.first..place.first + place.entries);
         }
-        let beside = rows::TRANSACTION_ENTRIES.read(&transaction)?;
+        let beside = view.runs(rows::TRANSACTION_ENTRIES)?;
         let key = |number| rows::pair_key(tenant, id.0, number);
         let mut scan = beside.scan(&key(0), &key(u64::MAX), Direction::Ascending)?;
         while let Some(number) = scan.next(|key, _| Some(rows::last_number(key)))? {
@@ -201,7 +199,7 @@ impl ReadStore {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        entries_at(&transaction, tenant, &numbers)
+        entries_at(&view, tenant, &numbers)
     }
 
     /// A case by its number.
@@ -209,7 +207,7 @@ impl ReadStore {
     /// # Errors
     /// `Storage` or `Damaged`.
     pub fn case(&self, tenant: TenantId, id: CaseId) -> Result<Option<Case>, ReadStoreError> {
-        let table = self.read()?.open_table(rows::CASES)?;
+        let table = self.read()?.transaction().open_table(rows::CASES)?;
         case_of(&table, tenant, id.0)
     }
 
@@ -224,13 +222,13 @@ impl ReadStore {
         from: CaseId,
         limit: usize,
     ) -> Result<Vec<Case>, ReadStoreError> {
-        let transaction = self.read()?;
-        let table = transaction.open_table(rows::CASES)?;
+        let view = self.read()?;
+        let table = view.transaction().open_table(rows::CASES)?;
         let key = |number| rows::entry_key(tenant, number);
         let range = key(from.0)..=key(u64::MAX);
         let mut cases = Vec::new();
         if open_only {
-            for row in transaction.open_table(rows::OPEN_CASES)?.range(range)?.take(limit) {
+            for row in view.transaction().open_table(rows::OPEN_CASES)?.range(range)?.take(limit) {
                 let number = rows::last_number(&row?.0.value());
                 cases.push(case_of(&table, tenant, number)?.ok_or(ReadStoreError::Damaged("open_cases"))?);
             }
@@ -243,8 +241,15 @@ impl ReadStore {
     }
 }
 
-fn numbered(window: &Window<TransactionId>) -> Window<u64> {
-    Window { from_id: window.from_id.map(|id| id.0), from_time: window.from_time, to_time: window.to_time }
+/// The numbers of a window of transactions, or `None` if it is empty.
+fn opened_within(
+    view: &View,
+    tenant: TenantId,
+    window: &Window<TransactionId>,
+) -> Result<Option<Span>, ReadStoreError> {
+    let from_id = window.from_id.map(|id| id.0);
+    let window = Window { from_id, from_time: window.from_time, to_time: window.to_time };
+    time_span(view.transaction_times()?, tenant, &window)
 }
 
 fn case_of(
@@ -256,56 +261,71 @@ fn case_of(
     rows::case(row.value()).map(Some).ok_or(ReadStoreError::Damaged("cases"))
 }
 
-fn events_of_chunk(key: &[u8], row: &[u8]) -> Result<Vec<TransactionEvent>, ReadStoreError> {
-    rows::events(key, row).ok_or(ReadStoreError::Damaged("events"))
+/// Where the events of a transaction are, and the entries that came with each.
+fn places_of(view: &View, tenant: TenantId, id: TransactionId) -> Result<Vec<EventPlace>, ReadStoreError> {
+    let [low, high] = [0, u32::MAX].map(|sequence| rows::transaction_event_key(tenant, id, sequence));
+    let mut scan = view.runs(rows::TRANSACTION_EVENTS)?.scan(&low, &high, Direction::Ascending)?;
+    let mut places = Vec::new();
+    while let Some(place) = scan.next(|_, row| rows::event_place(row))? {
+        places.push(place);
+    }
+    Ok(places)
 }
 
-/// The events of a tenant's transactions, and where they are.
-struct Found {
+/// Transactions as they stand behind their last events, in one direction: one scan for all of them, because
+/// they have few rows each.
+struct Standings<'a> {
     tenant: TenantId,
-    places: Runs,
-    events: ReadOnlyTable<[u8; 12], &'static [u8]>,
+    direction: Direction,
+    scan: Scan<'a>,
+    events: Events<'a>,
 }
 
-impl Found {
-    fn read(transaction: &ReadTransaction, tenant: TenantId) -> Result<Self, ReadStoreError> {
-        let (places, events) = (rows::TRANSACTION_EVENTS.read(transaction)?, transaction.open_table(rows::EVENTS)?);
-        Ok(Self { tenant, places, events })
-    }
-
-    /// The transaction nearest to the end of the span at which a scan begins.
-    fn nearest(&self, first: u64, last: u64, direction: Direction) -> Result<Option<u64>, ReadStoreError> {
-        let low = rows::transaction_event_key(self.tenant, TransactionId(first), 0);
-        let high = rows::transaction_event_key(self.tenant, TransactionId(last), u32::MAX);
-        self.places.scan(&low, &high, direction)?.next(|key, _| Some(rows::last_number(key.get(..12)?)))
-    }
-
-    /// Where events of a transaction are, and the entries that came with each.
-    fn places(&self, id: TransactionId, direction: Direction, limit: usize) -> Result<Vec<EventPlace>, ReadStoreError> {
-        let [low, high] = [0, u32::MAX].map(|sequence| rows::transaction_event_key(self.tenant, id, sequence));
-        let mut scan = self.places.scan(&low, &high, direction)?;
-        let mut places = Vec::new();
-        while places.len() < limit {
-            let Some(place) = scan.next(|_, row| rows::event_place(row))? else { break };
-            places.push(place);
-        }
-        Ok(places)
-    }
-
-    fn events_of(
-        &self,
-        id: TransactionId,
+impl<'a> Standings<'a> {
+    /// Of those between two numbers, both inclusive.
+    fn new(
+        view: &'a View,
+        tenant: TenantId,
+        (first, last): (u64, u64),
         direction: Direction,
-        limit: usize,
-    ) -> Result<Vec<TransactionEvent>, ReadStoreError> {
-        let mut events = Vec::new();
-        for EventPlace { event: number, .. } in self.places(id, direction, limit)? {
-            let first = chunk_of(&self.events, |number| rows::entry_key(self.tenant, number), number)?;
-            let key = rows::entry_key(self.tenant, first);
-            let row = self.events.get(&key)?.ok_or(ReadStoreError::Damaged("events"))?;
-            let event = events_of_chunk(&key, row.value())?.into_iter().find(|event| event.number == number);
-            events.push(event.ok_or(ReadStoreError::Damaged("events"))?);
+    ) -> Result<Self, ReadStoreError> {
+        let low = rows::transaction_event_key(tenant, TransactionId(first), 0);
+        let high = rows::transaction_event_key(tenant, TransactionId(last), u32::MAX);
+        let scan = view.runs(rows::TRANSACTION_EVENTS)?.scan(&low, &high, direction)?;
+        Ok(Self { tenant, direction, scan, events: Events::new(view, tenant)? })
+    }
+
+    /// That of a number, if there is one. Numbers go in the direction.
+    fn of(&mut self, id: TransactionId) -> Result<Option<Transaction>, ReadStoreError> {
+        let sequence = if self.direction == Direction::Ascending { 0 } else { u32::MAX };
+        self.scan.leap(&rows::transaction_event_key(self.tenant, id, sequence))?;
+        match self.head()? {
+            Some((next, _)) if next == id => self.next(),
+            _ => Ok(None),
         }
-        Ok(events)
+    }
+
+    /// The next one.
+    fn next(&mut self) -> Result<Option<Transaction>, ReadStoreError> {
+        let Some((id, mut last)) = self.head()? else { return Ok(None) };
+        match self.direction {
+            Direction::Ascending => {
+                while let Some((_, place)) = self.head()?.filter(|(next, _)| *next == id) {
+                    last = place;
+                    self.scan.next(|_, _| Some(()))?;
+                }
+            }
+            Direction::Descending => {
+                // Its events are counted from 1.
+                let first = rows::transaction_event_key(self.tenant, id, 0);
+                self.scan.leap(&first)?;
+            }
+        }
+        Ok(Some(self.events.at(last.event)?.transaction))
+    }
+
+    /// The number of the transaction of the next row, and the event there.
+    fn head(&mut self) -> Result<Option<(TransactionId, EventPlace)>, ReadStoreError> {
+        self.scan.head(|key, row| Some((TransactionId(rows::last_number(key.get(..12)?)), rows::event_place(row)?)))
     }
 }

@@ -72,6 +72,12 @@ pub const fn places(owner: Owner) -> (u64, u64) {
     (first, first | 0xff_ffff)
 }
 
+/// The first and the last place of an owner's accounts of an asset.
+pub const fn places_of_asset(owner: Owner, asset: AssetId) -> (u64, u64) {
+    let first = places(owner).0 | (asset.0 as u64) << 8;
+    (first, first | 0xff)
+}
+
 /// The account and the asset at a place.
 pub fn at_place(place: u64) -> Option<(LedgerAccount, AssetId)> {
     let account = from_parts(place as u8, (place >> 24) as u32)?;
@@ -133,15 +139,53 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     }
 }
 
+/// The entries of a chunk, one by one, of which some may be passed over.
+pub struct EntryChunk<'a> {
+    row: Row<'a>,
+    next: u64,
+    time: Nanos,
+}
+
+impl<'a> EntryChunk<'a> {
+    /// From its row and key.
+    pub fn new(key: &[u8], row: &'a [u8]) -> Self {
+        Self { row: Row(row), next: last_number(key), time: Nanos::ZERO }
+    }
+
+    /// Number and time of the next entry, which is to be read or passed over then. `None` at the end. The
+    /// outer `None`, as of the others, says that the chunk is damaged.
+    pub fn begin(&mut self) -> Option<Option<(u64, Nanos)>> {
+        if self.row.0.is_empty() {
+            return Some(None);
+        }
+        self.time = Nanos(self.time.0.wrapping_add(unzigzag(self.row.number()?)));
+        let number = self.next;
+        self.next += 1;
+        Some(Some((number, self.time)))
+    }
+
+    /// The entry that was begun.
+    pub fn read(&mut self) -> Option<Entry> {
+        entry(self.next - 1, self.time, &mut self.row)
+    }
+
+    /// Passes over the entry that was begun.
+    pub fn skip(&mut self) -> Option<()> {
+        let (kinds, which) = (self.row.byte()?, self.row.byte()?);
+        let (debit, credit) = (kinds >> 4, kinds & 15);
+        let mut numbers = 4 + usize::from(which >> 4 == ASSET_FOLLOWS) + usize::from(debit < 5);
+        numbers += usize::from(credit < 5 && !(credit < 4 && which & SAME_USER != 0));
+        numbers += usize::from(which & 7 == 3);
+        self.row.skip_numbers(numbers)
+    }
+}
+
 /// The entries of a chunk, from its row and key.
 pub fn entries(key: &[u8], row: &[u8]) -> Option<Vec<Entry>> {
-    let mut row = Row(row);
+    let mut chunk = EntryChunk::new(key, row);
     let mut entries = Vec::new();
-    let (mut number, mut time) = (last_number(key), Nanos::ZERO);
-    while !row.0.is_empty() {
-        time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
-        entries.push(entry(number, time, &mut row)?);
-        number += 1;
+    while chunk.begin()?.is_some() {
+        entries.push(chunk.read()?);
     }
     Some(entries)
 }
@@ -284,6 +328,17 @@ mod tests {
                 }
             }
         }
-        assert_eq!(entries(&super::super::entry_key(TenantId(1), 0), &chunk), Some(written));
+        let key = super::super::entry_key(TenantId(1), 0);
+        let mut some = EntryChunk::new(&key, &chunk);
+        for entry in &written {
+            assert_eq!(some.begin(), Some(Some((entry.number, entry.time))));
+            if entry.number % 3 == 0 {
+                assert_eq!(some.read().as_ref(), Some(entry));
+            } else {
+                assert_eq!(some.skip(), Some(()));
+            }
+        }
+        assert_eq!(some.begin(), Some(None));
+        assert_eq!(entries(&key, &chunk), Some(written));
     }
 }

@@ -6,7 +6,7 @@ use rialto_engine::transaction::{Case, TransactionEvent};
 use rialto_engine::units::Nanos;
 
 use super::{Row, last_number, put_number, unzigzag};
-use crate::codec::{decode_case, decode_event, encode_case, encode_event};
+use crate::codec::{decode_case, decode_event, encode_case, encode_event, event_length};
 
 /// A key of [`super::TRANSACTION_EVENTS`].
 pub fn transaction_event_key(tenant: TenantId, transaction: TransactionId, sequence: u32) -> [u8; 16] {
@@ -71,19 +71,54 @@ pub fn put_event(out: &mut Vec<u8>, event: &TransactionEvent) {
     encode_event(event, out);
 }
 
-/// The events of a chunk, from its row and key.
-pub fn events(key: &[u8], row: &[u8]) -> Option<Vec<TransactionEvent>> {
-    let mut row = Row(row);
-    let mut events = Vec::new();
-    let (mut number, mut time) = (last_number(key), Nanos::ZERO);
-    while !row.0.is_empty() {
-        time = Nanos(time.0.wrapping_add(unzigzag(row.number()?)));
-        let (event, length) = decode_event(number, time, row.0).ok()?;
-        row.bytes(length)?;
-        events.push(event);
-        number += 1;
+/// The events of a chunk, one by one. It remembers how far it was read, not the chunk.
+pub struct EventChunk {
+    read: usize,
+    number: u64,
+    time: Nanos,
+}
+
+impl EventChunk {
+    /// Before the first one of the chunk of this key.
+    pub fn new(key: &[u8]) -> Self {
+        Self { read: 0, number: last_number(key), time: Nanos::ZERO }
     }
-    Some(events)
+
+    /// The number of the next event, if there is one.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next event, from the row of the chunk; `None` at the end. The outer `None`, as below, says that the
+    /// chunk is damaged.
+    pub fn next(&mut self, row: &[u8]) -> Option<Option<TransactionEvent>> {
+        let Some((time, rest)) = self.begin(row)? else { return Some(None) };
+        let (event, length) = decode_event(self.number, time, rest).ok()?;
+        self.pass(row.len() - rest.len() + length, time);
+        Some(Some(event))
+    }
+
+    /// Passes over the next event. `None` at the end.
+    pub fn skip(&mut self, row: &[u8]) -> Option<()> {
+        let (time, rest) = self.begin(row)??;
+        let length = event_length(rest).ok()?;
+        self.pass(row.len() - rest.len() + length, time);
+        Some(())
+    }
+
+    /// The time of the next event, and the bytes that begin with it.
+    fn begin<'a>(&self, row: &'a [u8]) -> Option<Option<(Nanos, &'a [u8])>> {
+        let mut rest = Row(row.get(self.read..)?);
+        if rest.0.is_empty() {
+            return Some(None);
+        }
+        let time = Nanos(self.time.0.wrapping_add(unzigzag(rest.number()?)));
+        Some(Some((time, rest.0)))
+    }
+
+    fn pass(&mut self, read: usize, time: Nanos) {
+        (self.read, self.number, self.time) = (read, self.number + 1, time);
+    }
 }
 
 /// A case.
