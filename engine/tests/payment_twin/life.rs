@@ -661,7 +661,7 @@ impl Life {
 
     /// Nothing was lost over the whole life: the list of entries, walked again, gives every balance.
     pub fn check_walk(&self) -> Result<(), String> {
-        let mut walked = std::collections::BTreeMap::new();
+        let mut walked = BTreeMap::new();
         for entry in &self.naive.entries {
             *walked.entry((entry.asset, entry.debit)).or_insert(0) -= entry.amount.0;
             *walked.entry((entry.asset, entry.credit)).or_insert(0) += entry.amount.0;
@@ -697,7 +697,7 @@ fn is_same(engine: &Transaction, twin: &Transaction, is_old: bool) -> bool {
 
 /// Whether anybody may still ask for the body.
 fn must_be_known(view: &Transaction) -> bool {
-    let is_confirmed = view.state == rialto_engine::transaction::TransactionState::Confirmed;
+    let is_confirmed = view.state == TransactionState::Confirmed;
     match &view.body {
         Some(Body::Deposit { .. } | Body::Withdrawal { .. } | Body::Commission { .. }) => true,
         Some(Body::Payment { .. }) => is_confirmed,
