@@ -17,6 +17,8 @@ use metrics::{Counter, counter};
 use rialto_engine::ids::{RailId, TenantId};
 use rialto_engine::transaction::{RailCall, TransactionEvent};
 
+use crate::rails::gates::Gates;
+
 /// Something that leaves by a lane of its tenant.
 pub trait Leaving {
     /// The lane. There are no more than the tenant has rails.
@@ -39,7 +41,7 @@ impl Leaving for TransactionEvent {
 /// An outlet whose lanes have room for so many each.
 #[must_use]
 pub fn outlet<T: Leaving>(room: usize) -> (OutletSender<T>, OutletReceiver<T>) {
-    let lanes = Arc::new(Lanes { room: room.max(1), waiting: Mutex::default() });
+    let lanes = Arc::new(Lanes { room: room.max(1), waiting: Mutex::default(), gates: Gates::default() });
     // One sign is enough for however much there is: whoever sees it takes all.
     let (told, signal) = crossbeam_channel::bounded(1);
     (OutletSender { lanes: Arc::clone(&lanes), told }, OutletReceiver { lanes, signal })
@@ -63,6 +65,7 @@ pub struct OutletReceiver<T> {
 struct Lanes<T> {
     room: usize,
     waiting: Mutex<Waiting<T>>,
+    gates: Gates,
 }
 
 type Lane = (TenantId, RailId);
@@ -94,12 +97,27 @@ impl<T> Clone for OutletReceiver<T> {
     }
 }
 
+impl<T> OutletSender<T> {
+    /// What the other end lets this one know.
+    #[must_use]
+    pub fn gates(&self) -> &Gates {
+        &self.lanes.gates
+    }
+}
+
 impl<T: Leaving> OutletSender<T> {
     /// Lets something out, if its lane has room. It never waits.
     ///
     /// # Errors
     /// What there is no room for.
-    pub fn send(&self, (tenant, it): (TenantId, T)) -> Result<(), T> {
+    pub fn send(&self, it: (TenantId, T)) -> Result<(), T> {
+        self.put(it)?;
+        self.tell();
+        Ok(())
+    }
+
+    /// The same for one of many: the other end does not wake before [`Self::tell`].
+    fn put(&self, (tenant, it): (TenantId, T)) -> Result<(), T> {
         let lane = (tenant, it.lane());
         {
             let mut waiting = self.lanes.lock();
@@ -114,13 +132,22 @@ impl<T: Leaving> OutletSender<T> {
             queue.push_back(it);
             *count += 1;
         }
+        Ok(())
+    }
+
+    fn tell(&self) {
         // Full means that it has been told already.
         self.told.try_send(()).ok();
-        Ok(())
     }
 }
 
 impl<T> OutletReceiver<T> {
+    /// What this end lets the other one know.
+    #[must_use]
+    pub fn gates(&self) -> &Gates {
+        &self.lanes.gates
+    }
+
     /// The oldest of the lane whose turn it is.
     #[must_use]
     pub fn try_recv(&self) -> Option<(TenantId, T)> {
@@ -231,8 +258,8 @@ impl OutletSenders {
     /// Lets out what is durable, as far as there is room.
     pub fn let_out(&self, calls: Vec<(TenantId, RailCall)>, notices: Vec<(TenantId, TransactionEvent)>) {
         if let Some(outlets) = &self.outlets {
-            calls.into_iter().for_each(|call| self.calls.count(outlets.calls.send(call).is_ok()));
-            notices.into_iter().for_each(|notice| self.notices.count(outlets.notices.send(notice).is_ok()));
+            self.calls.let_out(&outlets.calls, calls);
+            self.notices.let_out(&outlets.notices, notices);
         } else {
             self.calls.dropped.increment(calls.len() as u64);
             self.notices.dropped.increment(notices.len() as u64);
@@ -241,6 +268,14 @@ impl OutletSenders {
 }
 
 impl Counted {
+    /// Whoever carries them is woken once.
+    fn let_out<T: Leaving>(&self, outlet: &OutletSender<T>, all: Vec<(TenantId, T)>) {
+        if !all.is_empty() {
+            all.into_iter().for_each(|it| self.count(outlet.put(it).is_ok()));
+            outlet.tell();
+        }
+    }
+
     fn count(&self, was_sent: bool) {
         if was_sent { &self.sent } else { &self.dropped }.increment(1);
     }

@@ -312,6 +312,7 @@ impl Owned {
         let leftovers = crate::turn::Turn::released(self.releases, self.market);
         turns.send(leftovers).ok();
 
+        let gates = surroundings.outlets.as_ref().map(|outlets| outlets.calls.gates().clone()).unwrap_or_default();
         let engines = surroundings.engine_threads.max(1);
         let mut crews: Vec<Crew> = (0..engines).map(|_| Crew::default()).collect();
         let mut wallets = Vec::new();
@@ -356,6 +357,7 @@ impl Owned {
                         surroundings.failures.clone(),
                         (handles.tenant.clone(), handles.money.clone()),
                         Arc::clone(&entry.accounts),
+                        gates.clone(),
                     ),
                 ));
             }

@@ -17,6 +17,7 @@
 
 pub mod breaker;
 pub mod channel;
+pub mod gates;
 pub mod returns;
 pub mod route;
 pub mod window;
@@ -37,6 +38,7 @@ use crate::clock;
 use crate::outlets::Calls;
 use crate::rails::breaker::BreakerState;
 use crate::rails::channel::{Channel, ChannelOptions, ChannelSender};
+use crate::rails::gates::Gates;
 use crate::rails::returns::{Returns, Sink};
 use crate::rails::route::{NoRoute, RailStanding, RailTerms, RouteOptions, Router};
 
@@ -140,6 +142,8 @@ pub struct RailsHandle {
 pub(crate) struct Shared {
     tenants: Mutex<HashMap<TenantId, TenantRails>>,
     pub(crate) returns: Returns,
+    /// What wallets are let know of.
+    pub(crate) gates: Gates,
 }
 
 struct TenantRails {
@@ -168,7 +172,8 @@ impl Rails {
         }
         let tenant = |terms| TenantRails { router: Router::new(options.route, terms), refused: Refusals::default() };
         let tenants = terms.into_iter().map(|(id, terms)| (id, tenant(terms))).collect();
-        let handle = RailsHandle { shared: Arc::new(Shared { tenants: Mutex::new(tenants), returns }) };
+        let gates = calls.gates().clone();
+        let handle = RailsHandle { shared: Arc::new(Shared { tenants: Mutex::new(tenants), returns, gates }) };
         let mut channels = HashMap::new();
         let mut threads = vec![carrier];
         for setup in setups {

@@ -84,6 +84,12 @@ impl Turn {
         })
     }
 
+    /// Whether it is going to be journaled.
+    #[must_use]
+    pub const fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -29,6 +29,7 @@ use crate::feed::{Feed, FeedReady, FeedSender};
 use crate::metrics::TenantMetrics;
 use crate::metrics::money::MoneyMetrics;
 use crate::permits::Permit;
+use crate::rails::gates::Gates;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
 use delay_queue::Alarm;
 use pending::Pending;
@@ -86,8 +87,12 @@ pub struct WalletActor {
     /// Which names have accounts; this actor opens them.
     accounts: Arc<Accounts>,
     pending: Pending,
+    /// Which rails are left alone.
+    gates: Gates,
     /// When it will look at its timers.
     alarm: Option<Alarm>,
+    /// When it last drove all that was due.
+    driven: Nanos,
     /// A [`delay_queue::DriveOn`] is on its way to this actor.
     told_to_drive_on: bool,
     output: WalletOutput,
@@ -124,6 +129,7 @@ impl WalletActor {
         failures: Sender<Failure>,
         (metrics, money): (TenantMetrics, MoneyMetrics),
         accounts: Arc<Accounts>,
+        gates: Gates,
     ) -> Self {
         // A process before this one may have written what the clock of now has not come to.
         let youngest = wallet.live_transactions().map(|transaction| transaction.changed).max();
@@ -145,7 +151,9 @@ impl WalletActor {
             money,
             accounts,
             pending,
+            gates,
             alarm: None,
+            driven: Nanos::ZERO,
             told_to_drive_on: false,
             output: WalletOutput::default(),
             outgoing: Vec::new(),
@@ -183,6 +191,9 @@ impl WalletActor {
             }
         }
         self.write_receipt(&mut turn);
+        if turn.has_records() {
+            self.drive_along(&mut turn);
+        }
         self.room = turn.room();
         if self.is_first() {
             self.money.stands(&self.wallet, &self.pending);

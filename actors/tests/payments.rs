@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::{MoneySettings, Query, Reply, Request, WorkerEvent};
 use rialto_actors::exchange::{MoneySetup, Options, Setup, Status, Storage};
 use rialto_actors::metrics;
+use rialto_actors::rails::gates::Gate;
 use rialto_engine::ids::{AccountId, AssetId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::order::Side;
@@ -482,6 +483,59 @@ fn timers_that_run_out_one_after_another_are_driven_together() {
     let least = apart.min().expect("more than one round");
     // The clock of the engine may go a little slower.
     assert!(least >= SECOND / 60, "{least} ns between rounds of {rounds:?}");
+}
+
+#[test]
+fn timers_of_a_rail_that_is_left_alone_are_held_back_but_not_for_ever() {
+    let mut setup = with_bank(SECOND);
+    setup.tenants[0].money.rails.push(label("other"));
+    let mut desk = open(&MemoryLog::new(), &setup, 1_000);
+    let gates = desk.calls.gates().clone();
+    let gate = Gate { longest: Nanos(3 * SECOND), allowed: 0, is_opening: false, is_left_alone: true };
+    gates.shut(ACME, BANK, gate);
+    for number in 0..100 {
+        desk.ask(deposit(&format!("d{number}"), 1)).expect("tried");
+    }
+    let TransactionCommand::Try { id, body, until, time, .. } = deposit("other", 1) else {
+        unreachable!("it is tried")
+    };
+    desk.ask(TransactionCommand::Try { id, body, rail: RailId(2), until, time }).expect("tried");
+    while desk.calls.try_recv().is_some() {}
+    let tried = Instant::now();
+    let asked = |desk: &mut Desk, count: usize| {
+        let mut of = [0; 3];
+        wait_until("they are asked about", || {
+            while desk.session.feed.next_message().is_some() {}
+            while let Some((_, call)) = desk.calls.try_recv() {
+                of[usize::from(call.transaction.rail.0)] += 1;
+            }
+            of[1] >= count || of[2] >= 2
+        });
+        of
+    };
+    assert_eq!(asked(&mut desk, 1), [0, 0, 2], "the other rail's timer runs out again and again");
+    gates.shut(ACME, BANK, Gate { allowed: 7, is_left_alone: false, ..gate });
+    assert_eq!(asked(&mut desk, 7)[1], 7, "as many as are allowed");
+    assert!(tried.elapsed() < Duration::from_secs(4), "before their time: {:?}", tried.elapsed());
+    wait_until("what was held back for three seconds is asked about", || {
+        while desk.session.feed.next_message().is_some() {}
+        desk.calls.len() >= 93
+    });
+    let took = tried.elapsed();
+    assert!((3..8).contains(&took.as_secs()), "{took:?}");
+    // One that opens lets through what it allows, and is gone when nothing is held back.
+    while desk.calls.try_recv().is_some() {}
+    gates.shut(ACME, BANK, Gate { allowed: 10, is_opening: true, is_left_alone: false, ..gate });
+    wait_until("ten are asked about", || {
+        while desk.session.feed.next_message().is_some() {}
+        desk.calls.len() >= 10
+    });
+    gates.allow(ACME, BANK, 1_000);
+    wait_until("all are asked about, and the gate is open", || {
+        while desk.session.feed.next_message().is_some() {}
+        desk.calls.len() >= 100 && gates.of(ACME, BANK).is_none()
+    });
+    desk.close();
 }
 
 #[test]

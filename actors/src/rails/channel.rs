@@ -2,7 +2,8 @@
 //!
 //! Calls wait in a bounded queue; so many are under way at once, at most one of each transaction. Each has
 //! a deadline. A fault that passes is retried at once with full jitter a few times within it; after that the
-//! timer of the transaction asks again. While the breaker is open nothing is asked at all.
+//! timer of the transaction asks again. While the breaker is open nothing is asked at all, the channel is not even
+//! woken, and the rail's gate keeps timers from running out for nothing ([`super::gates`]).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -27,6 +28,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::clock;
 use crate::metrics as own_metrics;
 use crate::rails::breaker::{Admission, Breaker, BreakerOptions, BreakerState};
+use crate::rails::gates::{Gate, Gates};
 use crate::rails::{RailAdapter, RailFault, RailSetup, Shared};
 
 /// How a rail is asked.
@@ -69,13 +71,22 @@ impl Default for ChannelOptions {
 /// Where calls for a channel go.
 #[derive(Debug)]
 pub struct ChannelSender {
+    place: (TenantId, RailId),
     queue: mpsc::Sender<Work>,
+    gates: Gates,
     full: Counter,
+    shed: Counter,
 }
 
 impl ChannelSender {
-    /// Takes a call if there is room. It never waits.
+    /// Takes a call if there is room, and if it can be made or given to another rail. It never waits.
     pub fn offer(&self, call: RailCall) {
+        let (tenant, rail) = self.place;
+        let is_left_alone = self.gates.of(tenant, rail).is_some_and(|gate| gate.is_left_alone);
+        if is_left_alone && !may_change_rail(&call) {
+            self.shed.increment(1);
+            return;
+        }
         if self.queue.try_send(Work { call, since: Instant::now(), is_second_look: false }).is_err() {
             self.full.increment(1);
         }
@@ -126,7 +137,13 @@ impl Channel {
     pub(crate) fn start(setup: RailSetup, shared: Arc<Shared>) -> std::io::Result<(ChannelSender, JoinHandle<()>)> {
         let (sender, queue) = mpsc::channel(setup.options.queue.max(1));
         let meters = Meters::new(setup.tenant_name, &setup.name);
-        let sender = ChannelSender { queue: sender, full: meters.dropped("full") };
+        let sender = ChannelSender {
+            place: (setup.tenant, setup.terms.rail),
+            queue: sender,
+            gates: shared.gates.clone(),
+            full: meters.dropped("full"),
+            shed: meters.shed.clone(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("rail-{}", setup.name));
         let run = move || {
@@ -207,6 +224,9 @@ impl Channel {
         let Done { work, admission, began, result } = done;
         let transaction = &work.call.transaction;
         self.breaker.settle(admission, clock::monotonic(), result.is_ok());
+        if result.is_ok() {
+            self.shared.gates.allow(self.tenant, self.rail, self.options.in_flight.saturating_sub(self.busy.len()));
+        }
         self.meters.ended(work.call.ask, began, &result);
         let next = self.busy.remove(&transaction.number).flatten();
         if work.call.ask == Ask::Submit {
@@ -254,8 +274,7 @@ impl Channel {
     /// A call that was not made because the breaker is open. A withdrawal that is handed over for the first
     /// time cannot be known to this rail, and takes another one. Whatever may be known here stays here.
     fn turn_away(&self, call: &RailCall) {
-        // Opened and sent: the first time. A later one has more events behind it.
-        if call.ask == Ask::Submit && call.transaction.events <= 2 && call.transaction.attempts == 0 {
+        if may_change_rail(call) {
             self.reroute(&call.transaction);
         }
     }
@@ -315,8 +334,39 @@ impl Channel {
             self.told = state;
             self.meters.breaker.set(own_metrics::lossy(state as u64));
             self.shared.tell_breaker(self.tenant, self.rail, state);
+            self.set_gate(state);
         }
     }
+
+    fn set_gate(&self, state: BreakerState) {
+        let allowed = match state {
+            BreakerState::Open => 0,
+            BreakerState::HalfOpen => usize::try_from(self.options.breaker.trials.max(1)).unwrap_or(usize::MAX),
+            BreakerState::Closed => self.options.in_flight.max(1),
+        };
+        let gate = Gate {
+            longest: Nanos(self.options.breaker.longest),
+            allowed,
+            is_opening: state == BreakerState::Closed,
+            is_left_alone: state == BreakerState::Open,
+        };
+        self.shared.gates.shut(self.tenant, self.rail, gate);
+    }
+}
+
+impl Drop for Channel {
+    /// What is not asked any more holds no timer back.
+    fn drop(&mut self) {
+        self.shared.gates.open(self.tenant, self.rail);
+    }
+}
+
+/// Whether a call hands something over for the first time that may take another rail: a withdrawal, opened and sent. A
+/// later call has more events behind it.
+fn may_change_rail(call: &RailCall) -> bool {
+    let transaction = &call.transaction;
+    let is_first = call.ask == Ask::Submit && transaction.events <= 2 && transaction.attempts == 0;
+    is_first && matches!(transaction.body, Some(Body::Withdrawal { .. }))
 }
 
 /// Asks until there is an answer, a fault that does not pass, or no time.

@@ -9,6 +9,7 @@ mod cases;
 mod decisions;
 mod fees;
 mod known;
+mod lanes;
 mod life;
 mod reports;
 mod settings;
@@ -19,7 +20,7 @@ mod wants;
 
 pub use snapshot::{FeeSetting, KnownTransaction, PendingMovement, Terms, TransactionsSnapshot};
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::ledger::{Cause, House, LedgerAccount, Posting};
 use super::{Wallet, WalletOutput};
@@ -32,6 +33,7 @@ use crate::transaction::{
 };
 use crate::units::{Amount, Nanos};
 use known::{Known, Rows, Table};
+use lanes::Lanes;
 
 /// All transactions of a wallet, and what decides about them.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +42,7 @@ pub struct Transactions {
     terms: Rows<Terms>,
     /// Those with a timer.
     live: BTreeMap<TransactionId, Box<Live>>,
-    timers: BTreeSet<(Nanos, TransactionId)>,
+    timers: Lanes,
     /// Fingerprints of the movements on rails that were told.
     movements: Table<u128>,
     /// Those of them that may be taken back.
@@ -208,15 +210,29 @@ impl Wallet {
     /// When the next timer runs out.
     #[must_use]
     pub fn next_due(&self) -> Option<Nanos> {
-        self.transactions.timers.first().map(|(due, _)| *due)
+        self.lanes().map(|(_, due)| due).min()
     }
 
     /// The first transactions whose timers have run out, at most `limit`, in the order of their
     /// timers.
     #[must_use]
     pub fn due(&self, time: Nanos, limit: usize) -> Vec<TransactionId> {
-        let timers = self.transactions.timers.iter();
-        timers.take_while(|(due, _)| *due <= time).take(limit).map(|(_, number)| *number).collect()
+        let timers = &self.transactions.timers;
+        let mut due: Vec<_> = timers.first().flat_map(|(rail, _)| timers.due(rail, time).take(limit)).collect();
+        due.sort_unstable();
+        due.into_iter().take(limit).map(|(_, number)| number).collect()
+    }
+
+    /// The rails that have to answer transactions, and when the first of those timers runs out; the direct rail
+    /// stands for all that wait for no rail.
+    pub fn lanes(&self) -> impl Iterator<Item = (RailId, Nanos)> {
+        self.transactions.timers.first()
+    }
+
+    /// Those of [`Self::due`] that a rail has to answer, or none has.
+    #[must_use]
+    pub fn due_of(&self, rail: RailId, time: Nanos, limit: usize) -> Vec<TransactionId> {
+        self.transactions.timers.due(rail, time).take(limit).map(|(_, number)| number).collect()
     }
 
     /// The cases that are open, by number.

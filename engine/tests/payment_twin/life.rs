@@ -1,6 +1,6 @@
 //! One wallet and one book, and their twin beside them: carries steps out in both and compares.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rialto_engine::book::{Book, BookOutput};
 use rialto_engine::ids::{AccountId, AssetId, MarketId, RailId, TransactionId};
@@ -10,7 +10,7 @@ use rialto_engine::message::{BookCommand, ToBook, ToWallet};
 use rialto_engine::order::OrderKind;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{
-    Body, Standing, Topic, Transaction, TransactionCommand, TransactionEvent, TransactionKind,
+    Body, Standing, Topic, Transaction, TransactionCommand, TransactionEvent, TransactionKind, TransactionState,
 };
 use rialto_engine::units::{Amount, BasisPoints, FeeRate, Nanos, Price, Quantity};
 use rialto_engine::wallet::{Command, Entry, House, LedgerAccount, Submitted, Wallet, WalletLimits, WalletOutput};
@@ -531,10 +531,31 @@ impl Life {
         if let Some((middle, _)) = due.get(due.len() / 2) {
             let before = due.iter().filter(|(due, _)| due <= middle).map(|(_, number)| *number);
             equal!(self.wallet.due(*middle, usize::MAX), before.collect::<Vec<_>>(), "timers that have run out");
+            self.check_lanes(*middle)?;
         }
         let cases = naive.cases.iter().filter(|case| case.closed == Nanos(0));
         check!(self.wallet.open_cases().eq(cases), "open cases");
         self.check_settings()
+    }
+
+    /// A timer stands in the lane of the rail that has to answer, and in no other.
+    fn check_lanes(&self, time: Nanos) -> Result<(), String> {
+        let mut lanes: BTreeMap<RailId, Vec<(Nanos, TransactionId)>> = BTreeMap::new();
+        for view in self.naive.transactions.iter().filter(|tracked| tracked.is_live()).map(|tracked| &tracked.view) {
+            let is_open = matches!(view.state, TransactionState::Open | TransactionState::Closing);
+            let has_rail = matches!(view.body, Some(Body::Deposit { .. } | Body::Withdrawal { .. }));
+            let lane = if is_open && has_rail { view.rail } else { RailId::DIRECT };
+            lanes.entry(lane).or_default().push((view.due, view.number));
+        }
+        let mut firsts = Vec::new();
+        for (rail, mut timers) in lanes {
+            timers.sort_unstable();
+            firsts.push((rail, timers[0].0));
+            let due = timers.iter().filter(|(due, _)| *due <= time).map(|(_, number)| *number);
+            equal!(self.wallet.due_of(rail, time, usize::MAX), due.collect::<Vec<_>>(), "timers of a lane");
+        }
+        equal!(self.wallet.lanes().collect::<Vec<_>>(), firsts, "lanes");
+        Ok(())
     }
 
     /// What is under way is what is set aside for it.
@@ -640,7 +661,7 @@ impl Life {
 
     /// Nothing was lost over the whole life: the list of entries, walked again, gives every balance.
     pub fn check_walk(&self) -> Result<(), String> {
-        let mut walked = std::collections::BTreeMap::new();
+        let mut walked = BTreeMap::new();
         for entry in &self.naive.entries {
             *walked.entry((entry.asset, entry.debit)).or_insert(0) -= entry.amount.0;
             *walked.entry((entry.asset, entry.credit)).or_insert(0) += entry.amount.0;
@@ -676,7 +697,7 @@ fn is_same(engine: &Transaction, twin: &Transaction, is_old: bool) -> bool {
 
 /// Whether anybody may still ask for the body.
 fn must_be_known(view: &Transaction) -> bool {
-    let is_confirmed = view.state == rialto_engine::transaction::TransactionState::Confirmed;
+    let is_confirmed = view.state == TransactionState::Confirmed;
     match &view.body {
         Some(Body::Deposit { .. } | Body::Withdrawal { .. } | Body::Commission { .. }) => true,
         Some(Body::Payment { .. }) => is_confirmed,

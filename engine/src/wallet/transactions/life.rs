@@ -113,7 +113,7 @@ impl Transactions {
 
     pub(super) fn take_live(&mut self, number: TransactionId) -> Option<Live> {
         let live = *self.live.remove(&number)?;
-        self.timers.remove(&(live.transaction.due, number));
+        self.timers.remove(&live);
         Some(live)
     }
 
@@ -127,7 +127,7 @@ impl Transactions {
             assert!(live.is_final() && live.untold.is_empty(), "transaction {number} has no timer");
             self.forget(&live.transaction);
         } else {
-            self.timers.insert((live.transaction.due, number));
+            self.timers.insert(&live);
             self.live.insert(number, Box::new(live));
         }
     }

@@ -190,7 +190,7 @@ impl Transactions {
         });
         for transaction in &snapshot.live {
             let live = Live { transaction: transaction.clone(), pending: 0, untold: VecDeque::new() };
-            transactions.timers.insert((transaction.due, transaction.number));
+            transactions.timers.insert(&live);
             transactions.live.insert(transaction.number, Box::new(live));
         }
         for event in &snapshot.untold {

@@ -4,11 +4,14 @@
 //! healthy rails and transactions over a third come at steady rates, by a schedule that waits for nobody: every
 //! latency counts from when its request was due. In every other round the third rail's bank takes
 //! connections and requests and never answers, with more queued on it than its channel may have under way. The
-//! rounds take turns in one run, and what is compared are the medians of the rounds of each sort.
+//! rounds take turns in one run, and are offered the same. Compared are the percentiles of all samples of each sort, and
+//! the medians of its rounds; beside them stand how many samples are above, and what work was done, by thread.
 //!
 //! `cargo bench -p rialto-bench --bench payments -- --table` prints the figures that are quoted, with their
-//! conditions; `--rounds`, `--seconds` and `--rate` (orders a second) change them. Without `--bench`, as under
-//! `cargo test`, it is a quick check.
+//! conditions; `--rounds`, `--seconds`, `--rate` (orders a second) and `--queued` (on the third rail, before anything is
+//! measured) change them. Without `--bench`, as under `cargo test`, it is a quick check.
+
+mod work;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -22,6 +25,7 @@ use hdrhistogram::Histogram;
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::{Feed, FeedSignal};
+use rialto_actors::metrics;
 use rialto_actors::outlets::Outlets;
 use rialto_actors::rails::breaker::BreakerOptions;
 use rialto_actors::rails::channel::ChannelOptions;
@@ -46,6 +50,8 @@ use rialto_gateway::rails::sign::Credentials;
 use rialto_gateway::rails::wire::{Names, NamesOfNow};
 use rialto_persistence::journal::sled::SledOptions;
 
+use work::{Sample, Work};
+
 const TENANT: TenantId = TenantId(0);
 const ASSETS: [(&str, u8); 3] = [("USD", 2), ("CNY", 6), ("EUR", 2)];
 const USERS: u32 = 64;
@@ -68,7 +74,7 @@ struct Load {
     warm_up: Duration,
     /// What is measured.
     measured: Duration,
-    /// Transactions over the third rail in that time: more than its channel may have under way and waiting.
+    /// Transactions over the third rail before: more than its channel may have under way and waiting.
     queued: u64,
     rounds: u64,
 }
@@ -80,6 +86,10 @@ struct Round {
     withdrawals: Histogram<u64>,
     /// Of healthy rails: these are looked at again before they are whole.
     deposits: Histogram<u64>,
+    /// In the time that is measured.
+    work: [Sample; 2],
+    /// Transactions over the third rail that are not final when that is over.
+    open: u64,
 }
 
 /// What is waited for: due, and whether it is measured.
@@ -106,10 +116,13 @@ struct Venue {
     patient: u64,
     patient_final: u64,
     tried: u64,
-    round: Round,
+    orders_took: Histogram<u64>,
+    withdrawals_took: Histogram<u64>,
+    deposits_took: Histogram<u64>,
 }
 
 fn main() {
+    metrics::install();
     let arguments: Vec<String> = std::env::args().collect();
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
     let number = |name: &str, default: u64| {
@@ -121,7 +134,7 @@ fn main() {
             rate: number("--rate", 1_000),
             warm_up: Duration::from_secs(4),
             measured: Duration::from_secs(number("--seconds", 20)),
-            queued: 3_000,
+            queued: number("--queued", 3_000),
             rounds: number("--rounds", 5),
         }
     } else {
@@ -150,23 +163,45 @@ fn compare(load: Load) {
             if hangs { &mut hanging } else { &mut well }.push(round(load, hangs));
         }
     }
+    println!(
+        "open on the third rail at the end of a round, of {}: {:?} if all is well, {:?} if it hangs",
+        load.queued + load.measured.as_secs() * PATIENT_RATE,
+        well.iter().map(|round| round.open).collect::<Vec<_>>(),
+        hanging.iter().map(|round| round.open).collect::<Vec<_>>()
+    );
     report("orders, until acknowledged", &well, &hanging, |round| &round.orders);
     report("other rails' withdrawals", &well, &hanging, |round| &round.withdrawals);
     report("other rails' deposits", &well, &hanging, |round| &round.deposits);
+    let work = |rounds: &[Round]| {
+        let mut work = Work::default();
+        rounds.iter().for_each(|Round { work: [from, until], .. }| work.add(from, until));
+        work
+    };
+    work::compare(&work(&well), &work(&hanging));
 }
 
 fn report(name: &str, well: &[Round], hanging: &[Round], of: impl Fn(&Round) -> &Histogram<u64>) {
+    let pooled = |rounds: &[Round]| {
+        let mut all = histogram();
+        rounds.iter().for_each(|round| all.add(of(round)).expect("the same bounds"));
+        all
+    };
+    let (all_well, all_hanging) = (pooled(well), pooled(hanging));
+    println!("{name}: {} samples if all is well, {} if one hangs", all_well.len(), all_hanging.len());
     for (title, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
         let median = |rounds: &[Round]| {
             let mut all: Vec<u64> = rounds.iter().map(|round| of(round).value_at_quantile(quantile)).collect();
             all.sort_unstable();
             (all[all.len() / 2], all[0], all[all.len() - 1])
         };
-        let ((well, well_best, well_worst), (hanging, best, worst)) = (median(well), median(hanging));
-        let ratio = hanging as f64 / well as f64;
+        let ((middle, best, worst), (hung, hung_best, hung_worst)) = (median(well), median(hanging));
+        let [of_all, of_all_hung] = [&all_well, &all_hanging].map(|all| all.value_at_quantile(quantile));
         println!(
-            "{name:<28} {title:<6} all well {well:>7} µs ({well_best}..{well_worst}), one hangs {hanging:>7} µs \
-             ({best}..{worst}), ratio {ratio:.3}"
+            "  {title:<6} of all {of_all:>7} and {of_all_hung:>7} µs, ratio {:.3}, {:.0} samples above; of rounds \
+             {middle:>7} ({best}..{worst}) and {hung:>7} µs ({hung_best}..{hung_worst}), ratio {:.3}",
+            of_all_hung as f64 / of_all as f64,
+            all_well.len() as f64 * (1.0 - quantile),
+            hung as f64 / middle as f64
         );
     }
 }
@@ -179,6 +214,7 @@ fn round(load: Load, hangs: bool) -> Round {
     let every = |rate: u64| Duration::from_nanos(1_000_000_000 / rate);
     let queued_rate = load.queued * 1_000 / u64::try_from(load.warm_up.as_millis()).expect("short");
     let mut next = [began; 3];
+    let mut sample = None;
     loop {
         let is_warm = next.iter().all(|due| *due >= from);
         let rates = [load.rate, HEALTHY_RATE, if is_warm { PATIENT_RATE } else { queued_rate }];
@@ -186,6 +222,10 @@ fn round(load: Load, hangs: bool) -> Round {
         let due = next[first];
         if due >= until {
             break;
+        }
+        // A little before, so that nothing that is measured waits for it.
+        if sample.is_none() && due + Duration::from_millis(50) >= from {
+            sample = Some(Sample::now());
         }
         venue.listen_until(due);
         let due = Due { at: due, is_measured: due >= from };
@@ -196,6 +236,8 @@ fn round(load: Load, hangs: bool) -> Round {
         }
         next[first] += every(rates[first]);
     }
+    let work = [sample.expect("something was measured"), Sample::now()];
+    let open = venue.patient;
     let end = Instant::now() + Duration::from_secs(30);
     while venue.answered < venue.orders.len() || !venue.healthy.is_empty() || (!hangs && venue.patient > 0) {
         assert!(
@@ -211,7 +253,7 @@ fn round(load: Load, hangs: bool) -> Round {
     if hangs {
         assert_eq!(venue.patient_final, 0, "the rail hung");
     }
-    venue.stop()
+    venue.stop(work, open)
 }
 
 impl Venue {
@@ -248,14 +290,17 @@ impl Venue {
             patient: 0,
             patient_final: 0,
             tried: 0,
-            round: Round { orders: histogram(), withdrawals: histogram(), deposits: histogram() },
+            orders_took: histogram(),
+            withdrawals_took: histogram(),
+            deposits_took: histogram(),
         }
     }
 
-    fn stop(self) -> Round {
+    fn stop(self, work: [Sample; 2], open: u64) -> Round {
         self.rails.stop();
         self.exchange.shutdown();
-        self.round
+        let Self { orders_took, withdrawals_took, deposits_took, .. } = self;
+        Round { orders: orders_took, withdrawals: withdrawals_took, deposits: deposits_took, work, open }
     }
 
     /// A passive order near a still price, or now and then one that takes it.
@@ -340,7 +385,7 @@ impl Venue {
             assert!(!matches!(reply, Reply::Rejected(_)), "{token:?} was refused: {reply:?}");
             if token.generation != OF_TRANSACTION {
                 self.answered += 1;
-                record(&mut self.round.orders, self.orders[token.slot as usize], now);
+                record(&mut self.orders_took, self.orders[token.slot as usize], now);
             }
         }
         for event in
@@ -348,8 +393,8 @@ impl Venue {
         {
             if let Some(due) = self.healthy.remove(&event.transaction.id) {
                 let is_deposit = matches!(event.transaction.body, Some(Body::Deposit { .. }));
-                let Round { withdrawals, deposits, .. } = &mut self.round;
-                record(if is_deposit { deposits } else { withdrawals }, due, now);
+                let took = if is_deposit { &mut self.deposits_took } else { &mut self.withdrawals_took };
+                record(took, due, now);
             } else if event.transaction.rail == PATIENT {
                 self.patient -= 1;
                 self.patient_final += 1;
