@@ -70,7 +70,7 @@ impl Request {
     #[must_use]
     pub fn shard(&self, of: u16) -> ShardId {
         let account = match self {
-            Self::Command { command, .. } => account_of(command),
+            Self::Command { command, .. } => command.account(),
             Self::CommandOf { shard, .. } => return *shard,
             Self::Query(query) => match query {
                 Query::Order { account, .. }
@@ -104,20 +104,6 @@ impl Request {
             | Command::Reduce { .. } => Priority::Reserved,
             Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
         }
-    }
-}
-
-/// The account that a command is about; none of a command about a market or everybody's orders.
-fn account_of(command: &Command) -> Option<AccountId> {
-    match command {
-        Command::Place(place) | Command::Replace { place, .. } => Some(place.account),
-        Command::Cancel(cancel) => Some(cancel.account),
-        Command::CancelAll { account, .. } | Command::Reduce { account, .. } | Command::CancelList { account, .. } => {
-            Some(*account)
-        }
-        Command::CancelMany { account, .. } => *account,
-        Command::PlaceList(list) => list.places.first().map(|place| place.account),
-        Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => None,
     }
 }
 
