@@ -78,7 +78,11 @@ impl Request {
                 | Query::Balances { account }
                 | Query::List { account, .. }
                 | Query::Lists { account } => Some(*account),
-                Query::Transaction { .. } | Query::Transactions { .. } | Query::Cases { .. } | Query::Money => None,
+                Query::BalancesBehind { .. }
+                | Query::Transaction { .. }
+                | Query::Transactions { .. }
+                | Query::Cases { .. }
+                | Query::Money => None,
             },
             Self::Transaction { .. } | Self::OpenAccount { .. } => None,
         };
@@ -155,6 +159,12 @@ pub enum Query {
         /// Whose.
         account: AccountId,
     },
+    /// The same behind all that the first wallet of several has told that one in which the account is at home:
+    /// of whoever was answered by the first one and looks what that has led to.
+    BalancesBehind {
+        /// Whose.
+        account: AccountId,
+    },
     /// A list of which an order is open. One that is final is found in the read store.
     List {
         /// Whose.
@@ -214,6 +224,8 @@ pub enum Reply {
         transaction: Option<Box<Transaction>>,
         /// What the users whose money it moved have behind it.
         balances: Vec<(AccountId, BalanceView)>,
+        /// Those who are at home in other wallets, which know what they have, and of which assets.
+        elsewhere: Vec<(AccountId, AssetId)>,
     },
     /// The user has this account.
     AccountOpened {

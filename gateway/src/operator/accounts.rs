@@ -3,6 +3,7 @@
 use rialto_actors::api::{Query, Reply, Request};
 use rialto_engine::ids::AccountId;
 use rialto_engine::label::Label;
+use rialto_engine::reason::Reason;
 use rialto_engine::transaction::TransactionCommand;
 
 use super::OperatorCall;
@@ -43,7 +44,7 @@ impl OperatorCall<'_> {
         self.evidence()?;
         let account = self.read().account("user")?;
         let asset = self.read().asset("asset")?;
-        let limit = self.read().amount_or_zero("limit", asset)?;
+        let limit = self.read().amount_from_zero("limit", asset, Reason::CreditOutOfRange)?;
         self.transacted(TransactionCommand::ChangeCredit { account, asset, limit }).await
     }
 

@@ -184,7 +184,7 @@ impl OperatorCall<'_> {
         let kind: Option<TransactionKind> = names::kind_named(self.params.required("kind")?);
         let kind = kind.ok_or_else(|| ApiError::invalid_parameter("kind"))?;
         let asset = self.read().asset("asset")?;
-        let fixed = self.read().amount_or_zero("fixed", asset)?;
+        let fixed = self.read().amount_from_zero("fixed", asset, Reason::FeeOutOfRange)?;
         let rate = crate::params::integer("rateBps", self.params.required("rateBps")?)?;
         let rate = BasisPoints(u32::try_from(rate).unwrap_or(u32::MAX));
         self.transacted(TransactionCommand::ChangeFee { kind, asset, fee: FeePlan { fixed, rate } }).await
