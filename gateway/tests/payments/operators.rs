@@ -130,7 +130,7 @@ fn a_credit_is_spent_shown_and_paid_back() {
     paid(&backend(&server), "transfers", &pay("t-1", "100040"));
     has(&server, "alice", "USD", "-40.00000000", "0.00000000");
     for (limit, expected) in
-        [("39.99999999", (400, -9_065)), ("-1", (400, -9_018)), ("1.123456789", (400, -1111)), ("x", (400, -1100))]
+        [("39.99999999", (400, -9_065)), ("-1", (400, -9_064)), ("1.123456789", (400, -1111)), ("x", (400, -1100))]
     {
         let ask = format!("user=alice&asset=USD&limit={limit}&evidence=contract");
         assert_eq!(refused(&treasurer.signed("POST", path, &ask)), expected, "{limit}");
