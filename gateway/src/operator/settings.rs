@@ -194,6 +194,10 @@ impl OperatorCall<'_> {
     pub(super) async fn change_notification(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["on"])?;
         let is_on = self.params.boolean("on")?.ok_or_else(|| ApiError::mandatory("on"))?;
+        let tenant = &self.gateway().tenant(self.tenant())?.name;
+        if is_on && self.gateway().config.terms(tenant).is_some_and(|terms| terms.shadow) {
+            return Err(ApiError::cannot_be_opened("what a shadow tries out is told nobody".to_owned()));
+        }
         self.transacted(TransactionCommand::ChangeNotification { is_on }).await
     }
 }

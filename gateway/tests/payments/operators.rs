@@ -168,6 +168,17 @@ fn everything_an_operator_does_stands_in_the_trail() {
 }
 
 #[test]
+fn what_a_shadow_tries_out_is_told_nobody() {
+    let server = Server::start_configured("shadow = true", "", TABLES);
+    let admin = server.user("admin-acme");
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/notification", "on=true")), (400, -9_105));
+    done(&admin, "notification", "on=false");
+    paid(&backend(&server), "transfers", "id=t-1&from=alice&to=bob&asset=USD&amount=1");
+    let settings = admin.signed("GET", "/operator/v1/settings", "").body;
+    assert_eq!((&settings["notification"], &settings["live"]), (&json!(false), &json!(0)), "{settings}");
+}
+
+#[test]
 fn one_person_is_not_two_however_many_operators_he_makes() {
     let head = "master_secret = \"m\"\n[[operators]]\nname = \"platform\"\napi_key = \"key-platform\"\n\
                 secret = \"secret-platform\"\n";
