@@ -70,7 +70,7 @@ impl Request {
     #[must_use]
     pub fn shard(&self, of: u16) -> ShardId {
         let account = match self {
-            Self::Command { command, .. } => account_of(command),
+            Self::Command { command, .. } => command.account(),
             Self::CommandOf { shard, .. } => return *shard,
             Self::Query(query) => match query {
                 Query::Order { account, .. }
@@ -78,7 +78,11 @@ impl Request {
                 | Query::Balances { account }
                 | Query::List { account, .. }
                 | Query::Lists { account } => Some(*account),
-                Query::Transaction { .. } | Query::Transactions { .. } | Query::Cases { .. } | Query::Money => None,
+                Query::BalancesBehind { .. }
+                | Query::Transaction { .. }
+                | Query::Transactions { .. }
+                | Query::Cases { .. }
+                | Query::Money => None,
             },
             Self::Transaction { .. } | Self::OpenAccount { .. } => None,
         };
@@ -104,20 +108,6 @@ impl Request {
             | Command::Reduce { .. } => Priority::Reserved,
             Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => Priority::Operator,
         }
-    }
-}
-
-/// The account that a command is about; none of a command about a market or everybody's orders.
-fn account_of(command: &Command) -> Option<AccountId> {
-    match command {
-        Command::Place(place) | Command::Replace { place, .. } => Some(place.account),
-        Command::Cancel(cancel) => Some(cancel.account),
-        Command::CancelAll { account, .. } | Command::Reduce { account, .. } | Command::CancelList { account, .. } => {
-            Some(*account)
-        }
-        Command::CancelMany { account, .. } => *account,
-        Command::PlaceList(list) => list.places.first().map(|place| place.account),
-        Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => None,
     }
 }
 
@@ -166,6 +156,12 @@ pub enum Query {
     },
     /// The balances of an account, of every asset of its tenant.
     Balances {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The same behind all that the first wallet of several has told that one in which the account is at home:
+    /// of whoever was answered by the first one and looks what that has led to.
+    BalancesBehind {
         /// Whose.
         account: AccountId,
     },
@@ -228,6 +224,8 @@ pub enum Reply {
         transaction: Option<Box<Transaction>>,
         /// What the users whose money it moved have behind it.
         balances: Vec<(AccountId, BalanceView)>,
+        /// Those who are at home in other wallets, which know what they have, and of which assets.
+        elsewhere: Vec<(AccountId, AssetId)>,
     },
     /// The user has this account.
     AccountOpened {

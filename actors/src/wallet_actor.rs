@@ -99,6 +99,8 @@ pub struct WalletActor {
     outgoing: Vec<(MarketId, BookMessage)>,
     /// What other wallets are told with this turn.
     to_shards: Vec<(ShardId, ToShard, Envelope)>,
+    /// Look-ups that another wallet answers, behind what it is told with this turn.
+    passed_on: Vec<(ShardId, Request, Envelope)>,
     /// What accompanies the commands that wait for other wallets, in their order.
     waiting: VecDeque<Envelope>,
     /// How many of those are timers that have run out.
@@ -158,6 +160,7 @@ impl WalletActor {
             output: WalletOutput::default(),
             outgoing: Vec::new(),
             to_shards: Vec::new(),
+            passed_on: Vec::new(),
             waiting: VecDeque::new(),
             drives_waiting: 0,
             unwritten: None,
@@ -247,6 +250,14 @@ impl WalletActor {
                     }
                     Query::OpenOrders { account, market } => Reply::Orders(self.wallet.open_orders(account, market)),
                     Query::Balances { account } => Reply::Balances(self.wallet.balances(account)),
+                    Query::BalancesBehind { account } => {
+                        let home = Sharing::home_of(account, self.wallet.sharing().of());
+                        if home != self.wallet.sharing().shard() {
+                            self.passed_on.push((home, Request::Query(Query::Balances { account }), envelope));
+                            return;
+                        }
+                        Reply::Balances(self.wallet.balances(account))
+                    }
                     Query::List { account, target } => Reply::List(self.wallet.list(account, target)),
                     Query::Lists { account } => Reply::Lists(self.wallet.open_lists(account)),
                     Query::Transaction { id } => Reply::Transaction(self.wallet.transaction(&id).map(Box::new)),

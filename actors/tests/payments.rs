@@ -107,7 +107,7 @@ type Answer = Result<(Transacted, Option<Box<Transaction>>, Vec<(u32, i128, i128
 
 fn read(reply: &Reply) -> Answer {
     match reply {
-        Reply::Transacted { transacted, transaction, balances } => {
+        Reply::Transacted { transacted, transaction, balances, .. } => {
             let balances = balances.iter().map(|(account, it)| (account.0, it.available.0, it.held.0));
             Ok((*transacted, transaction.clone(), balances.collect()))
         }

@@ -35,6 +35,21 @@ impl Label {
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 
+    /// Who answers for an operator of this name. The name of one whom another operator has made ends in `@` and
+    /// the name of that one; everybody else answers for himself.
+    #[must_use]
+    pub fn answerable(&self) -> &str {
+        self.as_str().rsplit_once('@').map_or(self.as_str(), |(_, maker)| maker)
+    }
+
+    /// Whether two operators count as one where four eyes are needed: by their name, or because one and the same
+    /// answers for both.
+    #[must_use]
+    pub fn is_of_one_with(&self, other: &Self) -> bool {
+        let (name, others) = (self.as_str().split('@').next(), other.as_str().split('@').next());
+        name == others || self.answerable() == other.answerable()
+    }
+
     /// A fingerprint of 128 bits: two labels share one with a probability that nobody lives to see.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {

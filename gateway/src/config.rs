@@ -393,6 +393,9 @@ impl Config {
             fee_plans: tenant.fee_plans,
         };
         let config = tables.checked(&assets, &place)?;
+        if tenant.shadow && config.notifications.is_some() {
+            return refuse(format!("{place}: what a shadow tries out is told nobody: it has no notifications"));
+        }
         let money = config.setup();
         self.money.push((name.clone(), config));
         let is_shadow = tenant.shadow;

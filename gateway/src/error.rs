@@ -636,7 +636,7 @@ mod tests {
             (Reason::ClawBackExceedsCommission, -9054, "The amount is more than what is left of the commission."),
             (Reason::NotDue, -9055, "It is too early for this."),
             (Reason::AlreadySent, -9056, "A rail may have the transaction already."),
-            (Reason::AlreadyApproved, -9057, "This operator has approved it already."),
+            (Reason::AlreadyApproved, -9057, "This operator, or one who counts as the same, has approved it already."),
             (Reason::UnknownCase, -9058, "There is no such open case."),
             (Reason::NothingToMove, -9059, "There is nothing to move."),
             (

@@ -18,16 +18,18 @@ pub mod read;
 pub mod running;
 pub mod view;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use rialto_actors::api::{Query, Release, Reply, Request};
-use rialto_engine::ids::{AssetId, RailId, TenantId};
+use rialto_engine::ids::{AccountId, AssetId, RailId, TenantId};
 use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{Body, Transaction, TransactionCommand, TransactionKind, TransactionState};
 use rialto_engine::units::{Amount, Nanos};
+use rialto_engine::update::BalanceView;
 
 use crate::auth::time_of;
 use crate::error::{ApiError, Asked};
@@ -216,7 +218,7 @@ pub async fn transact(
 /// # Errors
 /// If the exchange does not run.
 pub async fn tell(worker: &Worker, view: view::View<'_>, release: Arc<Release>) -> Result<Vec<u8>, ApiError> {
-    let Some((_, Reply::Transacted { transacted, transaction, balances })) = &release.answer else {
+    let Some((_, Reply::Transacted { transacted, transaction, balances, elsewhere })) = &release.answer else {
         return Err(ApiError::unknown());
     };
     let is_repeated = !transacted.is_changed;
@@ -230,13 +232,14 @@ pub async fn tell(worker: &Worker, view: view::View<'_>, release: Arc<Release>) 
     // The wallet forgets at once what has ended; the event of its end has it whole.
     let event = release.events.iter().rev().find(|event| event.transaction.number == transaction.number);
     let told = event.map_or(transaction, |event| &event.transaction).clone();
-    let balances = balances.clone();
+    let (mut balances, elsewhere) = (balances.clone(), elsewhere.clone());
     // The permit goes back before anything else is looked up.
     drop(release);
+    add_balances(worker, view.tenant, &elsewhere, &mut balances).await;
     let told = if told.opened == Nanos::ZERO {
         // Where nothing is kept, what the answer brought along is more.
         let found = history::find(worker, view.tenant, told.id).await.ok().flatten();
-        found.filter(|found| found.body.is_some()).map_or(told, |found| *found)
+        found.filter(|found| found.body.is_some() || told.body.is_none()).map_or(told, |found| *found)
     } else {
         told
     };
@@ -244,6 +247,23 @@ pub async fn tell(worker: &Worker, view: view::View<'_>, release: Arc<Release>) 
     rails::learn(worker, view.tenant, told.rail).await?;
     view.outcome(&mut out, is_repeated, &told, asset, &balances);
     Ok(out)
+}
+
+/// Adds what users have who are at home in other wallets than the one that has answered. It is done already: what
+/// cannot be looked up now is left out, and no error.
+async fn add_balances(
+    worker: &Worker,
+    tenant: TenantId,
+    elsewhere: &[(AccountId, AssetId)],
+    balances: &mut Vec<(AccountId, BalanceView)>,
+) {
+    let accounts: BTreeSet<AccountId> = elsewhere.iter().map(|(account, _)| *account).collect();
+    for account in accounts {
+        let Ok(found) = query(worker, tenant, Query::BalancesBehind { account }).await else { continue };
+        let Some((_, Reply::Balances(found))) = &found.answer else { continue };
+        let moved = found.iter().filter(|balance| elsewhere.contains(&(account, balance.asset)));
+        balances.extend(moved.map(|balance| (account, *balance)));
+    }
 }
 
 /// Looks something up in live state.

@@ -8,7 +8,6 @@ use rialto_engine::label::Label;
 use rialto_engine::reason::Reason;
 use rialto_engine::transaction::{FeePlan, Standing, Topic, Transacted, TransactionCommand, TransactionKind};
 use rialto_engine::units::{Amount, Nanos};
-use rialto_engine::update::BalanceView;
 use rialto_engine::wallet::{Entry, LedgerAccount, Sharing, Wallet};
 use rialto_persistence::record::Record;
 
@@ -52,10 +51,12 @@ impl WalletActor {
         turn: &mut Turn,
     ) {
         let events = std::mem::take(&mut self.output.events);
-        let reply = envelope.token.is_some().then(|| Reply::Transacted {
-            transacted,
-            transaction: self.wallet.answer(command).map(Box::new),
-            balances: touched(&self.wallet, &self.output.entries),
+        let reply = envelope.token.is_some().then(|| {
+            let transaction = self.wallet.answer(command).map(Box::new);
+            let (at_home, elsewhere): (Vec<_>, _) =
+                touched(&self.output.entries).into_iter().partition(|(account, _)| is_home(&self.wallet, *account));
+            let here = |(account, asset)| (account, self.wallet.balance(account, asset));
+            Reply::Transacted { transacted, transaction, balances: at_home.into_iter().map(here).collect(), elsewhere }
         });
         if reply.is_some() || !events.is_empty() || envelope.permit.is_some() {
             let mut balances = Vec::new();
@@ -145,21 +146,20 @@ pub fn settings(wallet: &Wallet, pending: &Pending) -> MoneySettings {
     }
 }
 
-/// What the users have whose money entries moved, each of every asset that was moved once.
-fn touched(wallet: &Wallet, entries: &[Entry]) -> Vec<(AccountId, BalanceView)> {
-    let mut balances: Vec<(AccountId, BalanceView)> = Vec::new();
+/// The users whose money entries moved, with each asset of theirs that was moved.
+fn touched(entries: &[Entry]) -> Vec<(AccountId, AssetId)> {
+    let mut touched = Vec::new();
     for entry in entries {
-        let users = [entry.debit, entry.credit].into_iter().filter_map(user_of);
-        for account in users.filter(|account| is_home(wallet, *account)) {
-            if !balances.iter().any(|(other, balance)| *other == account && balance.asset == entry.asset) {
-                balances.push((account, wallet.balance(account, entry.asset)));
+        for account in [entry.debit, entry.credit].into_iter().filter_map(user_of) {
+            if !touched.contains(&(account, entry.asset)) {
+                touched.push((account, entry.asset));
             }
         }
     }
-    balances
+    touched
 }
 
-/// Adds the same with how much it changed what each can see: money that has come in and is not yet free is
+/// Adds what users have whose money entries moved, with how much it changed what each can see: money that has come in and is not yet free is
 /// not part of that.
 pub(super) fn add_news(news: &mut Vec<BalanceNews>, wallet: &Wallet, entries: &[Entry]) {
     for entry in entries {

@@ -106,5 +106,9 @@ impl WalletActor {
             // Sized from the permits, so it cannot be full.
             self.shards[usize::from(shard.0)].send(WalletMessage::Shard(from, message, envelope));
         }
+        for (shard, request, envelope) in self.passed_on.drain(..) {
+            // The same: a look-up holds a permit.
+            self.shards[usize::from(shard.0)].send(WalletMessage::Request(request, envelope));
+        }
     }
 }

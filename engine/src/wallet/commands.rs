@@ -98,6 +98,23 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The account that it is about; none of a command about a market or everybody's orders.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        match self {
+            Self::Place(place) | Self::Replace { place, .. } => Some(place.account),
+            Self::Cancel(cancel) => Some(cancel.account),
+            Self::CancelAll { account, .. } | Self::Reduce { account, .. } | Self::CancelList { account, .. } => {
+                Some(*account)
+            }
+            Self::CancelMany { account, .. } => *account,
+            Self::PlaceList(list) => list.places.first().map(|place| place.account),
+            Self::Enter { .. } | Self::Protect { .. } | Self::Advance { .. } => None,
+        }
+    }
+}
+
 /// Orders that hang together, as a user asks for them. All are of one account and market.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceList {

@@ -166,7 +166,7 @@ impl Naive {
         if view.state.is_final() {
             return Err(Reason::TransactionFinal);
         }
-        if view.approvals.contains(&operator) {
+        if view.approvals.iter().any(|other| are_one(other, &operator)) {
             return Err(Reason::AlreadyApproved);
         }
         let is_last = view.approvals.len() + 1 == 2;
@@ -302,4 +302,12 @@ impl Naive {
         }
         changed(Some(index))
     }
+}
+
+/// Whether one person could be behind both: `name`, or `name@maker`.
+fn are_one(one: &Label, other: &Label) -> bool {
+    let (one, other) = (one.as_str(), other.as_str());
+    let name = |text: &str| text.split('@').next().unwrap_or_default().to_owned();
+    let maker = |text: &str| text.split('@').next_back().unwrap_or_default().to_owned();
+    name(one) == name(other) || maker(one) == maker(other)
 }

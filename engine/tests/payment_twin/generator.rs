@@ -396,7 +396,7 @@ impl Generator {
             Some(open) if self.random.percent(92) => open.view.id,
             _ => self.any_id(),
         };
-        let operator = label(self.pick(&["olga", "peter", "quinn"]));
+        let operator = label(self.pick(&["olga", "peter", "quinn", "rosa@peter", "rosa@quinn", "sven@peter", "sven@"]));
         Act::Money(TransactionCommand::Approve { id, operator, time })
     }
 

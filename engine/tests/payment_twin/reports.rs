@@ -203,7 +203,15 @@ impl Naive {
         movement.is_pending = false;
         let movement = movement.clone();
         let outside = LedgerAccount::External(rail);
-        let by = movement.transaction.map_or(Cause::Case(movement.case), cause);
+        let told = self.cases.get((movement.case.0 as usize).wrapping_sub(1));
+        let is_adjusted = told.is_some_and(|case| case.adjustment.0 != 0);
+        let case = if is_adjusted {
+            let (asset, rest, index) = (movement.asset, -movement.rest, movement.transaction);
+            self.explain(CaseKind::Unsolicited, rail, asset, rest, reference, index, time)
+        } else {
+            movement.case
+        };
+        let by = movement.transaction.map_or(Cause::Case(case), cause);
         if let Some(index) = movement.transaction
             && let Some(Body::Deposit { account, .. }) = self.transactions[index].view.body
         {

@@ -309,6 +309,8 @@ url = "http://127.0.0.1:9999/events"
 key = "events"
 secret = "event-secret"
 "#;
+    let shadow = money(tables).replacen("name = \"acme\"", "name = \"acme\"\nshadow = true", 1);
+    assert!(problem(&shadow).contains("it has no notifications"), "what is tried out is told nobody");
     let config = Config::parse(&money(tables)).expect("reads");
     let read = config.money("acme").expect("there is some");
     let rail = &read.rails[0];

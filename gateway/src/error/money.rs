@@ -135,7 +135,7 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::ClawBackExceedsCommission => "The amount is more than what is left of the commission.",
         Reason::NotDue => "It is too early for this.",
         Reason::AlreadySent => "A rail may have the transaction already.",
-        Reason::AlreadyApproved => "This operator has approved it already.",
+        Reason::AlreadyApproved => "This operator, or one who counts as the same, has approved it already.",
         Reason::UnknownCase => "There is no such open case.",
         Reason::NothingToMove => "There is nothing to move.",
         Reason::PolicyOutOfRange => "A policy needs an interval, a longest interval and attempts above zero.",

@@ -37,6 +37,10 @@ pub struct MadeKey {
     /// What an operator's key may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Who answers for an operator: himself if he was made by whoever runs the platform, else whoever answers for
+    /// the operator who has made him. Keys of before this was kept do not say: nobody knows who answers for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
     /// Whether a user's key may take money out.
     #[serde(default)]
     pub withdrawals: bool,
@@ -139,7 +143,8 @@ impl MadeKeys {
         if let Some(identity) = identity {
             store.add(&key.key, ApiKey { may_withdraw: key.withdrawals, ..ApiKey::new(identity, &secret) });
         } else if let (Some(name), Some(role)) = (&key.operator, key.role.as_deref().and_then(Role::named)) {
-            let operator = Operator { name: name.clone(), tenant, role, signer: Signer::new(&secret) };
+            let name = label(name, key.answers.as_deref().unwrap_or_default());
+            let operator = Operator { name, tenant, role, signer: Signer::new(&secret) };
             store.add_operator(&key.key, operator);
         }
     }
@@ -174,6 +179,13 @@ impl Inner {
             self.keys.push(key);
         }
     }
+}
+
+/// The name under which an operator is written down: with `@` and who answers for him, if that is not himself.
+/// [`Label::answerable`](rialto_engine::label::Label::answerable) reads it.
+#[must_use]
+pub fn label(name: &str, answers: &str) -> String {
+    if answers == name { name.to_owned() } else { format!("{name}@{answers}") }
 }
 
 /// A name that no other key has.

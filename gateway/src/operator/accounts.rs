@@ -3,13 +3,14 @@
 use rialto_actors::api::{Query, Reply, Request};
 use rialto_engine::ids::AccountId;
 use rialto_engine::label::Label;
+use rialto_engine::reason::Reason;
 use rialto_engine::transaction::TransactionCommand;
 
 use super::OperatorCall;
 use crate::error::{ApiError, Asked};
 use crate::json;
 use crate::keys::Identity;
-use crate::keys::made::MadeKey;
+use crate::keys::made::{MadeKey, label};
 use crate::keys::role::Role;
 use crate::payments::view::{key, number, word};
 use crate::payments::{self, names};
@@ -43,7 +44,7 @@ impl OperatorCall<'_> {
         self.evidence()?;
         let account = self.read().account("user")?;
         let asset = self.read().asset("asset")?;
-        let limit = self.read().amount_or_zero("limit", asset)?;
+        let limit = self.read().amount_from_zero("limit", asset, Reason::CreditOutOfRange)?;
         self.transacted(TransactionCommand::ChangeCredit { account, asset, limit }).await
     }
 
@@ -79,7 +80,8 @@ impl OperatorCall<'_> {
         self.made(made, Some(Identity { tenant: self.tenant(), account })).await
     }
 
-    /// `POST operators`: name, role. A key for somebody who runs the tenant.
+    /// `POST operators`: name, role. A key for somebody who runs the tenant, and for
+    /// whom the asking operator answers: to approve something, the two count as one.
     pub(super) async fn make_operator(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["name", "role"])?;
         let name = self.params.required("name")?;
@@ -87,7 +89,13 @@ impl OperatorCall<'_> {
             return Err(ApiError::invalid_parameter("name"));
         }
         let role = Role::named(self.params.required("role")?).ok_or_else(|| ApiError::invalid_parameter("role"))?;
-        let made = MadeKey { operator: Some(name.to_owned()), role: Some(role.name().to_owned()), ..self.blank()? };
+        let answers = self.name()?.answerable().to_owned();
+        // The journal must be able to name him.
+        if Label::new(&label(name, &answers)).is_none() {
+            return Err(ApiError::invalid_parameter("name"));
+        }
+        let (operator, role) = (Some(name.to_owned()), Some(role.name().to_owned()));
+        let made = MadeKey { operator, role, answers: Some(answers), ..self.blank()? };
         self.made(made, None).await
     }
 
@@ -129,6 +137,7 @@ impl OperatorCall<'_> {
             user: None,
             operator: None,
             role: None,
+            answers: None,
             withdrawals: false,
             ended: false,
         })

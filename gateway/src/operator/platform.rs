@@ -174,6 +174,7 @@ impl PlatformCall<'_> {
             user: None,
             operator: Some(name.to_owned()),
             role: Some(role.name().to_owned()),
+            answers: Some(name.to_owned()),
             withdrawals: false,
             ended: false,
         };

@@ -184,7 +184,7 @@ impl OperatorCall<'_> {
         let kind: Option<TransactionKind> = names::kind_named(self.params.required("kind")?);
         let kind = kind.ok_or_else(|| ApiError::invalid_parameter("kind"))?;
         let asset = self.read().asset("asset")?;
-        let fixed = self.read().amount_or_zero("fixed", asset)?;
+        let fixed = self.read().amount_from_zero("fixed", asset, Reason::FeeOutOfRange)?;
         let rate = crate::params::integer("rateBps", self.params.required("rateBps")?)?;
         let rate = BasisPoints(u32::try_from(rate).unwrap_or(u32::MAX));
         self.transacted(TransactionCommand::ChangeFee { kind, asset, fee: FeePlan { fixed, rate } }).await
@@ -194,6 +194,10 @@ impl OperatorCall<'_> {
     pub(super) async fn change_notification(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["on"])?;
         let is_on = self.params.boolean("on")?.ok_or_else(|| ApiError::mandatory("on"))?;
+        let tenant = &self.gateway().tenant(self.tenant())?.name;
+        if is_on && self.gateway().config.terms(tenant).is_some_and(|terms| terms.shadow) {
+            return Err(ApiError::cannot_be_opened("what a shadow tries out is told nobody".to_owned()));
+        }
         self.transacted(TransactionCommand::ChangeNotification { is_on }).await
     }
 }

@@ -151,11 +151,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An amount that may be zero.
+    /// An amount that may be zero, and why it is refused below.
     ///
     /// # Errors
-    /// As [`Self::amount`].
-    pub fn amount_or_zero(&self, parameter: &str, asset: AssetId) -> Result<Amount, ApiError> {
+    /// As [`Self::amount`], but for zero and less.
+    pub fn amount_from_zero(&self, parameter: &str, asset: AssetId, below: Reason) -> Result<Amount, ApiError> {
+        let is_below = |error: &ApiError| error.code == refused(Reason::AmountNotPositive).code;
+        self.amount_or_zero(parameter, asset).map_err(|error| if is_below(&error) { refused(below) } else { error })
+    }
+
+    fn amount_or_zero(&self, parameter: &str, asset: AssetId) -> Result<Amount, ApiError> {
         let text = self.params.required(parameter)?;
         let scale = self.gateway.asset(self.tenant, asset).map_or(0, |asset| asset.scale);
         amount(parameter, text, scale)

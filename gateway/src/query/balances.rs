@@ -21,6 +21,11 @@ const ACCOUNTS_AT_ONCE: usize = 1_000;
 /// order: only what is older than any answer under way stands for good, and sums to zero.
 const SETTLED_AFTER: Nanos = Nanos(10_000_000_000);
 
+/// The last moment of which the sums of everybody stand for good.
+pub fn settled() -> Nanos {
+    Nanos(rialto_actors::clock::wall().0.saturating_sub(SETTLED_AFTER.0))
+}
+
 /// What an account held of an asset.
 pub type Stood = ((LedgerAccount, AssetId), Amount);
 
@@ -28,7 +33,9 @@ impl AccountingCall<'_> {
     /// `GET balances`: of a user, of an account, or in sum of each kind of accounts; now, or at a time.
     pub(super) async fn balances(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["user", "account", "asset", "time"])?;
-        let (tenant, asset, time) = (self.tenant(), self.asset()?, self.time("time")?);
+        // What is yet to come is not known: the answer says of which moment it is.
+        let now = rialto_actors::clock::wall();
+        let (tenant, asset, time) = (self.tenant(), self.asset()?, self.time("time")?.map(|time| time.min(now)));
         match self.place()? {
             Some(Place::Owner(Owner::User(user))) => {
                 let read = move |store: &ReadStore| of_user(store, tenant, user, asset, time);
@@ -45,8 +52,7 @@ impl AccountingCall<'_> {
                 self.tell_kinds(time, read).await
             }
             None => {
-                let settled = rialto_actors::clock::wall().0.saturating_sub(SETTLED_AFTER.0);
-                let time = time.unwrap_or(Nanos(settled));
+                let time = time.map_or(settled(), |time| time.min(settled()));
                 let read = move |store: &ReadStore| {
                     let sums = sums(store, tenant, asset, time)?.into_iter();
                     Ok(sums.map(|((asset, kind), sum)| (kind, asset, sum)).collect())

@@ -43,6 +43,8 @@ impl AccountingCall<'_> {
         let format =
             Format::named(self.params.required("format")?).ok_or_else(|| ApiError::invalid_parameter("format"))?;
         let (from, to) = self.period()?;
+        // Balances say of which moment they are, and nobody knows those of one that is yet to come.
+        let to = if table == Table::Balances { to.min(super::balances::settled()) } else { to };
         let extract = Extract { table, from, to, asset: self.asset()? };
         let gateway = Arc::clone(self.gateway());
         gateway.exports.try_acquire().map_err(|_| ApiError::busy())?.forget();

@@ -2,6 +2,10 @@
 
 use serde_json::json;
 
+use rialto_actors::schedule::UtcOffset;
+use rialto_engine::units::Nanos;
+use rialto_gateway::reconcile::day::Day;
+
 use crate::support::now_ms;
 use crate::{a_day, pages, server, told, units, viewer};
 
@@ -43,6 +47,25 @@ fn an_export_has_every_movement_with_exact_amounts() {
         viewer(&server).download("/accounting/v1/export/balances", &format!("format=csv&asset=CNY&{period}"));
     let balances = String::from_utf8(balances.expect("whole")).expect("UTF-8");
     assert!(balances.lines().skip(1).all(|line| line.contains(",CNY,")), "{balances}");
+}
+
+/// Whoever asks for the balances of a day that is not over must not take them for its closing.
+#[test]
+fn balances_are_never_those_of_a_moment_that_is_yet_to_come() {
+    let server = server();
+    a_day(&server);
+    let tomorrow = now_ms() + 86_400_000;
+    for query in ["", "user=alice", "account=suspense"] {
+        let answer = told(&server, "balances", &format!("{query}&time={tomorrow}"));
+        assert!(answer["time"].as_u64().is_some_and(|time| time <= now_ms()), "{query}: {answer}");
+    }
+    let query = format!("format=csv&startTime=0&endTime={tomorrow}");
+    let csv = viewer(&server).download("/accounting/v1/export/balances", &query).expect("it comes to its end");
+    let csv = String::from_utf8(csv).expect("UTF-8");
+    // The deposits of the configuration are younger than what stands for good, so that there may be no row yet.
+    let moment = Nanos(tomorrow * 1_000_000);
+    let day = Day::of(moment, UtcOffset::default()).to_string();
+    assert!(csv.starts_with("time,account,asset,balance") && !csv.contains(&day), "{csv}");
 }
 
 #[test]
@@ -95,6 +118,5 @@ fn a_day_is_proven_entry_by_entry() {
 
 /// Today in UTC, where the tenant is.
 pub fn today() -> String {
-    let offset = rialto_actors::schedule::UtcOffset::default();
-    rialto_gateway::reconcile::day::Day::of(rialto_engine::units::Nanos(now_ms() * 1_000_000), offset).to_string()
+    Day::of(Nanos(now_ms() * 1_000_000), UtcOffset::default()).to_string()
 }

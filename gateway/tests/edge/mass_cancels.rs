@@ -106,3 +106,55 @@ fn lists_are_told_as_lists() {
         assert!(reports.len() == 2 && reports.iter().all(|report| report["status"] == "CANCELED"), "{told}");
     }
 }
+
+/// Users who are at home in three wallets: each cancels his own, and an operator everybody's, in all of them.
+#[test]
+fn orders_of_several_wallets_are_cancelled_all_and_their_money_is_free() {
+    let third = "[[tenants.users]]\nname = \"erin-{tenant}\"\napi_key = \"key-erin-{tenant}\"\n\
+                 secret = \"secret-erin-{tenant}\"\nbalances = { USD = 100000, CNY = 700000 }\n";
+    let server = Server::start_configured("wallet_shards = 3", "", &format!("{SECOND_MARKET}{third}"));
+    let operator = server.user("operator-acme");
+    let users = ["alice", "bob", "erin-acme"];
+    let locked = |user: &str| {
+        let told = server.user(user).signed("GET", "/api/v3/account", "").body;
+        let rows = told["balances"].as_array().unwrap_or_else(|| panic!("{told}")).clone();
+        rows.iter()
+            .filter(|row| row["locked"].as_str().is_some_and(|it| !it.trim_matches(['0', '.']).is_empty()))
+            .count()
+    };
+    let open = |user: &str| {
+        let told = server.user(user).signed("GET", "/api/v3/openOrders", "").body;
+        told.as_array().unwrap_or_else(|| panic!("{told}")).len()
+    };
+    let fill = || {
+        for user in users {
+            let [mut door, _] = Door::both(&server, user);
+            place(&mut door, "USDCNY", "BUY", 7);
+            place(&mut door, "USDCNY", "SELL", 7);
+            place(&mut door, "USDEUR", "SELL", 8);
+        }
+    };
+    fill();
+    // One user's cancels touch nobody's in another wallet.
+    let [mut bob, _] = Door::both(&server, "bob");
+    assert_eq!(canceled(&bob.ask("openOrders.cancelAll", json!({}))).len(), 3);
+    assert_eq!(users.map(open), [3, 0, 3]);
+    assert_eq!(users.map(locked), [2, 0, 2]);
+    for (query, count, left) in [
+        ("user=erin-acme&side=SELL&symbol=USDCNY", 1, [3, 0, 2]),
+        ("side=BUY", 2, [2, 0, 1]),
+        ("strategyId=8", 2, [1, 0, 0]),
+        ("", 1, [0, 0, 0]),
+        ("", 0, [0, 0, 0]),
+    ] {
+        let told = operator.signed("DELETE", "/operator/v1/orders", query);
+        assert_eq!((told.status, &told.body["canceled"]), (200, &json!(count)), "{query}: {told:?}");
+        assert_eq!(users.map(open), left, "{query}");
+    }
+    fill();
+    let told = operator.signed("DELETE", "/operator/v1/orders", "symbol=USDCNY");
+    assert_eq!(told.body["canceled"], 6, "{told:?}");
+    assert_eq!(users.map(open), [1, 1, 1]);
+    assert_eq!(operator.signed("DELETE", "/operator/v1/orders", "").body["canceled"], 3);
+    assert_eq!(users.map(locked), [0, 0, 0], "nothing stays held");
+}

@@ -1,8 +1,9 @@
 //! What backends can do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{backend, has, paid, refused, server};
+use crate::support::Server;
+use crate::{TABLES, backend, has, paid, refused, server};
 
 #[test]
 fn a_transfer_moves_money_once_however_often_it_is_asked_for() {
@@ -117,4 +118,35 @@ fn a_withdrawal_holds_amount_and_fee_until_its_rail_decides() {
     // A repetition that names another rail is the same withdrawal.
     let again = paid(&backend, "withdrawals", &ask.replace("rail=bank", "rail=card"));
     assert_eq!((&again["repeated"], &again["transaction"]["rail"]), (&json!(true), &json!("bank")));
+}
+
+/// The users of a tenant with three wallets are at home in three of them.
+#[test]
+fn answers_name_balances_of_whatever_wallet() {
+    let server = Server::start_configured("wallet_shards = 3", "", TABLES);
+    let backend = backend(&server);
+    let told = |reply: &Value| {
+        let rows = reply["balances"].as_array().expect("balances").iter().map(|row| {
+            let text = |name: &str| row[name].as_str().expect("a text").to_owned();
+            (text("user"), text("free"), text("locked"))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    };
+    let row = |user: &str, free: &str, locked: &str| {
+        (user.to_owned(), format!("{free}.00000000"), format!("{locked}.00000000"))
+    };
+    for number in 0..50_u32 {
+        let moved = paid(&backend, "transfers", &format!("id=t-{number}&from=alice&to=bob&asset=USD&amount=100"));
+        let (alice, bob) = (100_000 - 100 * (number + 1), 100_000 + 100 * (number + 1));
+        let expected = [row("alice", &alice.to_string(), "0"), row("bob", &bob.to_string(), "0")];
+        assert_eq!(told(&moved), expected, "{number}");
+    }
+    let held = paid(&backend, "payments", "id=p-1&payer=bob&merchant=shop&asset=USD&amount=50&held=true");
+    assert_eq!(told(&held), [row("bob", "104950", "50")]);
+    let done = paid(&backend, "transactions/confirm", "id=p-1");
+    assert_eq!(told(&done), [row("bob", "104950", "0"), row("shop", "49", "0")]);
+    let out = paid(&backend, "withdrawals", "id=w-1&user=alice&asset=USD&amount=500&destination=x&rail=bank");
+    assert_eq!(told(&out), [row("alice", "94499", "501")]);
 }

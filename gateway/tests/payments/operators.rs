@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::User;
-use crate::{backend, has, paid, refused, server};
+use crate::support::{Server, User};
+use crate::{TABLES, backend, has, paid, refused, server};
 
 fn done(user: &User<'_>, path: &str, query: &str) -> Value {
     let reply = user.signed("POST", &format!("/operator/v1/{path}"), query);
@@ -85,6 +85,11 @@ fn settings_change_while_it_runs() {
     assert_eq!(fee, "1.00000000");
     let ten_percent = admin.signed("POST", "/operator/v1/fees", "kind=payment&asset=USD&fixed=0&rateBps=10001");
     assert_eq!(refused(&ten_percent), (400, -9_061));
+    // What may be zero, and is not negative, is refused for just that.
+    let below = admin.signed("POST", "/operator/v1/fees", "kind=payment&asset=USD&fixed=-1&rateBps=0");
+    assert_eq!(refused(&below), (400, -9_061));
+    let ask = "user=alice&asset=USD&limit=-1&evidence=none";
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/accounts/credit", ask)), (400, -9_064));
     let policy = "topic=withdrawal&firstMs=5001&intervalMs=0&longestMs=1000&attempts=1&lifetimeMs=0";
     assert_eq!(refused(&admin.signed("POST", "/operator/v1/policies", policy)), (400, -9_060));
     // Both rails give a call five seconds: a timer within them would ask again while it is under way.
@@ -125,7 +130,7 @@ fn a_credit_is_spent_shown_and_paid_back() {
     paid(&backend(&server), "transfers", &pay("t-1", "100040"));
     has(&server, "alice", "USD", "-40.00000000", "0.00000000");
     for (limit, expected) in
-        [("39.99999999", (400, -9_065)), ("-1", (400, -9_018)), ("1.123456789", (400, -1111)), ("x", (400, -1100))]
+        [("39.99999999", (400, -9_065)), ("-1", (400, -9_064)), ("1.123456789", (400, -1111)), ("x", (400, -1100))]
     {
         let ask = format!("user=alice&asset=USD&limit={limit}&evidence=contract");
         assert_eq!(refused(&treasurer.signed("POST", path, &ask)), expected, "{limit}");
@@ -160,4 +165,54 @@ fn everything_an_operator_does_stands_in_the_trail() {
     for secret in ["secret", "signature"] {
         assert!(!trail.to_string().contains(secret), "{trail}");
     }
+}
+
+#[test]
+fn what_a_shadow_tries_out_is_told_nobody() {
+    let server = Server::start_configured("shadow = true", "", TABLES);
+    let admin = server.user("admin-acme");
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/notification", "on=true")), (400, -9_105));
+    done(&admin, "notification", "on=false");
+    paid(&backend(&server), "transfers", "id=t-1&from=alice&to=bob&asset=USD&amount=1");
+    let settings = admin.signed("GET", "/operator/v1/settings", "").body;
+    assert_eq!((&settings["notification"], &settings["live"]), (&json!(false), &json!(0)), "{settings}");
+}
+
+#[test]
+fn one_person_is_not_two_however_many_operators_he_makes() {
+    let head = "master_secret = \"m\"\n[[operators]]\nname = \"platform\"\napi_key = \"key-platform\"\n\
+                secret = \"secret-platform\"\n";
+    let server = Server::start_below(head, TABLES);
+    let (admin, treasurer) = (server.user("admin-acme"), server.user("treasurer1-acme"));
+    let make = |by: &User<'_>, name: &str, role: &str| done(by, "operators", &format!("name={name}&role={role}"));
+    let (helper, deputy) = (make(&admin, "helper", "treasurer"), make(&admin, "deputy", "admin"));
+    let (helper, deputy) = (server.holder(&helper), server.holder(&deputy));
+    // Whom his own people make is his as well, also under the name of somebody else.
+    let (second, borrowed) = (make(&deputy, "second", "treasurer"), make(&admin, "treasurer-2", "treasurer"));
+    let (second, borrowed) = (server.holder(&second), server.holder(&borrowed));
+    let approve = |by: &User<'_>, id: &str| by.signed("POST", "/operator/v1/adjustments/approve", &format!("id={id}"));
+    let ask = |id: &str| format!("id={id}&asset=USD&from=adjustment&to=available:alice&amount=1000000&evidence=none");
+    let all = [&admin, &helper, &deputy, &second, &borrowed];
+    for (number, first) in all.iter().enumerate() {
+        let id = format!("a-{number}");
+        done(&admin, "adjustments", &ask(&id));
+        assert_eq!(approve(first, &id).status, 200);
+        for other in all {
+            assert_eq!(refused(&approve(other, &id)), (409, -9_057), "{id}");
+        }
+    }
+    has(&server, "alice", "USD", "100000.00000000", "0.00000000");
+    let approved = approve(&treasurer, "a-3").body;
+    assert_eq!(approved["transaction"]["approvals"], json!(["second@admin", "treasurer-1"]), "{approved}");
+    has(&server, "alice", "USD", "1100000.00000000", "0.00000000");
+    // Whom the platform makes answers for himself.
+    let platform = server.user("platform");
+    let outsider = done(&platform, "tenants/operators", "tenant=acme&name=outsider&role=treasurer");
+    let approved = approve(&server.holder(&outsider), "a-4").body;
+    assert_eq!(approved["transaction"]["approvals"], json!(["treasurer-2@admin", "outsider"]), "{approved}");
+    let keys = admin.signed("GET", "/operator/v1/keys", "").body;
+    let answers: Vec<&str> = keys.as_array().expect("keys").iter().filter_map(|key| key["answers"].as_str()).collect();
+    assert_eq!(answers, ["admin", "admin", "admin", "admin", "outsider"]);
+    let long = format!("name={}&role=viewer", "n".repeat(60));
+    assert_eq!(refused(&admin.signed("POST", "/operator/v1/operators", &long)), (400, -1130));
 }

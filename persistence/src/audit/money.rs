@@ -79,7 +79,8 @@ impl MoneyWitness {
 /// Whether what a command moved in suspense is what the cases say that it opened.
 ///
 /// A movement on a rail moves exactly the amounts of the cases that it opens. What is taken back
-/// before it was final leaves suspense again and closes its case, unless somebody had closed that before. An
+/// before it was final leaves suspense again and closes its case, unless somebody had closed that before: if an
+/// adjustment did, a case is opened about what is missing then. An
 /// approved adjustment may move any amount. Nothing else touches suspense. So the balance of suspense
 /// is at any time the sum of all cases that movements have opened, less what was taken back, plus what
 /// adjustments moved. It is not the sum of the cases that are open: a case may be closed without
@@ -95,12 +96,13 @@ fn is_suspense_explained(command: &TransactionCommand, output: &WalletOutput) ->
     }
     match command {
         TransactionCommand::Report { report: Report::Returned { .. }, .. } => {
-            let are_closed = output.cases.iter().all(|case| !case.closed.is_zero());
             let is_out = moved.values().all(|amount| *amount <= 0);
             for case in &output.cases {
-                *moved.entry(case.case.asset).or_default() += case.case.amount.0;
+                // Its own case is closed, or one about what is missing now is opened.
+                let amount = if case.closed.is_zero() { -case.case.amount.0 } else { case.case.amount.0 };
+                *moved.entry(case.case.asset).or_default() += amount;
             }
-            is_out && are_closed && (output.cases.is_empty() || moved.values().all(|left| *left == 0))
+            is_out && (output.cases.is_empty() || moved.values().all(|left| *left == 0))
         }
         TransactionCommand::Report { .. } => {
             for case in output.cases.iter().filter(|case| case.closed.is_zero()) {
@@ -175,6 +177,9 @@ mod tests {
             (&returned, -9, &[], true),
             (&returned, 9, &[], false),
             (&returned, -9, &[9], false),
+            (&returned, -9, &[-9], true),
+            (&returned, -9, &[-8], false),
+            (&returned, 9, &[9], false),
             (&returned, -8, &[], true),
             (&canceled, 0, &[], true),
             (&canceled, 9, &[], false),

@@ -113,7 +113,7 @@ impl Venue {
     /// Gives an order, or a command about some, to the wallets that it concerns. Tells whether any took
     /// it.
     pub fn command(&mut self, command: &Command) -> bool {
-        let shards: Vec<ShardId> = match account_of(command) {
+        let shards: Vec<ShardId> = match command.account() {
             Some(account) => vec![Sharing::home_of(account, self.tenant().shards())],
             None if matches!(command, Command::CancelMany { .. }) => self.tenant().shard_ids().collect(),
             None => vec![ShardId::FIRST],
@@ -225,19 +225,6 @@ enum Way {
     ToBook(ShardId, MarketId),
     ToWallet(ShardId, MarketId),
     Between(ShardId, ShardId),
-}
-
-pub fn account_of(command: &Command) -> Option<AccountId> {
-    match command {
-        Command::Place(place) | Command::Replace { place, .. } => Some(place.account),
-        Command::Cancel(cancel) => Some(cancel.account),
-        Command::CancelAll { account, .. } | Command::Reduce { account, .. } | Command::CancelList { account, .. } => {
-            Some(*account)
-        }
-        Command::CancelMany { account, .. } => *account,
-        Command::PlaceList(list) => list.places.first().map(|place| place.account),
-        Command::Enter { .. } | Command::Protect { .. } | Command::Advance { .. } => None,
-    }
 }
 
 /// Whoever asks hears the same of both, with all delivered.

@@ -67,6 +67,9 @@ impl Wallet {
     ) {
         let Some(case) = self.transactions.cases.remove(&case) else { return };
         self.ledger.note(case.id.0 << 8 | 0xff);
+        if adjustment != NO_TRANSACTION {
+            self.transactions.explain_pending(case.id);
+        }
         output.cases.push(Case { closed: time, closed_by: Some(*operator), adjustment, ..case });
     }
 }

@@ -224,7 +224,7 @@ impl Wallet {
         let Some(Transaction { body: Some(body), approvals, .. }) = self.live_transaction(number) else {
             unreachable!("an open transaction is live")
         };
-        if approvals.contains(operator) {
+        if approvals.iter().any(|other| other.is_of_one_with(operator)) {
             return Err(Reason::AlreadyApproved);
         }
         let is_last = approvals.len() + 1 == APPROVERS;

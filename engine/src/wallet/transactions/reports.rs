@@ -398,6 +398,14 @@ impl Wallet {
         let Some(movement) = self.transactions.pending.remove(&key) else { return unchanged(self.number_of(id)) };
         let PendingMovement { transaction: number, case, asset, counted, rest, .. } = movement;
         let external = LedgerAccount::External(rail);
+        let told = Told { rail, reference, key, asset, amount: counted + rest, is_final: true, time };
+        // An adjustment has taken what was in suspense for an explanation: now that is missing there.
+        let is_adjusted = case == CaseId::default() && !rest.is_zero();
+        let case = if is_adjusted {
+            self.open_movement_case(CaseKind::Unsolicited, told, Amount(-rest.0), number, output)
+        } else {
+            case
+        };
         let cause = if number == NO_TRANSACTION { Cause::Case(case) } else { Cause::Transaction(number) };
         let unfinished = self.transactions.take_unfinished(number);
         if let Some(mut live) = unfinished {
@@ -409,19 +417,28 @@ impl Wallet {
             live.transaction.moved -= counted;
             live.pending -= u32::from(!counted.is_zero());
             self.restart(&mut live, time);
-            let told = Told { rail, reference, key, asset, amount: counted + rest, is_final: true, time };
             self.announce(&mut live, told.happening(Meaning::Returned), time, output);
             self.transactions.keep(live);
         } else {
             assert!(counted.is_zero(), "a deposit that is over has no money that may be taken back");
             self.post(cause, time, output, &[Move(asset, SUSPENSE, external, rest)]);
         }
-        self.withdraw_case(case, time, output);
+        if !is_adjusted {
+            self.withdraw_case(case, time, output);
+        }
         changed(number)
     }
 }
 
 impl super::Transactions {
+    /// The case of a movement that may yet be taken back is closed by an adjustment, which has taken its
+    /// money for something: if it is taken back after all, that is a difference of its own.
+    pub(super) fn explain_pending(&mut self, case: CaseId) {
+        for movement in self.pending.values_mut().filter(|movement| movement.case == case) {
+            movement.case = CaseId::default();
+        }
+    }
+
     /// Takes a transaction out to change it, unless it is over.
     fn take_unfinished(&mut self, number: TransactionId) -> Option<Live> {
         let is_over = self.live.get(&number).is_none_or(|live| live.is_final());

@@ -90,7 +90,8 @@ impl Wallet {
     fn wants_to_approve(&self, id: &Label, operator: &Label, wanted: &mut Vec<Wanted>) {
         let Some(number) = self.transactions.known.find(id.fingerprint()) else { return };
         let Some(adjustment) = self.live_transaction(number) else { return };
-        let is_last = adjustment.approvals.len() + 1 == APPROVERS && !adjustment.approvals.contains(operator);
+        let is_last = adjustment.approvals.len() + 1 == APPROVERS
+            && !adjustment.approvals.iter().any(|other| other.is_of_one_with(operator));
         if let Some(Body::Adjustment { asset, from: LedgerAccount::Available(user), amount, .. }) = adjustment.body
             && is_last
             && adjustment.state == TransactionState::Open
