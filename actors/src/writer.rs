@@ -67,7 +67,8 @@ impl Writer {
                 turns.push(turn);
                 next = if group.len_bytes() < GROUP_BYTES { self.turns.try_recv().ok() } else { None };
             }
-            if !group.is_empty() {
+            let is_written = !group.is_empty();
+            if is_written {
                 let records = group.last().0 - self.end.0;
                 let began = clock::monotonic();
                 self.commits.begin();
@@ -82,14 +83,15 @@ impl Writer {
                 }
                 metrics::journal_flushed(clock::monotonic() - began, records, group.len_bytes(), self.end.0);
                 self.durable.store(self.end.0, Ordering::Release);
-                for follower in &self.followers {
-                    // Full means that it has been told already.
-                    follower.try_send(()).ok();
-                }
             }
             let stamp = clock::monotonic();
             for turn in turns.drain(..) {
                 self.release(turn, stamp);
+            }
+            // Whoever waits for an answer gets the processor first.
+            for follower in self.followers.iter().filter(|_| is_written) {
+                // Full means that it has been told already.
+                follower.try_send(()).ok();
             }
         }
         Some(self.journal)
