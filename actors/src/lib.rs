@@ -28,3 +28,4 @@ pub mod turn;
 pub mod wallet_actor;
 pub mod webhooks;
 pub mod writer;
+pub mod zone;

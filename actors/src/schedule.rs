@@ -1,7 +1,7 @@
 //! The timetable of a market: when it enters which phase.
 //!
-//! Times are those of the tenant's clock, which is a fixed offset from UTC. The timetable repeats every
-//! week. What is due is a pure question ([`due`], [`in_force`]); [`Scheduler`] asks it a few times a second and
+//! Times are those of the tenant's clock ([`crate::zone`]), over changes of summer time: what it leaves out
+//! happens at the change, what it shows twice happens the first time. The timetable repeats every week. What is due is a pure question ([`due`], [`in_force`]); [`Scheduler`] asks it a few times a second and
 //! submits the operator's command that a person would. What was missed while nothing ran is made up
 //! for at the start, and after a rebuild of the partition.
 //!
@@ -21,34 +21,14 @@ use crate::clock;
 use crate::exchange::Exchange;
 use crate::market_data::MarketState;
 use crate::setup::Setup;
+use crate::zone::{DayNumber, Zone};
 
 const SECOND: u64 = 1_000_000_000;
-const DAY_SECONDS: i64 = 86_400;
-const WEEK_SECONDS: i64 = 7 * DAY_SECONDS;
+const DAY_SECONDS: u32 = 86_400;
 /// How often the scheduler looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The longest that a phase may last before trading goes on by itself.
 pub const LASTS_MAX: Duration = Duration::from_secs(7 * 86_400);
-
-/// How far a tenant's clock is ahead of UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UtcOffset {
-    minutes: i16,
-}
-
-impl UtcOffset {
-    /// So many minutes ahead, or behind where negative; at most 18 hours. `None` beyond that.
-    #[must_use]
-    pub fn minutes(minutes: i16) -> Option<Self> {
-        (minutes.abs() <= 18 * 60).then_some(Self { minutes })
-    }
-
-    /// How many minutes it is ahead; below zero for behind.
-    #[must_use]
-    pub const fn minutes_ahead(self) -> i16 {
-        self.minutes
-    }
-}
 
 /// Days of the week, Monday first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +65,27 @@ pub struct PhaseChange {
 }
 
 impl PhaseChange {
-    /// On these days, so many seconds after midnight, the market enters a phase. Where `lasts` is not
-    /// zero, it goes over to continuous trading after that by itself. `None` if the day is not that long,
-    /// or `lasts` is above [`LASTS_MAX`].
+    /// On these days, so many seconds after midnight by the tenant's clock, the market enters a phase. Where
+    /// `lasts` is not zero, it goes over to continuous trading by itself when that clock shows so much more:
+    /// over a change of summer time that is sooner or later. `None` if the day is not that long, or `lasts` is
+    /// above [`LASTS_MAX`].
     #[must_use]
     pub fn new(second_of_day: u32, weekdays: Weekdays, phase: Phase, lasts: Duration) -> Option<Self> {
-        let fits = i64::from(second_of_day) < DAY_SECONDS && lasts <= LASTS_MAX;
+        let fits = second_of_day < DAY_SECONDS && lasts <= LASTS_MAX;
         fits.then_some(Self { second_of_day, weekdays, phase, lasts })
+    }
+
+    /// What it makes due on a day, at its time.
+    fn on(&self, day: DayNumber, at: Nanos, zone: &Zone) -> Due {
+        if self.lasts.is_zero() {
+            return Due { at, phase: self.phase, until: Nanos::ZERO };
+        }
+        // At most a week and a day.
+        let lasts = u64::try_from(self.lasts.as_nanos()).unwrap_or(u64::MAX);
+        let until = zone.moment(day, Nanos((u64::from(self.second_of_day) * SECOND).saturating_add(lasts)));
+        // A phase of which the clock shows nothing is over at once.
+        let is_left_out = until <= at;
+        if is_left_out { continuous(at) } else { Due { at, phase: self.phase, until } }
     }
 }
 
@@ -106,42 +100,42 @@ pub struct Due {
     pub until: Nanos,
 }
 
-/// What is due after `from` and up to `to`, in order of time; of one time, in the order of the
-/// timetable. What lies more than a week before `to` is left out: something later has replaced it.
+/// What is due after `from` and up to `to`, in order of time; of one time, in the order of the clock and
+/// then of the timetable. What lies more than a week before `to` is left out: something later has replaced it.
 #[must_use]
-pub fn due(schedule: &[PhaseChange], offset: UtcOffset, from: Nanos, to: Nanos) -> Vec<Due> {
-    let ahead = i64::from(offset.minutes) * 60;
-    let local = |time: Nanos| i64::try_from(time.0 / SECOND).unwrap_or(i64::MAX) + ahead;
-    let last_day = local(to).div_euclid(DAY_SECONDS);
-    let first_day = local(from).max(local(to) - WEEK_SECONDS).div_euclid(DAY_SECONDS);
+pub fn due(schedule: &[PhaseChange], zone: &Zone, from: Nanos, to: Nanos) -> Vec<Due> {
+    let last_day = zone.day_of(to);
+    let first_day = zone.day_of(from).max(last_day.plus(-7));
     let mut found = Vec::new();
-    for day in first_day..=last_day {
+    for day in (first_day.0..=last_day.0).map(DayNumber) {
         // The first day of the epoch was a Thursday.
-        let weekday = (day + 3).rem_euclid(7);
+        let weekday = (day.0 + 3).rem_euclid(7);
         for change in schedule.iter().filter(|change| change.weekdays.contains(weekday)) {
-            let second = day * DAY_SECONDS + i64::from(change.second_of_day) - ahead;
-            let Ok(second) = u64::try_from(second) else { continue };
-            let at = Nanos(second * SECOND);
+            let at = zone.moment(day, Nanos(u64::from(change.second_of_day) * SECOND));
             if from < at && at <= to {
-                let lasts = u64::try_from(change.lasts.as_nanos()).unwrap_or(u64::MAX);
-                let until = if lasts == 0 { Nanos::ZERO } else { Nanos(at.0 + lasts) };
-                found.push(Due { at, phase: change.phase, until });
+                found.push((day, change.second_of_day, change.on(day, at, zone)));
             }
         }
     }
-    // Stable: of one time, the timetable's order stays.
-    found.sort_by_key(|due| due.at);
-    found
+    // What the clock leaves out is due all at once, and still in its order. Stable: of one time, the
+    // timetable's order stays.
+    found.sort_by_key(|(day, second, due)| (due.at, *day, *second));
+    found.into_iter().map(|(_, _, due)| due).collect()
 }
 
 /// The change that a market's phase is to come from at a time: the last one that was due. `None` for
 /// an empty timetable.
 #[must_use]
-pub fn in_force(schedule: &[PhaseChange], offset: UtcOffset, now: Nanos) -> Option<Due> {
+pub fn in_force(schedule: &[PhaseChange], zone: &Zone, now: Nanos) -> Option<Due> {
     // Every line of a timetable has been due within the last week.
-    let last = due(schedule, offset, Nanos::ZERO, now).pop()?;
+    let last = due(schedule, zone, Nanos::ZERO, now).pop()?;
     let has_gone_over = !last.until.is_zero() && last.until <= now;
-    Some(if has_gone_over { Due { at: last.until, phase: Phase::Continuous, until: Nanos::ZERO } } else { last })
+    Some(if has_gone_over { continuous(last.until) } else { last })
+}
+
+/// Trading that goes on by itself.
+const fn continuous(at: Nanos) -> Due {
+    Due { at, phase: Phase::Continuous, until: Nanos::ZERO }
 }
 
 /// What is to be entered, in order, by a market in this state: what was due since `asked`, or, where
@@ -149,7 +143,7 @@ pub fn in_force(schedule: &[PhaseChange], offset: UtcOffset, now: Nanos) -> Opti
 #[must_use]
 pub fn wanted(
     schedule: &[PhaseChange],
-    offset: UtcOffset,
+    zone: &Zone,
     asked: Option<Nanos>,
     now: Nanos,
     state: &MarketState,
@@ -159,8 +153,8 @@ pub fn wanted(
         return Vec::new();
     }
     match asked {
-        Some(from) => due(schedule, offset, from, now),
-        None => in_force(schedule, offset, now)
+        Some(from) => due(schedule, zone, from, now),
+        None => in_force(schedule, zone, now)
             .filter(|due| due.phase != state.phase)
             // An interruption ends by itself.
             .filter(|due| due.phase != Phase::Continuous || state.until <= now)
@@ -173,7 +167,7 @@ pub fn wanted(
 struct Scheduled {
     tenant: TenantId,
     market: MarketId,
-    offset: UtcOffset,
+    zone: Zone,
     schedule: Vec<PhaseChange>,
     /// All that was due up to here has been asked for; `None` if it is not known what was missed.
     asked: Option<Nanos>,
@@ -205,7 +199,7 @@ impl Scheduler {
                 markets.extend(entry.market_named(&market.symbol).map(|found| Scheduled {
                     tenant: entry.id,
                     market: found.id,
-                    offset: tenant.utc_offset,
+                    zone: tenant.zone.clone(),
                     schedule: market.schedule.clone(),
                     asked: None,
                 }));
@@ -247,13 +241,13 @@ impl Scheduled {
     /// is asked for at the next look.
     fn look(&mut self, exchange: &Exchange, now: Nanos) {
         // A clock that was set back must not make anything due twice.
-        let nothing = self.asked.is_some_and(|from| due(&self.schedule, self.offset, from, now).is_empty());
+        let nothing = self.asked.is_some_and(|from| due(&self.schedule, &self.zone, from, now).is_empty());
         if nothing {
             return;
         }
         let Ok(states) = exchange.market_data().states_blocking(self.tenant) else { return };
         let Some(state) = states.get(usize::from(self.market.0)) else { return };
-        for Due { phase, until, .. } in wanted(&self.schedule, self.offset, self.asked, now, state) {
+        for Due { phase, until, .. } in wanted(&self.schedule, &self.zone, self.asked, now, state) {
             let command = Command::Enter { market: self.market, phase, until, time: Nanos::ZERO };
             if exchange.command(self.tenant, command).is_err() {
                 return;
@@ -304,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_is_due_stands_between_two_times_in_their_order() {
-        let utc = UtcOffset::default();
+        let utc = &Zone::UTC;
         let between = |from, to| phases(&due(&timetable(), utc, from, to));
         let opening = (at(0, 9, 20), Phase::Auction, at(0, 9, 30));
         assert_eq!(between(at(0, 9, 19), at(0, 9, 20)), [opening], "a time is due when it is there");
@@ -321,14 +315,13 @@ mod tests {
     fn times_are_those_of_the_tenants_clock() {
         let schedule = [change(0, 30, Weekdays::new([0]).expect("Monday"), Phase::Closed, 0)];
         // Half past midnight of Monday in Shanghai is Sunday afternoon in London.
-        let shanghai = UtcOffset::minutes(8 * 60).expect("in range");
+        let shanghai = Zone::fixed(8 * 60).expect("in range");
         assert_eq!(
-            due(&schedule, shanghai, Nanos::ZERO, at(2, 0, 0))[0].at,
+            due(&schedule, &shanghai, Nanos::ZERO, at(2, 0, 0))[0].at,
             Nanos(at(0, 0, 30).0 - 8 * 3_600 * SECOND)
         );
-        let west = UtcOffset::minutes(-90).expect("in range");
-        assert_eq!(due(&schedule, west, Nanos::ZERO, at(2, 0, 0))[0].at, at(0, 2, 0));
-        assert_eq!(UtcOffset::minutes(18 * 60 + 1), None);
+        let west = Zone::fixed(-90).expect("in range");
+        assert_eq!(due(&schedule, &west, Nanos::ZERO, at(2, 0, 0))[0].at, at(0, 2, 0));
         assert_eq!(Weekdays::new([]), None);
         assert_eq!(Weekdays::new([7]), None);
         assert_eq!(PhaseChange::new(86_400, Weekdays::ALL, Phase::Closed, Duration::ZERO), None);
@@ -337,7 +330,7 @@ mod tests {
 
     #[test]
     fn the_last_change_is_in_force_until_the_next() {
-        let utc = UtcOffset::default();
+        let utc = &Zone::UTC;
         let phase = |now| in_force(&timetable(), utc, now).map(|due| (due.phase, due.until));
         assert_eq!(phase(at(1, 8, 30)), Some((Phase::PreOpen, Nanos::ZERO)));
         assert_eq!(phase(at(1, 9, 29)), Some((Phase::Auction, at(1, 9, 30))));
@@ -352,9 +345,63 @@ mod tests {
         assert_eq!(in_force(&[], utc, at(0, 0, 0)), None);
     }
 
+    /// Phases of the night in Berlin, whose clock is put forward on 30 March 2025 from 02:00 to 03:00, and
+    /// back on 26 October from 03:00 to 02:00.
+    #[test]
+    fn a_timetable_follows_the_clock_over_changes_of_summer_time() {
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        let night = [
+            change(1, 30, Weekdays::ALL, Phase::Auction, 120),
+            // Not in the order of the clock: it decides, also where it leaves all of them out.
+            change(2, 50, Weekdays::ALL, Phase::Closed, 0),
+            change(2, 10, Weekdays::ALL, Phase::PreOpen, 10),
+            change(2, 30, Weekdays::ALL, Phase::Auction, 60),
+            change(9, 0, Weekdays::ALL, Phase::Continuous, 0),
+        ];
+        let of = |begin: Nanos| phases(&due(&night, &berlin, begin, Nanos(begin.0 + 12 * 3_600 * SECOND)));
+        // Days behind Monday, 6 January 2025: 29 March, 30 March, 26 October; 23:00 UTC is midnight in winter.
+        let ordinary = [
+            (at(82, 0, 30), Phase::Auction, at(82, 2, 30)),
+            (at(82, 1, 10), Phase::PreOpen, at(82, 1, 20)),
+            (at(82, 1, 30), Phase::Auction, at(82, 2, 30)),
+            (at(82, 1, 50), Phase::Closed, Nanos::ZERO),
+            (at(82, 8, 0), Phase::Continuous, Nanos::ZERO),
+        ];
+        assert_eq!(of(at(81, 23, 0)), ordinary);
+        let forward = [
+            (at(83, 0, 30), Phase::Auction, at(83, 1, 30)),
+            (at(83, 1, 0), Phase::Continuous, Nanos::ZERO),
+            (at(83, 1, 0), Phase::Auction, at(83, 1, 30)),
+            (at(83, 1, 0), Phase::Closed, Nanos::ZERO),
+            (at(83, 7, 0), Phase::Continuous, Nanos::ZERO),
+        ];
+        assert_eq!(of(at(82, 23, 0)), forward, "an hour is left out: what lies in it is over at once");
+        let back = [
+            (at(292, 23, 30), Phase::Auction, at(293, 2, 30)),
+            (at(293, 0, 10), Phase::PreOpen, at(293, 0, 20)),
+            (at(293, 0, 30), Phase::Auction, at(293, 2, 30)),
+            (at(293, 0, 50), Phase::Closed, Nanos::ZERO),
+            (at(293, 8, 0), Phase::Continuous, Nanos::ZERO),
+        ];
+        assert_eq!(of(at(292, 22, 0)), back, "an hour comes twice, and nothing is done in it again");
+        let phase = |now| in_force(&night, &berlin, now).map(|due| (due.phase, due.until));
+        assert_eq!(phase(at(83, 1, 0)), Some((Phase::Closed, Nanos::ZERO)));
+        assert_eq!(phase(at(293, 1, 10)), Some((Phase::Closed, Nanos::ZERO)), "at 02:10 for the second time");
+        assert_eq!(phase(at(293, 7, 59)), Some((Phase::Closed, Nanos::ZERO)));
+        assert_eq!(phase(at(293, 8, 0)), Some((Phase::Continuous, Nanos::ZERO)));
+
+        // The Friday that Samoa left out is made up for in the first moment of Saturday.
+        let (apia, friday) = (Zone::named("Pacific/Apia").expect("a zone"), Weekdays::new([4]).expect("a day"));
+        let week = [change(17, 0, friday, Phase::Closed, 0), change(9, 0, friday, Phase::Continuous, 0)];
+        // 30 December 2011, 10:00 UTC.
+        let skipped = Nanos(1_325_239_200 * SECOND);
+        let both = [(skipped, Phase::Continuous, Nanos::ZERO), (skipped, Phase::Closed, Nanos::ZERO)];
+        assert_eq!(phases(&due(&week, &apia, Nanos(skipped.0 - 1), skipped)), both);
+    }
+
     #[test]
     fn what_was_missed_is_made_up_for_and_what_was_done_by_hand_stays() {
-        let utc = UtcOffset::default();
+        let utc = &Zone::UTC;
         let state = |phase, until| MarketState { phase, until, indicative: None };
         let asks = |asked, now, state| -> Vec<Phase> {
             wanted(&timetable(), utc, asked, now, &state).iter().map(|due| due.phase).collect()

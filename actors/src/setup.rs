@@ -14,7 +14,8 @@ use rialto_persistence::world::{Market, Observer, ReplayError, Scratch, Tenant, 
 
 use crate::clock;
 use crate::directory::Directory;
-use crate::schedule::{PhaseChange, UtcOffset};
+use crate::schedule::PhaseChange;
+use crate::zone::Zone;
 
 /// What an operator wants to be open: applied at start, through the journal, once.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +40,7 @@ pub struct TenantSetup {
     /// Its users.
     pub users: Vec<UserSetup>,
     /// Its clock, by which the schedules of its markets are read.
-    pub utc_offset: UtcOffset,
+    pub zone: Zone,
     /// What decides about its transactions.
     pub money: MoneySetup,
     /// Whether it is a shadow: a tenant for rehearsals, which runs as every other and which reports of the

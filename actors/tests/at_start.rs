@@ -7,7 +7,8 @@ use std::time::Duration;
 use rialto_actors::clock;
 use rialto_actors::exchange::{Options, Setup, Status, Storage};
 use rialto_actors::market_data::MarketState;
-use rialto_actors::schedule::{PhaseChange, UtcOffset, Weekdays};
+use rialto_actors::schedule::{PhaseChange, Weekdays};
+use rialto_actors::zone::Zone;
 use rialto_engine::ids::{AccountId, TenantId};
 use rialto_engine::market::MarketFilters;
 use rialto_engine::message::{Phase, Protection};
@@ -83,23 +84,23 @@ fn filters_protection_and_groups_are_brought_about_once_and_changed_when_they_ch
 
 /// A timetable of the day before and of now: pre-open since midnight, continuous a few seconds from
 /// now, by a clock on which it is noon.
-fn timetable(seconds_from_now: u32) -> (UtcOffset, Vec<PhaseChange>) {
+fn timetable(seconds_from_now: u32) -> (Zone, Vec<PhaseChange>) {
     let now = clock::wall().0 / 1_000_000_000;
     let minute = i64::try_from(now / 60).expect("small") % (24 * 60);
     let ahead = i16::try_from(12 * 60 - minute).expect("small");
-    let offset = UtcOffset::minutes(ahead).expect("within half a day");
+    let zone = Zone::fixed(ahead).expect("within half a day");
     let second = u32::try_from(now % 60).expect("small");
     let change = |second, phase| PhaseChange::new(second, Weekdays::ALL, phase, Duration::ZERO).expect("within a day");
     let noon = 12 * 3_600;
-    (offset, vec![change(3_600, Phase::PreOpen), change(noon + second + seconds_from_now, Phase::Continuous)])
+    (zone, vec![change(3_600, Phase::PreOpen), change(noon + second + seconds_from_now, Phase::Continuous)])
 }
 
 #[test]
 fn a_market_follows_its_timetable_and_makes_up_for_what_it_missed() {
     let log = MemoryLog::new();
     let mut wanted = setup();
-    let (offset, schedule) = timetable(4);
-    wanted.tenants[0].utc_offset = offset;
+    let (zone, schedule) = timetable(4);
+    wanted.tenants[0].zone = zone;
     wanted.tenants[0].markets[0].schedule = schedule;
     let mut session = start(&log, &wanted);
     wait_until("the phase in force is entered", || state(&session).phase == Phase::PreOpen);

@@ -15,7 +15,6 @@ use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Query, Refused, Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
-use rialto_actors::schedule::UtcOffset;
 use rialto_engine::digest::Digest;
 use rialto_engine::ids::{AccountId, AssetId, RailId, TenantId};
 use rialto_engine::label::Label;
@@ -84,7 +83,7 @@ fn setup() -> Setup {
         shards: 1,
         assets: vec![("USD".to_owned(), 2)],
         markets: Vec::new(),
-        utc_offset: UtcOffset::default(),
+        zone: Default::default(),
         money: MoneySetup::default(),
         is_shadow: false,
         users: (0..USERS).map(user).collect(),

@@ -15,7 +15,6 @@ use criterion::{Criterion, Throughput};
 use rialto_actors::api::{Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
-use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, TenantId};
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::{CancelRestriction, Protection};
@@ -78,7 +77,7 @@ fn setup() -> Setup {
             protection: Some(Protection::default()),
             schedule: Vec::new(),
         }],
-        utc_offset: UtcOffset::default(),
+        zone: Default::default(),
         money: MoneySetup::default(),
         is_shadow: false,
         users: (0..USERS).map(user).collect(),

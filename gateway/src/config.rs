@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::Path;
 
 use rialto_actors::exchange::{MarketSetup, Setup, TenantSetup, UserSetup};
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::Zone;
 use rialto_engine::market::{ASSET_SCALE_MAX, SUPPLY_MAX};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
@@ -173,6 +173,7 @@ struct Tenant {
     wallet_shards: Option<u32>,
     self_trade_prevention: Option<String>,
     utc_offset: Option<String>,
+    time_zone: Option<String>,
     day_ends: Option<String>,
     open_orders: Option<u32>,
     idempotency_window: Option<u32>,
@@ -322,7 +323,7 @@ impl Config {
     /// When a tenant's day ends.
     #[must_use]
     pub fn day_end(&self, tenant: &str) -> DayEnd {
-        self.day_ends.get(tenant).copied().unwrap_or_default()
+        self.day_ends.get(tenant).cloned().unwrap_or_default()
     }
 
     fn check_server(&self) -> Result<(), ConfigError> {
@@ -402,14 +403,9 @@ impl Config {
         if is_shadow {
             self.shadows.insert(name.clone());
         }
-        let offset = tenant.utc_offset.as_deref().unwrap_or("+00:00");
-        let minutes = day::utc_offset(offset);
-        let Some((minutes, utc_offset)) = minutes.and_then(|minutes| Some((minutes, UtcOffset::minutes(minutes)?)))
-        else {
-            return refuse(format!("{place}: utc_offset = \"{offset}\" is no offset such as \"+08:00\""));
-        };
+        let zone = checked_zone(tenant.utc_offset.as_deref(), tenant.time_zone.as_deref(), &place)?;
         let day_end = tenant.day_ends.as_deref().unwrap_or("00:00");
-        let Some(day_end) = DayEnd::parse(day_end, minutes) else {
+        let Some(day_end) = DayEnd::parse(day_end, &zone) else {
             return refuse(format!(
                 "{place}: day_ends = \"{day_end}\" is no time such as \"17:00\" or \"17:00 +08:00\""
             ));
@@ -428,17 +424,7 @@ impl Config {
             open_orders: tenant.open_orders.unwrap_or(defaults.open_orders),
         };
         self.terms.insert(name.clone(), terms);
-        self.setup.tenants.push(TenantSetup {
-            name,
-            limits,
-            shards,
-            assets,
-            markets,
-            users,
-            utc_offset,
-            money,
-            is_shadow,
-        });
+        self.setup.tenants.push(TenantSetup { name, limits, shards, assets, markets, users, zone, money, is_shadow });
         Ok(())
     }
 
@@ -527,6 +513,27 @@ fn checked_assets(assets: Vec<Asset>, place: &str) -> Result<Vec<(String, u8)>, 
         }
     }
     Ok(assets.into_iter().map(|asset| (asset.name, asset.scale)).collect())
+}
+
+/// The clock of a tenant: an offset or a zone, and UTC where neither is said.
+fn checked_zone(offset: Option<&str>, zone: Option<&str>, place: &str) -> Result<Zone, ConfigError> {
+    match (offset, zone) {
+        (Some(_), Some(_)) => {
+            refuse(format!("{place}: a tenant has one clock: either utc_offset or time_zone, and not both"))
+        }
+        (Some(offset), None) => day::utc_offset(offset)
+            .and_then(Zone::fixed)
+            .map_or_else(|| refuse(format!("{place}: utc_offset = \"{offset}\" is no offset such as \"+08:00\"")), Ok),
+        (None, Some(name)) => Zone::named(name).map_or_else(
+            || {
+                refuse(format!(
+                    "{place}: time_zone = \"{name}\" is no zone of the IANA database such as \"Europe/Berlin\""
+                ))
+            },
+            Ok,
+        ),
+        (None, None) => Ok(Zone::UTC),
+    }
 }
 
 fn self_trade_mode(mode: Option<&str>, place: &str) -> Result<Option<SelfTrade>, ConfigError> {

@@ -23,7 +23,7 @@ fn tenant(name: &str, markets: Vec<MarketSetup>) -> TenantSetup {
         assets: ["USD", "EUR", "CNY"].map(|name| (name.to_owned(), 8)).to_vec(),
         markets,
         users: Vec::new(),
-        utc_offset: Default::default(),
+        zone: Default::default(),
         money: Default::default(),
         is_shadow: false,
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rialto_actors::directory::{AssetEntry, Directory, MarketEntry, TenantEntry};
 use rialto_actors::exchange::Exchange;
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::Zone;
 use rialto_engine::ids::{AccountId, AssetId, MarketId, TenantId};
 use rialto_engine::order::SelfTrade;
 use rialto_engine::units::Amount;
@@ -86,8 +86,8 @@ struct TenantTexts {
     assets: Vec<Grid>,
     /// How many orders an account may have open.
     open_orders: u32,
-    /// How far the tenant's clock is ahead of UTC.
-    utc_offset: UtcOffset,
+    /// The tenant's clock.
+    zone: Zone,
 }
 
 /// A market of a tenant, with how its numbers are read and written.
@@ -102,7 +102,7 @@ pub struct Market<'a> {
     /// What happens where an order that does not say so meets its own account.
     pub self_trade: SelfTrade,
     /// When its tenant's day ends.
-    pub day_end: DayEnd,
+    pub day_end: &'a DayEnd,
 }
 
 impl<'a> Market<'a> {
@@ -129,7 +129,7 @@ fn texts(config: &Config, directory: &Directory) -> Vec<TenantTexts> {
         },
         assets: tenant.assets.iter().map(|asset| Grid::of_scale(asset.scale)).collect(),
         day_end: config.day_end(&tenant.name),
-        utc_offset: config.tenant(&tenant.name).map_or_else(UtcOffset::default, |setup| setup.utc_offset),
+        zone: config.tenant(&tenant.name).map_or(Zone::UTC, |setup| setup.zone.clone()),
         open_orders: tenant.limits.open_orders,
     };
     directory.tenants().iter().map(of_tenant).collect()
@@ -256,7 +256,7 @@ impl Gateway {
         let entry = self.directory.tenant(tenant)?;
         let texts = self.tenants.get(tenant.0 as usize)?;
         let (text, self_trade) = texts.markets.get(usize::from(market.0))?;
-        let day_end = texts.day_end;
+        let day_end = &texts.day_end;
         Some(Market { tenant: entry, entry: entry.market(market)?, text, self_trade: *self_trade, day_end })
     }
 
@@ -272,10 +272,10 @@ impl Gateway {
         self.tenants.get(tenant.0 as usize).map(|texts| texts.open_orders).filter(|limit| *limit < u32::MAX)
     }
 
-    /// How far a tenant's clock is ahead of UTC: when its days begin.
+    /// A tenant's clock, by which its days begin and end.
     #[must_use]
-    pub fn utc_offset(&self, tenant: TenantId) -> UtcOffset {
-        self.tenants.get(tenant.0 as usize).map_or_else(UtcOffset::default, |texts| texts.utc_offset)
+    pub fn zone(&self, tenant: TenantId) -> Zone {
+        self.tenants.get(tenant.0 as usize).map_or(Zone::UTC, |texts| texts.zone.clone())
     }
 
     /// An asset of a tenant.

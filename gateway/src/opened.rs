@@ -253,6 +253,8 @@ fn refused(refusal: Refusal, opening: &Opening) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use rialto_actors::zone::Zone;
+
     use super::*;
     use crate::config::opening::{NewTenant, Terms};
 
@@ -330,6 +332,30 @@ schedule = [{ at = "09:00", phase = "auction", until = "09:15" }]
             let error = Opened::open(data.path()).expect_err("noticed");
             assert!(error.contains("was changed at line"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tenant_with_a_zone_is_kept_with_it_and_lines_of_before_are_what_they_were() {
+        let data = tempfile::tempdir().expect("a directory");
+        let zone = Some("Europe/Berlin".to_owned());
+        let newco = NewTenant { name: "newco".to_owned(), ..NewTenant::default() };
+        let berlin = NewTenant { name: "berlin".to_owned(), time_zone: zone, ..NewTenant::default() };
+        // What was written before there were zones, to the letter.
+        let line = r#"{"tenant":{"name":"newco","hosts":[],"walletShards":null,"selfTradePrevention":null,"utcOffset":null,"dayEnds":null,"shadow":false,"limits":{"openOrders":null,"idempotencyWindow":null,"requestWeightPerMinute":null,"ordersPer10Seconds":null,"ordersPerDay":null}}}"#;
+        let opening = Opening::Tenant(newco);
+        assert_eq!(serde_json::to_string(&opening).expect("text"), line);
+        assert_eq!(serde_json::from_str::<Opening>(line).expect("reads"), opening);
+        let (opened, _) = Opened::open(data.path()).expect("opens");
+        for opening in [opening, Opening::Tenant(berlin)] {
+            opened.keep(&opening).expect("kept");
+        }
+        drop(opened);
+        let (_, read) = Opened::open(data.path()).expect("opens");
+        let mut taken = config(FILE_TEXT);
+        taken.take_in(read);
+        let zone = |name: &str| taken.tenant(name).expect("there").zone.clone();
+        assert_eq!(zone("newco"), Zone::UTC);
+        assert_eq!(Some(zone("berlin")), Zone::named("Europe/Berlin"));
     }
 
     #[test]

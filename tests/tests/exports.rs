@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::Zone;
 use rialto_engine::units::Nanos;
 use rialto_gateway::reconcile::day::Day;
 use rialto_tests::client::{Key, now_millis, signed};
@@ -51,7 +51,7 @@ fn an_independent_reader_finds_in_the_parquet_file_what_stands_in_the_csv_file()
     trade(&server, "acme", 60);
     trade(&server, "globex", 1);
     server.kill();
-    let today = Day::of(Nanos(now_millis() * 1_000_000), UtcOffset::default());
+    let today = Day::of(Nanos(now_millis() * 1_000_000), &Zone::UTC);
     // The test may run over midnight.
     let (from, to) = (today.previous().to_string(), today.next().to_string());
     let (data, config) = (server.data(), server.configuration());

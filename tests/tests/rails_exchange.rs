@@ -61,7 +61,7 @@ fn setup() -> Setup {
         assets: ASSETS.map(|(name, scale)| (name.to_owned(), scale)).to_vec(),
         markets: Vec::new(),
         users: vec![user("alice"), user("bob")],
-        utc_offset: Default::default(),
+        zone: Default::default(),
         money,
         is_shadow: false,
     };

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use rialto_actors::api::{Query, Refused, Release, Reply, ReplyToken, Request, WorkerEvent};
 use rialto_actors::exchange::{Exchange, MarketSetup, MoneySetup, Options, Setup, Storage, TenantSetup, UserSetup};
 use rialto_actors::feed::Feed;
-use rialto_actors::schedule::UtcOffset;
 use rialto_engine::ids::{AccountId, ClientOrderId, MarketId, OrderId, TenantId};
 use rialto_engine::market::{MarketFilters, Step};
 use rialto_engine::message::Protection;
@@ -57,7 +56,7 @@ pub fn setup() -> Setup {
             schedule: Vec::new(),
         }],
         users: vec![user("alice"), user("bob")],
-        utc_offset: UtcOffset::default(),
+        zone: Default::default(),
         money: MoneySetup::default(),
         is_shadow: false,
     };

@@ -31,7 +31,6 @@ use rialto_actors::rails::breaker::BreakerOptions;
 use rialto_actors::rails::channel::ChannelOptions;
 use rialto_actors::rails::route::{AssetTerms, RailTerms, RouteOptions};
 use rialto_actors::rails::{RailSetup, Rails, RailsOptions};
-use rialto_actors::schedule::UtcOffset;
 use rialto_bank::config::{Client, Config};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
 use rialto_bank::money::Currency;
@@ -462,7 +461,7 @@ fn setup() -> Setup {
             protection: None,
             schedule: Vec::new(),
         }],
-        utc_offset: UtcOffset::default(),
+        zone: Default::default(),
         money: MoneySetup {
             rails: HEALTHY.into_iter().chain([PATIENT]).map(rail).collect(),
             policies: kinds.map(|kind| (Topic::Kind(kind), policy)).to_vec(),

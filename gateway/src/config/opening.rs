@@ -117,8 +117,11 @@ pub struct NewTenant {
     pub wallet_shards: Option<u32>,
     /// What happens where an order that does not say so meets its own account.
     pub self_trade_prevention: Option<String>,
-    /// Its clock.
+    /// Its clock, by how far it is ahead of UTC.
     pub utc_offset: Option<String>,
+    /// Its clock, by the name of a zone. Lines that were written before there were zones have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// When its day ends.
     pub day_ends: Option<String>,
     /// Whether it only tries things out.
@@ -378,6 +381,7 @@ impl NewTenant {
             wallet_shards: table.wallet_shards,
             self_trade_prevention: table.self_trade_prevention.clone(),
             utc_offset: table.utc_offset.clone(),
+            time_zone: table.time_zone.clone(),
             day_ends: table.day_ends.clone(),
             shadow: table.shadow,
             limits: Limits {
@@ -397,12 +401,14 @@ impl NewTenant {
         hosts.sort_unstable();
         let or = |text: &Option<String>, default: &str| Some(text.clone().unwrap_or_else(|| default.to_owned()));
         let self_trade = names::self_trade(SelfTrade::default()).to_ascii_lowercase();
+        let has_zone = self.time_zone.is_some();
         Self {
             name: self.name.clone(),
             hosts,
             wallet_shards: self.wallet_shards.or(Some(1)),
             self_trade_prevention: or(&self.self_trade_prevention, &self_trade),
-            utc_offset: or(&self.utc_offset, "+00:00"),
+            utc_offset: if has_zone { self.utc_offset.clone() } else { or(&self.utc_offset, "+00:00") },
+            time_zone: self.time_zone.clone(),
             day_ends: or(&self.day_ends, "00:00"),
             shadow: self.shadow,
             limits: self.limits.or(Limits::of(WalletLimits::default(), RateLimits::default())),
@@ -418,6 +424,7 @@ impl NewTenant {
             wallet_shards: self.wallet_shards,
             self_trade_prevention: self.self_trade_prevention.clone(),
             utc_offset: self.utc_offset.clone(),
+            time_zone: self.time_zone.clone(),
             day_ends: self.day_ends.clone(),
             shadow: self.shadow,
             open_orders: limits.open_orders,
@@ -488,7 +495,7 @@ fn only(tenant: &TenantSetup, assets: &[(String, u8)], markets: &[MarketSetup]) 
         assets: assets.to_vec(),
         markets: markets.to_vec(),
         users: Vec::new(),
-        utc_offset: tenant.utc_offset,
+        zone: tenant.zone.clone(),
         money: MoneySetup::default(),
         is_shadow: tenant.is_shadow,
     };

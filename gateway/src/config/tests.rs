@@ -257,12 +257,29 @@ fn operators_clocks_and_groups_are_read() {
     assert_eq!((told.name.as_str(), told.api_key.as_str(), told.tenant.as_str()), ("op", "KEY", "acme"));
     assert!(!format!("{config:?}").contains("hush"));
     let tenant = &config.setup.tenants[0];
-    assert_eq!((Some(tenant.utc_offset), tenant.users[0].group), (UtcOffset::minutes(480), 3));
-    assert_eq!(Some(config.day_end("acme")), DayEnd::parse("17:00", 480));
+    let shanghai = Zone::fixed(480).expect("an offset");
+    assert_eq!((&tenant.zone, tenant.users[0].group), (&shanghai, 3));
+    assert_eq!(Some(config.day_end("acme")), DayEnd::parse("17:00", &shanghai));
     let twice = operator.replace("KEY", "acme-trader-1");
     assert!(problem(&format!("{EXAMPLE}\n{twice}")).contains("comes twice"));
     assert!(changed("name = \"acme\"", "name = \"acme\"\nutc_offset = \"8\"").contains("utc_offset"));
     assert!(changed("name = \"acme\"", "name = \"acme\"\nday_ends = \"5 pm\"").contains("day_ends"));
+    let zone = |keys: &str| EXAMPLE.replacen("name = \"acme\"", &format!("name = \"acme\"\n{keys}"), 1);
+    let config = Config::parse(&zone("time_zone = \"Europe/Berlin\"\nday_ends = \"17:00\"")).expect("reads");
+    let berlin = Zone::named("Europe/Berlin").expect("a zone");
+    assert_eq!(config.setup.tenants[0].zone, berlin);
+    assert_eq!(Some(config.day_end("acme")), DayEnd::parse("17:00", &berlin));
+    assert_eq!(Config::parse(EXAMPLE).expect("reads").setup.tenants[0].zone, Zone::UTC);
+    for (keys, problem) in [
+        ("time_zone = \"Berlin\"", "time_zone = \"Berlin\" is no zone"),
+        ("time_zone = \"europe/berlin\"", "is no zone"),
+        ("time_zone = \"\"", "is no zone"),
+        ("time_zone = \"Europe/Berlin\"\nutc_offset = \"+01:00\"", "either utc_offset or time_zone, and not both"),
+        ("utc_offset = \"+18:01\"", "is no offset"),
+    ] {
+        let error = self::problem(&zone(keys));
+        assert!(error.contains(problem), "{keys}: {error}");
+    }
     let bands = "protection = { static_band_bps = 500, dynamic_band_bps = 100, interruption_seconds = 60 }";
     let market = &Config::parse(&market_with(bands)).expect("reads").setup.tenants[0].markets[0];
     let expected = Protection {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use rialto_actors::zone::Zone;
 use rialto_engine::units::{Amount, Nanos};
 
 use super::{Cell, Column, ExportError, assert_fits};
@@ -90,7 +91,7 @@ pub fn put_amount(out: &mut Vec<u8>, amount: Amount, scale: u8) {
 
 /// Appends a time as `2026-11-25T10:00:00.000000000Z`.
 pub fn put_time(out: &mut Vec<u8>, time: Nanos) {
-    let day = Day::of(time, Default::default());
+    let day = Day::of(time, &Zone::UTC);
     let (seconds, nanos) = (time.0 / 1_000_000_000 % 86_400, time.0 % 1_000_000_000);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     out.extend_from_slice(format!("{day}T{hours:02}:{minutes:02}:{seconds:02}.{nanos:09}Z").as_bytes());

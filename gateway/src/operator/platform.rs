@@ -90,6 +90,7 @@ impl PlatformCall<'_> {
             json::array(out, &terms.hosts, |out, host| json::string(out, host));
             for (name, text) in [
                 ("utcOffset", &terms.utc_offset),
+                ("timeZone", &terms.time_zone),
                 ("dayEnds", &terms.day_ends),
                 ("selfTradePrevention", &terms.self_trade_prevention),
             ] {
@@ -122,7 +123,8 @@ impl PlatformCall<'_> {
 
     /// `POST tenants`: name, and what else is to be said of it.
     async fn open_tenant(&self) -> Result<Vec<u8>, ApiError> {
-        let others = ["name", "hosts", "walletShards", "utcOffset", "dayEnds", "selfTradePrevention", "shadow"];
+        let others =
+            ["name", "hosts", "walletShards", "utcOffset", "timeZone", "dayEnds", "selfTradePrevention", "shadow"];
         self.only(&others)?;
         let optional =
             |name: &str| self.params.get(name).map(|_| text(self.params, name).map(str::to_owned)).transpose();
@@ -136,6 +138,7 @@ impl PlatformCall<'_> {
             wallet_shards: shards.map(|shards| u32::try_from(shards).unwrap_or(u32::MAX)),
             self_trade_prevention: optional("selfTradePrevention")?,
             utc_offset: optional("utcOffset")?,
+            time_zone: optional("timeZone")?,
             day_ends: optional("dayEnds")?,
             shadow: self.params.boolean("shadow")?.unwrap_or(false),
             limits: self.limits()?,

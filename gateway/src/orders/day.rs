@@ -1,38 +1,47 @@
 //! When a tenant's day ends: orders for the day stand till then.
 
+use rialto_actors::zone::Zone;
 use rialto_engine::units::Nanos;
 
-const SECOND: u64 = 1_000_000_000;
-/// The seconds of a day.
-const DAY: i64 = 86_400;
+const MINUTE: u64 = 60_000_000_000;
+/// The minutes of a day.
+const DAY: i64 = 24 * 60;
 
 /// A time of day, every day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DayEnd {
-    /// Seconds after midnight UTC.
-    seconds: u32,
+    /// Minutes after midnight.
+    minutes: u32,
+    /// By which clock: that of a zone, or UTC.
+    zone: Zone,
 }
 
 impl DayEnd {
-    /// Reads `17:00`, on a clock that is so many minutes ahead of UTC, or `17:00 +08:00` on another.
+    /// Reads `17:00`, on a tenant's clock, or `17:00 +08:00` on one with a fixed offset.
     #[must_use]
-    pub fn parse(text: &str, ahead: i16) -> Option<Self> {
+    pub fn parse(text: &str, zone: &Zone) -> Option<Self> {
         let (time, ahead) = match text.find([' ', '+', '-']) {
-            Some(at) => (&text[..at], utc_offset(text[at..].trim_start())?),
-            None => (text, ahead),
+            Some(at) => (&text[..at], Some(utc_offset(text[at..].trim_start())?)),
+            None => (text, zone.minutes_ahead()),
         };
-        let local = i64::from(minutes(time)?) * 60;
-        let ahead = i64::from(ahead) * 60;
-        Some(Self { seconds: u32::try_from((local - ahead).rem_euclid(DAY)).ok()? })
+        let local = minutes(time)?;
+        Some(match ahead {
+            // It is the same time of UTC every day.
+            Some(ahead) => {
+                let of_utc = (i64::from(local) - i64::from(ahead)).rem_euclid(DAY);
+                Self { minutes: u32::try_from(of_utc).ok()?, zone: Zone::UTC }
+            }
+            None => Self { minutes: local, zone: zone.clone() },
+        })
     }
 
     /// The next end of the day behind a time.
     #[must_use]
-    pub const fn next(self, now: Nanos) -> Nanos {
-        let day = DAY.unsigned_abs();
-        let second = now.0 / SECOND;
-        let today = second - second % day + self.seconds as u64;
-        Nanos((if today > second { today } else { today + day }) * SECOND)
+    pub fn next(&self, now: Nanos) -> Nanos {
+        let (today, of_day) = (self.zone.day_of(now), Nanos(u64::from(self.minutes) * MINUTE));
+        let end = self.zone.moment(today, of_day);
+        // Whatever a clock leaves out or shows twice, the end of the next day is not before that begins.
+        if end > now { end } else { self.zone.moment(today.plus(1), of_day) }
     }
 }
 
@@ -64,9 +73,10 @@ mod tests {
 
     /// Midnight of a day, in seconds.
     const MIDNIGHT: u64 = 1_499_817_600;
+    const SECOND: u64 = 1_000_000_000;
 
     fn next(end: &str, hours: u64) -> Option<u64> {
-        let end = DayEnd::parse(end, 0)?.next(Nanos((MIDNIGHT + hours * 3_600) * SECOND));
+        let end = DayEnd::parse(end, &Zone::UTC)?.next(Nanos((MIDNIGHT + hours * 3_600) * SECOND));
         assert_eq!(end.0 % SECOND, 0);
         Some((end.0 / SECOND - MIDNIGHT) / 3_600)
     }
@@ -81,16 +91,47 @@ mod tests {
         assert_eq!(next("00:00+08:00", 16), Some(40));
         assert_eq!(next("17:00 -05:00", 0), Some(22));
         assert_eq!(next("20:00 -05:00", 0), Some(1));
-        assert_eq!(DayEnd::parse("17:00", 480), DayEnd::parse("17:00 +08:00", 0));
-        assert_eq!(DayEnd::parse("17:00 +00:00", 480), DayEnd::parse("17:00", 0));
+        let shanghai = Zone::fixed(480).expect("an offset");
+        assert_eq!(DayEnd::parse("17:00", &shanghai), DayEnd::parse("17:00 +08:00", &Zone::UTC));
+        assert_eq!(DayEnd::parse("17:00 +00:00", &shanghai), DayEnd::parse("17:00", &Zone::UTC));
         assert_eq!((utc_offset("-03:30"), utc_offset("+00:00")), (Some(-210), Some(0)));
         assert_eq!(DayEnd::default().next(Nanos(MIDNIGHT * SECOND)), Nanos((MIDNIGHT + 86_400) * SECOND));
     }
 
     #[test]
+    fn the_day_ends_by_the_clock_over_changes_of_summer_time() {
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        let end = |text: &str| DayEnd::parse(text, &berlin).expect(text);
+        // Hours behind midnight UTC of 28 March 2026 and of 24 October: the clock is changed in the next night.
+        let (spring, autumn) = (1_774_656_000, 1_792_800_000);
+        for (text, midnight, now, expected) in [
+            ("00:00", spring, 0, 23),
+            // Its midnight is at 23:00 UTC, and at 22:00 a day of 23 hours later.
+            ("00:00", spring, 23, 46),
+            ("00:00", spring, 46, 70),
+            ("17:00", spring, 16, 39),
+            ("17:00", spring, 15, 16),
+            // There is no 02:30 on the 29th.
+            ("02:30", spring, 12, 25),
+            ("02:30", spring, 25, 48),
+            ("00:00", autumn, 22, 47),
+            ("00:00", autumn, 46, 47),
+            ("17:00", autumn, 15, 40),
+            // It is half past two twice, and the day ends the first time.
+            ("02:30", autumn, 12, 24),
+            ("02:30", autumn, 25, 49),
+            ("17:00 +01:00", spring, 16, 40),
+        ] {
+            let found = end(text).next(Nanos((midnight + now * 3_600) * SECOND));
+            let half = if text == "02:30" && expected != 25 { 1_800 } else { 0 };
+            assert_eq!(found, Nanos((midnight + expected * 3_600 + half) * SECOND), "{text}, {midnight} + {now} h");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_of_day_is_none() {
         for text in ["", "24:00", "7:00", "07:60", "07", "07:00 8", "07:00 UTC", "07:00 +8:00", "07:00 +", "0x:00"] {
-            assert_eq!(DayEnd::parse(text, 0), None, "{text}");
+            assert_eq!(DayEnd::parse(text, &Zone::UTC), None, "{text}");
         }
     }
 }

@@ -15,8 +15,8 @@ impl AccountingCall<'_> {
     pub(super) async fn reconciliation(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["date"])?;
         let day = self.date()?.ok_or_else(|| ApiError::mandatory("date"))?;
-        let (tenant, offset) = (self.tenant(), self.gateway().utc_offset(self.tenant()));
-        let read = move |store: &ReadStore| daily::report(store, tenant, day, offset);
+        let (tenant, zone) = (self.tenant(), self.gateway().zone(self.tenant()));
+        let read = move |store: &ReadStore| daily::report(store, tenant, day, &zone);
         let names = Names::Live(Arc::clone(self.gateway()), tenant);
         self.tell(read, move |view, position, report| {
             let mut out = begin(position);

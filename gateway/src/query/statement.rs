@@ -46,7 +46,7 @@ impl AccountingCall<'_> {
         let (from, to) = (self.time("startTime")?, self.time("endTime")?);
         match (self.date()?, from, to) {
             (Some(day), None, None) => {
-                let (begin, end) = day.bounds(self.gateway().utc_offset(self.tenant()));
+                let (begin, end) = day.bounds(&self.gateway().zone(self.tenant()));
                 Ok((begin, Nanos(end.0 - 1)))
             }
             (Some(_), ..) => Err(ApiError::bad_combination()),

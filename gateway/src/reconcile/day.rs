@@ -1,12 +1,10 @@
-//! The days of a tenant: calendar days on a clock that is a fixed offset from UTC.
+//! The days of a tenant: those of the calendar, by the tenant's clock.
 
 use std::fmt;
 
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::{DayNumber, Zone};
 use rialto_engine::units::Nanos;
 
-const SECOND: i128 = 1_000_000_000;
-const DAY: i128 = 86_400 * SECOND;
 /// The last day of which both ends are times: what 64 bits of nanoseconds reach, less a day.
 const LAST: i64 = 213_501;
 
@@ -39,19 +37,28 @@ impl Day {
 
     /// The day that a time lies in on a tenant's clock.
     #[must_use]
-    pub fn of(time: Nanos, offset: UtcOffset) -> Self {
-        let number = (i128::from(time.0) + ahead(offset)).div_euclid(DAY);
-        Self { number: i64::try_from(number).unwrap_or(LAST) }
+    pub fn of(time: Nanos, zone: &Zone) -> Self {
+        Self { number: zone.day_of(time).0 }
     }
 
-    /// When it begins on a tenant's clock, and when the next one does.
+    /// When it begins on a tenant's clock, and when the next one does: mostly a day apart, and an hour less or
+    /// more where clocks are put forward or back. A day that a zone has left out ends when it begins.
     #[must_use]
-    pub fn bounds(self, offset: UtcOffset) -> (Nanos, Nanos) {
-        let midnight = |number: i64| {
-            let nanos = i128::from(number) * DAY - ahead(offset);
-            Nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
-        };
-        (midnight(self.number), midnight(self.number + 1))
+    pub fn bounds(self, zone: &Zone) -> (Nanos, Nanos) {
+        let number = DayNumber(self.number);
+        (zone.begin(number), zone.begin(number.plus(1)))
+    }
+
+    /// The day before it on a tenant's clock, which is not one that a zone has left out.
+    #[must_use]
+    pub fn before(self, zone: &Zone) -> Self {
+        Self::of(Nanos(self.bounds(zone).0.0.saturating_sub(1)), zone)
+    }
+
+    /// The day behind it on a tenant's clock, which is not one that a zone has left out.
+    #[must_use]
+    pub fn behind(self, zone: &Zone) -> Self {
+        Self::of(self.bounds(zone).1, zone)
     }
 
     /// The day before it.
@@ -99,16 +106,12 @@ const fn days_of_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era - 719_468
 }
 
-fn ahead(offset: UtcOffset) -> i128 {
-    i128::from(offset.minutes_ahead()) * 60 * SECOND
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn offset(minutes: i16) -> UtcOffset {
-        UtcOffset::minutes(minutes).expect("an offset")
+    fn offset(minutes: i16) -> Zone {
+        Zone::fixed(minutes).expect("an offset")
     }
 
     #[test]
@@ -163,26 +166,43 @@ mod tests {
     fn a_day_begins_at_the_tenants_midnight_and_holds_what_lies_before_the_next() {
         let noon = Nanos(1_795_608_000_000_000_000);
         for minutes in [-720, -210, 0, 60, 480, 840] {
-            let day = Day::of(noon, offset(minutes));
-            let (begin, end) = day.bounds(offset(minutes));
+            let day = Day::of(noon, &offset(minutes));
+            let (begin, end) = day.bounds(&offset(minutes));
             assert_eq!(end.0 - begin.0, 86_400_000_000_000);
             assert!((begin..end).contains(&noon), "{minutes}");
-            assert_eq!(Day::of(begin, offset(minutes)), day);
-            assert_eq!(Day::of(Nanos(begin.0 - 1), offset(minutes)), day.previous());
-            assert_eq!(Day::of(end, offset(minutes)), day.next());
+            assert_eq!(Day::of(begin, &offset(minutes)), day);
+            assert_eq!(Day::of(Nanos(begin.0 - 1), &offset(minutes)), day.previous());
+            assert_eq!(Day::of(end, &offset(minutes)), day.next());
         }
         let day = Day::parse("2026-11-25").expect("a day");
-        assert_eq!(day.bounds(offset(0)).0, Nanos(20_782 * 86_400_000_000_000));
-        assert_eq!(day.bounds(offset(480)).0, Nanos((20_782 * 24 - 8) * 3_600_000_000_000));
+        assert_eq!(day.bounds(&offset(0)).0, Nanos(20_782 * 86_400_000_000_000));
+        assert_eq!(day.bounds(&offset(480)).0, Nanos((20_782 * 24 - 8) * 3_600_000_000_000));
     }
 
     #[test]
     fn both_ends_of_the_first_and_the_last_day_are_times_on_every_clock() {
         for text in ["1970-01-02", "2554-07-19"] {
             for minutes in [-18 * 60, 18 * 60] {
-                let (begin, end) = Day::parse(text).expect(text).bounds(offset(minutes));
+                let (begin, end) = Day::parse(text).expect(text).bounds(&offset(minutes));
                 assert_eq!(end.0 - begin.0, 86_400_000_000_000, "{text} {minutes}");
             }
         }
+    }
+
+    #[test]
+    fn days_of_a_zone_are_shorter_and_longer_where_clocks_are_changed() {
+        let berlin = Zone::named("Europe/Berlin").expect("a zone");
+        for (text, hours) in [("2026-03-28", 24), ("2026-03-29", 23), ("2026-10-25", 25), ("2026-10-26", 24)] {
+            let day = Day::parse(text).expect(text);
+            let (begin, end) = day.bounds(&berlin);
+            assert_eq!(end.0 - begin.0, hours * 3_600_000_000_000, "{text}");
+            assert_eq!((day.previous().bounds(&berlin).1, day.next().bounds(&berlin).0), (begin, end), "{text}");
+            assert_eq!((Day::of(begin, &berlin), Day::of(Nanos(end.0 - 1), &berlin)), (day, day), "{text}");
+            assert_eq!((day.before(&berlin), day.behind(&berlin)), (day.previous(), day.next()), "{text}");
+        }
+        let apia = Zone::named("Pacific/Apia").expect("a zone");
+        let [last, none, first] = ["2011-12-29", "2011-12-30", "2011-12-31"].map(|text| Day::parse(text).expect(text));
+        assert_eq!((last.behind(&apia), first.before(&apia)), (first, last));
+        assert_eq!((none.before(&apia), none.behind(&apia)), (last, first));
     }
 }

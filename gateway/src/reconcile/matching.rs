@@ -65,6 +65,8 @@ pub struct LedgerMovement {
 pub enum Ending {
     /// Both say the same.
     Matched,
+    /// The ledger says the same on the day before or behind: whose statement names it too, has it twice.
+    Neighbour,
     /// The ledger has it and the statement has not.
     Missing,
     /// The statement has it and the ledger has not.
@@ -83,8 +85,9 @@ pub enum Ending {
 
 impl Ending {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Matched,
+        Self::Neighbour,
         Self::Missing,
         Self::Unexpected,
         Self::Over,
@@ -99,6 +102,7 @@ impl Ending {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Matched => "matched",
+            Self::Neighbour => "neighbour",
             Self::Missing => "missing",
             Self::Unexpected => "unexpected",
             Self::Over => "over",
@@ -215,6 +219,7 @@ fn ending_of(line: &StatementLine, movement: &LedgerMovement) -> Ending {
         Ending::CurrencyMismatch
     } else {
         match line.amount.cmp(&movement.amount) {
+            std::cmp::Ordering::Equal if !movement.is_of_day => Ending::Neighbour,
             std::cmp::Ordering::Equal => Ending::Matched,
             std::cmp::Ordering::Greater => Ending::Over,
             std::cmp::Ordering::Less => Ending::Under,
@@ -258,8 +263,10 @@ impl Finding {
     /// The cases that it makes.
     pub fn cases(&self, rail: RailId) -> impl Iterator<Item = NewCase> {
         let kind = match self.ending {
-            // It has no difference, and makes none.
-            Ending::Matched | Ending::Over | Ending::Under | Ending::Opposite => CaseKind::Difference,
+            // What both say has no difference, and makes none.
+            Ending::Matched | Ending::Neighbour | Ending::Over | Ending::Under | Ending::Opposite => {
+                CaseKind::Difference
+            }
             Ending::Missing => CaseKind::Missing,
             Ending::Unexpected => CaseKind::Unexpected,
             Ending::Duplicate => CaseKind::Duplicate,
@@ -415,7 +422,16 @@ mod tests {
     fn movements_of_the_days_beside_answer_a_line_that_says_the_same_and_are_not_missed() {
         let mut beside = movement(1, "a", In, USD, 100);
         beside.is_of_day = false;
-        assert_eq!(endings(&[line(2, "a", In, USD, 100)], std::slice::from_ref(&beside)), [Ending::Matched]);
+        let lines = [line(2, "a", In, USD, 100)];
+        let found = reconcile(&lines, std::slice::from_ref(&beside));
+        assert_eq!(found.iter().map(|finding| finding.ending).collect::<Vec<_>>(), [Ending::Neighbour]);
+        assert_eq!(found[0].cases(RailId(1)).count(), 0, "it may be told, and is no difference");
+        // Once is once: what the day has itself goes first, and a second line for it says it once too often.
+        let both = [beside.clone(), movement(7, "a", In, USD, 100)];
+        assert_eq!(endings(&lines, &both), [Ending::Matched]);
+        let twice = [line(2, "a", In, USD, 100), line(3, "a", In, USD, 100)];
+        assert_eq!(endings(&twice, &both), [Ending::Matched, Ending::Neighbour]);
+        assert_eq!(endings(&twice, std::slice::from_ref(&beside)), [Ending::Neighbour, Ending::Duplicate]);
         assert_eq!(endings(&[], std::slice::from_ref(&beside)), []);
         // It has happened once, so that a line that says something else says it once too often.
         assert_eq!(endings(&[line(2, "a", In, USD, 90)], &[beside]), [Ending::Duplicate]);

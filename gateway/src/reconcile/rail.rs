@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rialto_actors::zone::Zone;
 use rialto_engine::ids::{AssetId, RailId, TenantId, TransactionId};
 use rialto_engine::label::Label;
 use rialto_engine::transaction::{Happening, Meaning, TransactionEvent, TransactionKind};
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 2_000;
 /// What a rail has moved around a day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RailDay {
+    /// The first entry of the day, and the one behind its last.
+    pub entries: (u64, u64),
     /// Its movements of the day and of the days beside it.
     pub movements: Vec<LedgerMovement>,
     /// What operators have corrected on its account that day, as what the rail owes more: no movement, and
@@ -49,12 +52,13 @@ pub fn movements_of(
     tenant: TenantId,
     rail: RailId,
     day: Day,
-    offset: rialto_actors::schedule::UtcOffset,
+    zone: &Zone,
 ) -> Result<RailDay, ReadStoreError> {
-    let (first, end) = super::daily::entries_of(store, tenant, day, offset)?;
-    let (from, to) = (day.previous().bounds(offset).0, Nanos(day.next().bounds(offset).1.0 - 1));
+    let (first, end) = super::daily::entries_of(store, tenant, day, zone)?;
+    let (from, to) = (day.before(zone).bounds(zone).0, Nanos(day.behind(zone).bounds(zone).1.0 - 1));
     let mut window = Window { from_id: Some(0), from_time: Some(from), to_time: Some(to) };
     let mut gathering = Gathering::default();
+    gathering.day.entries = (first, end);
     loop {
         let entries = store.movements(tenant, Owner::Rail(rail), None, &window, AT_ONCE)?;
         let Some(last) = entries.last() else { break };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rialto_actors::directory::Directory;
 use rialto_actors::exchange::Storage;
 use rialto_actors::partition::recover;
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::Zone;
 use rialto_engine::ids::{RailId, TenantId};
 use rialto_engine::units::Nanos;
 use rialto_persistence::journal::sled::SledOptions;
@@ -64,9 +64,9 @@ pub fn export(export: &Export<'_>) -> Result<(), String> {
     let tenant = tenant.ok_or_else(|| format!("there is no tenant \"{}\"", export.tenant))?;
     let named = |name: &str| tenant.asset_named(name).ok_or_else(|| format!("the tenant has no asset \"{name}\""));
     let asset = export.asset.map(named).transpose()?;
-    let offset = kept.offset(&tenant.name);
-    let (from, to) = (export.from.bounds(offset).0, Nanos(export.to.bounds(offset).1.0 - 1));
-    if to < from {
+    let zone = kept.zone(&tenant.name);
+    let (from, to) = (export.from.bounds(&zone).0, Nanos(export.to.bounds(&zone).1.0 - 1));
+    if export.to < export.from {
         return Err("the last day lies before the first".to_owned());
     }
     let (extract, names) = (Extract { table: export.table, from, to, asset }, kept.names(tenant.id));
@@ -111,7 +111,7 @@ pub fn reconcile(
         csv.map(|path| File::create(path).map_err(|error| format!("{}: {error}", path.display()))).transpose()?;
     let mut holds = true;
     for entry in kept.directory.tenants().iter().filter(|entry| is_meant(&entry.name)) {
-        let report = daily::report(&kept.store, entry.id, day, kept.offset(&entry.name));
+        let report = daily::report(&kept.store, entry.id, day, &kept.zone(&entry.name));
         let report = report.map_err(|error| error.to_string())?;
         holds &= report.wrong == 0;
         let names = kept.names(entry.id);
@@ -155,9 +155,9 @@ impl Kept {
         Names::Kept(Arc::clone(&self.directory), tenant, rails)
     }
 
-    fn offset(&self, tenant: &str) -> UtcOffset {
+    fn zone(&self, tenant: &str) -> Zone {
         let setups = self.config.iter().flat_map(|config| &config.setup.tenants);
-        setups.filter(|setup| setup.name == tenant).map(|setup| setup.utc_offset).next().unwrap_or_default()
+        setups.filter(|setup| setup.name == tenant).map(|setup| setup.zone.clone()).next().unwrap_or_default()
     }
 
     fn is_shadow(&self, tenant: &str) -> bool {

@@ -74,9 +74,10 @@ impl Upload<'_> {
         let is_dry = self.params.boolean("dryRun")?.unwrap_or(false);
         let lines = self.lines()?;
         let place = self.gateway().statements.try_acquire().map_err(|_| ApiError::busy())?;
-        let (tenant, offset) = (self.tenant(), self.gateway().utc_offset(self.tenant()));
+        let (tenant, zone) = (self.tenant(), self.gateway().zone(self.tenant()));
+        let beside = (day.before(&zone), day.behind(&zone));
         let query = move |store: &ReadStore| {
-            let day = movements_of(store, tenant, rail, day, offset)?;
+            let day = movements_of(store, tenant, rail, day, &zone)?;
             Ok(Known { day, cases: known_cases(store, tenant, rail)? })
         };
         let (position, known) = past::ask_if_kept(&self.gateway().exchange, past::as_of(query)).await?;
@@ -97,8 +98,16 @@ impl Upload<'_> {
         drop(place);
         let (operator, rail_name) = (&self.operator.name, self.gateway().rails.name(tenant, rail));
         tracing::info!(%operator, %tenant, rail = %rail_name, %day, lines = lines.len(), opened, "a statement was taken");
-        let report =
-            Report { rail: &rail_name, day, lines: &lines, findings: &findings, new: new.len(), opened, is_dry };
+        let report = Report {
+            rail: &rail_name,
+            day,
+            beside,
+            lines: &lines,
+            findings: &findings,
+            new: new.len(),
+            opened,
+            is_dry,
+        };
         Ok(report.write(&self.view(), position, &known.day))
     }
 
@@ -161,6 +170,8 @@ fn known_cases(store: &ReadStore, tenant: TenantId, rail: RailId) -> Result<Vec<
 struct Report<'a> {
     rail: &'a str,
     day: Day,
+    /// The days before and behind it.
+    beside: (Day, Day),
     lines: &'a [StatementLine],
     findings: &'a [Finding],
     new: usize,
@@ -187,7 +198,16 @@ impl Report<'_> {
         self.write_sums(&mut out, view, known);
         key(&mut out, "differences");
         let differing = self.findings.iter().filter(|finding| finding.ending != Ending::Matched);
-        json::array(&mut out, differing, |out, finding| write_finding(out, view, finding));
+        json::array(&mut out, differing, |out, finding| {
+            out.extend_from_slice(b"{\"ending\":");
+            json::string(out, finding.ending.name());
+            if let (Ending::Neighbour, Some(movement)) = (finding.ending, &finding.movement) {
+                let (before, behind) = self.beside;
+                let date = if movement.entry < known.entries.0 { before } else { behind };
+                word(out, "date", &date.to_string());
+            }
+            write_finding(out, view, finding);
+        });
         out.push(b'}');
         out
     }
@@ -216,9 +236,8 @@ impl Report<'_> {
     }
 }
 
+/// Goes on with what a line and a movement say.
 fn write_finding(out: &mut Vec<u8>, view: &View<'_>, finding: &Finding) {
-    out.extend_from_slice(b"{\"ending\":");
-    json::string(out, finding.ending.name());
     let named = finding.line.as_ref().map(|line| line.reference);
     let reference = named.or_else(|| finding.movement.as_ref().and_then(|movement| movement.reference));
     if let Some(reference) = reference {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use rialto_actors::schedule::UtcOffset;
+use rialto_actors::zone::Zone;
 use rialto_engine::units::Nanos;
 use rialto_gateway::reconcile::day::Day;
 
@@ -64,7 +64,7 @@ fn balances_are_never_those_of_a_moment_that_is_yet_to_come() {
     let csv = String::from_utf8(csv).expect("UTF-8");
     // The deposits of the configuration are younger than what stands for good, so that there may be no row yet.
     let moment = Nanos(tomorrow * 1_000_000);
-    let day = Day::of(moment, UtcOffset::default()).to_string();
+    let day = Day::of(moment, &Zone::UTC).to_string();
     assert!(csv.starts_with("time,account,asset,balance") && !csv.contains(&day), "{csv}");
 }
 
@@ -118,5 +118,5 @@ fn a_day_is_proven_entry_by_entry() {
 
 /// Today in UTC, where the tenant is.
 pub fn today() -> String {
-    Day::of(Nanos(now_ms() * 1_000_000), UtcOffset::default()).to_string()
+    Day::of(Nanos(now_ms() * 1_000_000), &Zone::UTC).to_string()
 }

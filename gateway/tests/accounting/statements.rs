@@ -1,5 +1,6 @@
 //! Statements of rails.
 
+use rialto_gateway::reconcile::day::Day;
 use serde_json::{Value, json};
 
 use crate::exports::today;
@@ -35,6 +36,35 @@ fn a_statement_that_agrees_opens_nothing() {
         report["sums"],
         json!([{"asset": "USD", "stated": "30.00000000", "posted": "30.00000000", "corrected": "0.00000000"}])
     );
+    assert_eq!(cases(&server), before);
+}
+
+/// One movement that a rail states on two days is matched on its own, and told as a neighbour on the other.
+#[test]
+fn a_movement_of_the_day_before_or_behind_is_told_with_its_day_and_is_no_case() {
+    let server = server();
+    a_day(&server);
+    let before = cases(&server);
+    let today = Day::parse(&today()).expect("a day");
+    for day in [today.previous(), today.next()] {
+        let query = format!("rail=bank&date={day}");
+        let treasurer = server.user("treasurer-acme");
+        let reply =
+            treasurer.signed_text("POST", "/operator/v1/statements", &query, &format!("{HEAD}B-1,in,USD,30.00\n"));
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        let report = reply.body;
+        let counts = [&report["matched"], &report["neighbour"], &report["newCases"]];
+        assert_eq!(counts, [&json!(0), &json!(1), &json!(0)], "{report}");
+        let told = &report["differences"][0];
+        let (ending, date, reference) = (&told["ending"], &told["date"], &told["reference"]);
+        assert_eq!(
+            (ending, date, reference),
+            (&json!("neighbour"), &json!(today.to_string()), &json!("B-1")),
+            "{report}"
+        );
+    }
+    let report = taken(&server, &format!("{HEAD}B-1,in,USD,30.00\n"));
+    assert_eq!((&report["matched"], &report["neighbour"]), (&json!(1), &json!(0)), "{report}");
     assert_eq!(cases(&server), before);
 }
 

@@ -172,6 +172,37 @@ fn the_configuration_protects_and_schedules() {
 }
 
 #[test]
+fn a_timetable_is_read_by_the_clock_of_the_tenants_zone() {
+    let minute = i64::try_from(now_ms() / 60_000).expect("small");
+    let time = |minute: i64| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+    // Two minutes ago in Kolkata the one was due. By the clock of UTC it would be the other, a minute ago.
+    let (pre_open, closed) = (time(minute + 330 - 2), time(minute - 1));
+    let schedule = format!(
+        "schedule = [{{ at = \"{closed}\", phase = \"closed\" }}, {{ at = \"{pre_open}\", phase = \"pre_open\" }}]"
+    );
+    let server = Server::start_configured("time_zone = \"Asia/Kolkata\"", &schedule, "");
+    let began = Instant::now();
+    while symbol_status(&server) != "PRE_TRADING" {
+        assert!(began.elapsed() < Duration::from_secs(10), "the timetable is not followed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_order_for_the_day_ends_at_midnight_of_the_tenants_zone() {
+    const DAY: u64 = 86_400_000;
+    const AHEAD: u64 = 330 * 60_000;
+    let server = Server::start_configured("time_zone = \"Asia/Kolkata\"", "", "");
+    let midnight = || ((now_ms() + AHEAD) / DAY + 1) * DAY - AHEAD;
+    let before = midnight();
+    let order = limit("BUY", "6", "10").replace("GTC", "DAY");
+    let placed = server.user("alice").signed("POST", "/api/v3/order", &order);
+    assert_eq!((placed.status, &placed.body["timeInForce"]), (200, &json!("DAY")), "{}", placed.text);
+    let ends = placed.body["goodTillDate"].as_u64().expect("a time");
+    assert!([before, midnight()].contains(&ends), "{}", placed.text);
+}
+
+#[test]
 fn operators_cancel_anybodys_orders() {
     let server = Server::start();
     let operator = server.user("operator-acme");
