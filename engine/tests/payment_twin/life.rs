@@ -1,7 +1,5 @@
 //! One wallet and one book, and their twin beside them: carries steps out in both and compares.
 
-mod checks;
-
 use std::collections::VecDeque;
 
 use rialto_engine::book::{Book, BookOutput};
@@ -127,6 +125,9 @@ macro_rules! equal {
         }
     };
 }
+
+// Behind the macros that it uses.
+mod checks;
 
 pub fn limits() -> WalletLimits {
     WalletLimits { closed_ids: 1 << 16, open_orders: 1 << 20 }
