@@ -127,6 +127,8 @@ pub struct RailSetup {
 pub struct RailsOptions {
     /// How rails are chosen, drained and tried.
     pub route: RouteOptions,
+    /// Those that an operator has taken out. Others than those that run are left aside.
+    pub draining: Vec<(TenantId, RailId)>,
     /// How many answers may wait for a busy exchange.
     pub returns: usize,
     /// Takes what rails say.
@@ -171,7 +173,13 @@ impl Rails {
             terms.entry(setup.tenant).or_default().push(setup.terms.clone());
         }
         let tenant = |terms| TenantRails { router: Router::new(options.route, terms), refused: Refusals::default() };
-        let tenants = terms.into_iter().map(|(id, terms)| (id, tenant(terms))).collect();
+        let mut tenants: HashMap<_, _> = terms.into_iter().map(|(id, terms)| (id, tenant(terms))).collect();
+        // Before any channel runs: what a rail rejects is routed anew.
+        for (tenant, rail) in options.draining {
+            if let Some(rails) = tenants.get_mut(&tenant) {
+                rails.router.set_draining(rail, true);
+            }
+        }
         let gates = calls.gates().clone();
         let handle = RailsHandle { shared: Arc::new(Shared { tenants: Mutex::new(tenants), returns, gates }) };
         let mut channels = HashMap::new();

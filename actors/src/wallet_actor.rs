@@ -31,7 +31,7 @@ use crate::metrics::money::MoneyMetrics;
 use crate::permits::Permit;
 use crate::rails::gates::Gates;
 use crate::turn::{Room, TURN_MESSAGES, Turn};
-use delay_queue::Alarm;
+use delay_queue::{Alarm, Held};
 use pending::Pending;
 
 /// What accompanies a command on its way; not part of any state.
@@ -89,6 +89,8 @@ pub struct WalletActor {
     pending: Pending,
     /// Which rails are left alone.
     gates: Gates,
+    /// Whose timers are held back for it.
+    held: Held,
     /// When it will look at its timers.
     alarm: Option<Alarm>,
     /// When it last drove all that was due.
@@ -136,7 +138,7 @@ impl WalletActor {
         // A process before this one may have written what the clock of now has not come to.
         let youngest = wallet.live_transactions().map(|transaction| transaction.changed).max();
         clock::not_before(youngest.unwrap_or_default());
-        let pending = Pending::of(&wallet);
+        let (pending, held) = (Pending::of(&wallet), Held::of(&wallet));
         if wallet.sharing().shard() == ShardId::FIRST {
             money.stands(&wallet, &pending);
             money.suspense(&wallet);
@@ -154,6 +156,7 @@ impl WalletActor {
             accounts,
             pending,
             gates,
+            held,
             alarm: None,
             driven: Nanos::ZERO,
             told_to_drive_on: false,

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rialto_actors::api::{MoneySettings, Query, Reply, Request, WorkerEvent};
@@ -493,6 +495,9 @@ fn timers_of_a_rail_that_is_left_alone_are_held_back_but_not_for_ever() {
     let gates = desk.calls.gates().clone();
     let gate = Gate { longest: Nanos(3 * SECOND), allowed: 0, is_opening: false, is_left_alone: true };
     gates.shut(ACME, BANK, gate);
+    let gauge = Arc::new(AtomicU64::new(0));
+    gates.tell_by(ACME, BANK, ::metrics::Gauge::from_arc(Arc::clone(&gauge)));
+    let held = || f64::from_bits(gauge.load(Ordering::Relaxed));
     for number in 0..100 {
         desk.ask(deposit(&format!("d{number}"), 1)).expect("tried");
     }
@@ -514,6 +519,10 @@ fn timers_of_a_rail_that_is_left_alone_are_held_back_but_not_for_ever() {
         of
     };
     assert_eq!(asked(&mut desk, 1), [0, 0, 2], "the other rail's timer runs out again and again");
+    wait_until("they are told to be held back", || {
+        while desk.session.feed.next_message().is_some() {}
+        (held() - 100.0).abs() < 0.5
+    });
     gates.shut(ACME, BANK, Gate { allowed: 7, is_left_alone: false, ..gate });
     assert_eq!(asked(&mut desk, 7)[1], 7, "as many as are allowed");
     assert!(tried.elapsed() < Duration::from_secs(4), "before their time: {:?}", tried.elapsed());
@@ -534,6 +543,10 @@ fn timers_of_a_rail_that_is_left_alone_are_held_back_but_not_for_ever() {
     wait_until("all are asked about, and the gate is open", || {
         while desk.session.feed.next_message().is_some() {}
         desk.calls.len() >= 100 && gates.of(ACME, BANK).is_none()
+    });
+    wait_until("none is told to be held back", || {
+        while desk.session.feed.next_message().is_some() {}
+        held().abs() < 0.5
     });
     desk.close();
 }

@@ -8,9 +8,13 @@
 //! as a [`Report`], and what is asked of a rail leaves as a [`RailCall`].
 
 mod case;
+mod event;
+mod rail;
 mod settings;
 
 pub use case::{Case, CaseKind, NewCase};
+pub use event::{Happening, Meaning, TransactionEvent};
+pub use rail::{Ask, RailCall, Report};
 pub use settings::{FeePlan, Policy, Standing, Topic};
 
 use crate::ids::{AccountId, AssetId, CaseId, RailId, TransactionId};
@@ -376,56 +380,6 @@ impl TransactionCommand {
     }
 }
 
-/// What a rail says of a transaction.
-///
-/// `reference` is the rail's own name for one movement of money on it. The same reference of the
-/// same rail is the same movement, however often it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Report {
-    /// The rail has it, and works on it.
-    Accepted,
-    /// Money came in.
-    Received {
-        /// Which movement.
-        reference: Label,
-        /// Of what.
-        asset: AssetId,
-        /// How much.
-        amount: Amount,
-        /// Whether it cannot be taken back any more.
-        is_final: bool,
-    },
-    /// Money that had come in, and was not final, was taken back.
-    Returned {
-        /// Which movement.
-        reference: Label,
-    },
-    /// Money went out.
-    Paid {
-        /// Which movement.
-        reference: Label,
-        /// Of what.
-        asset: AssetId,
-        /// How much.
-        amount: Amount,
-    },
-    /// Money that went out has come back.
-    Bounced {
-        /// Which movement.
-        reference: Label,
-        /// Of what.
-        asset: AssetId,
-        /// How much.
-        amount: Amount,
-    },
-    /// The rail will not do it, and has moved nothing.
-    Rejected,
-    /// The rail has ended it as it was asked to, and will move nothing any more.
-    Canceled,
-    /// The rail has never heard of it.
-    Unknown,
-}
-
 /// How a transaction stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -527,174 +481,6 @@ pub struct Transaction {
     pub acknowledged: u32,
     /// Who has approved it.
     pub approvals: Vec<Label>,
-}
-
-/// Something that happened to a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransactionEvent {
-    /// Counted from 1 per wallet, without gaps: where a follower of events goes on.
-    pub number: u64,
-    /// Counted from 1 per transaction.
-    pub sequence: u32,
-    /// When.
-    pub time: Nanos,
-    /// What.
-    pub what: Happening,
-    /// The transaction behind it.
-    pub transaction: Transaction,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
-    /// It was tried.
-    Opened,
-    /// It was handed to its rail.
-    Sent,
-    /// Its rail has it.
-    Accepted,
-    /// Money came in or went out.
-    Moved {
-        /// The rail's name for that.
-        reference: Label,
-        /// Of what.
-        asset: AssetId,
-        /// How much.
-        amount: Amount,
-        /// What became of it.
-        meaning: Meaning,
-    },
-    /// It shall not go through.
-    Closing,
-    /// It went through.
-    Confirmed,
-    /// It did not go through.
-    Canceled,
-    /// It takes another rail.
-    Rerouted,
-    /// An operator has approved it.
-    Approved {
-        /// Who.
-        operator: Label,
-    },
-    /// It was driven as often as its policy allows.
-    Stuck,
-    /// Part of it was given back, or is about to be, or is not after all.
-    Reversed,
-}
-
-impl Happening {
-    /// Its number, which wallets take into their digests.
-    #[must_use]
-    pub const fn number(&self) -> u8 {
-        match self {
-            Self::Opened => 0,
-            Self::Sent => 1,
-            Self::Accepted => 2,
-            Self::Moved { .. } => 3,
-            Self::Closing => 4,
-            Self::Confirmed => 5,
-            Self::Canceled => 6,
-            Self::Rerouted => 7,
-            Self::Approved { .. } => 8,
-            Self::Stuck => 9,
-            Self::Reversed => 10,
-        }
-    }
-
-    /// A short name for logs and reports.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Sent => "sent",
-            Self::Accepted => "accepted",
-            Self::Moved { .. } => "moved",
-            Self::Closing => "closing",
-            Self::Confirmed => "confirmed",
-            Self::Canceled => "canceled",
-            Self::Rerouted => "rerouted",
-            Self::Approved { .. } => "approved",
-            Self::Stuck => "stuck",
-            Self::Reversed => "reversed",
-        }
-    }
-}
-
-/// What a movement on a rail meant to its transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Meaning {
-    /// It counts, and cannot be taken back.
-    Final = 0,
-    /// It counts, and may yet be taken back.
-    Pending = 1,
-    /// What was pending cannot be taken back any more.
-    Settled = 2,
-    /// What was pending was taken back.
-    Returned = 3,
-    /// Some or all of it is more than was asked for: that part is in suspense, and a case.
-    Excess = 4,
-    /// It came after the transaction had ended without it: in suspense, and a case.
-    Late = 5,
-    /// Another asset than was asked for: in suspense, and a case.
-    WrongAsset = 6,
-    /// Less went out than was asked for: the rest is in suspense, and a case.
-    Short = 7,
-    /// What had gone out came back, and is the user's again.
-    Bounced = 8,
-}
-
-impl Meaning {
-    /// All of them by number.
-    pub const ALL: [Self; 9] = [
-        Self::Final,
-        Self::Pending,
-        Self::Settled,
-        Self::Returned,
-        Self::Excess,
-        Self::Late,
-        Self::WrongAsset,
-        Self::Short,
-        Self::Bounced,
-    ];
-
-    /// A short name for logs and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Final => "final",
-            Self::Pending => "pending",
-            Self::Settled => "settled",
-            Self::Returned => "returned",
-            Self::Excess => "excess",
-            Self::Late => "late",
-            Self::WrongAsset => "wrong_asset",
-            Self::Short => "short",
-            Self::Bounced => "bounced",
-        }
-    }
-}
-
-/// What is asked of a rail. It leaves when its cause is durable, and may be lost: the timer asks
-/// again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RailCall {
-    /// What.
-    pub ask: Ask,
-    /// The transaction, whose business id is the rail's key of idempotency.
-    pub transaction: Transaction,
-}
-
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ask {
-    /// Do it.
-    Submit,
-    /// How does it stand?
-    Query,
-    /// End it, if it has not happened, and do not do it later either.
-    Cancel,
 }
 
 /// What became of a [`TransactionCommand`] that was not refused.

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::Config;
 use crate::connection::ConnectionLimits;
 use crate::decimal::{Grid, MarketText};
+use crate::draining::Draining;
 use crate::error::ApiError;
 use crate::keys::KeyStore;
 use crate::keys::made::MadeKeys;
@@ -72,6 +73,8 @@ pub struct Gateway {
     pub config: Arc<Config>,
     /// Where what operators open is kept.
     pub opened: Opened,
+    /// Which rails they have taken out of routing.
+    pub draining: Draining,
     /// How long tenants have kept others waiting by what they opened.
     pub pauses: Pauses,
     /// Who opens something now: one comes after the other.
@@ -173,6 +176,7 @@ impl Gateway {
             openings: Arc::new(Semaphore::new(1)),
             pauses: Pauses::default(),
             opened: Opened::default(),
+            draining: Draining::default(),
             node: config.server.node.clone().unwrap_or_else(|| "node-1".to_owned()),
             closing: Arc::new(watch::Sender::new(false)),
             tenants: texts(&config, &directory),
@@ -207,6 +211,7 @@ impl Gateway {
             openings: Arc::clone(&self.openings),
             pauses: self.pauses.clone(),
             opened: self.opened.clone(),
+            draining: self.draining.clone(),
             node: self.node.clone(),
             closing: Arc::clone(&self.closing),
             tenants: texts(&config, &directory),
@@ -222,14 +227,15 @@ impl Gateway {
         self
     }
 
-    /// Keeps the audit trail and the keys that are made in a data directory, and takes in those that are
-    /// there.
+    /// Keeps the audit trail, the keys that are made and the rails that are drained in a data directory, and takes in
+    /// those that are there.
     ///
     /// # Errors
-    /// If they cannot be read, or the trail was changed.
+    /// If they cannot be read, or the trail or the rails were changed.
     pub fn keep_in(mut self, data: &Path) -> Result<Self, String> {
         self.audit = Audit::open(data)?;
         self.made_keys.open(data, &self.keys, &self.directory)?;
+        self.draining = Draining::open(data)?;
         Ok(self)
     }
 

@@ -12,6 +12,7 @@ pub mod config;
 pub mod connection;
 pub mod decimal;
 pub mod demo;
+pub mod draining;
 pub mod error;
 pub mod exchange_info;
 pub mod export;

@@ -7,6 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 /// Where lines are kept.
 pub trait Medium {
     /// Writes at its end.
@@ -38,6 +40,31 @@ impl Medium for File {
     fn cut(&mut self, length: u64) -> std::io::Result<()> {
         self.set_len(length)
     }
+}
+
+/// What begins the last field of a line that carries its checksum.
+const SUM: &str = ",\"sum\":\"";
+
+/// A line that holds this JSON object, with the SHA-256 of what stands before it as its last field, `sum`.
+#[must_use]
+pub fn with_sum(mut object: Vec<u8>) -> Vec<u8> {
+    debug_assert!(object.len() > 2 && object.last() == Some(&b'}'), "an object with a field");
+    object.pop();
+    let sum = sum_of(&object);
+    object.extend_from_slice(format!("{SUM}{sum}\"}}\n").as_bytes());
+    object
+}
+
+/// The text of a line by [`with_sum`], given without its end; `None` if it was changed.
+#[must_use]
+pub fn checked(line: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (content, sum) = text.rsplit_once(SUM)?;
+    (sum.strip_suffix("\"}")? == sum_of(content.as_bytes())).then_some(text)
+}
+
+fn sum_of(content: &[u8]) -> String {
+    hex::encode(Sha256::digest(content))
 }
 
 /// The file, opened.
@@ -75,6 +102,12 @@ impl Lines {
             file.set_len(length).map_err(cannot)?;
         }
         Ok(Self { medium: file, length, is_broken: false })
+    }
+
+    /// A file to which nothing can be written.
+    #[cfg(test)]
+    pub fn only_to_read(path: &Path) -> Self {
+        Self { medium: File::open(path).expect("it is there"), length: 0, is_broken: false }
     }
 }
 
@@ -164,6 +197,20 @@ mod tests {
         lines.add(b"five\n").expect_err("full");
         (lines.medium.is_full, lines.medium.cannot_cut) = (false, false);
         lines.add(b"six\n").expect_err("nobody knows what is in the file");
+    }
+
+    #[test]
+    fn a_line_that_was_changed_does_not_fit_its_checksum() {
+        let line = with_sum(br#"{"rail":"bank"}"#.to_vec());
+        let line = line.strip_suffix(b"\n").expect("it ends");
+        let text = checked(line).expect("as it was written");
+        assert!(text.starts_with(r#"{"rail":"bank","sum":""#) && text.len() == 15 + 73, "{text}");
+        for changed in [text.replace("bank", "tank"), text.replace("\"}", "0\"}"), text.replace(",\"sum", ", \"sum")] {
+            assert_ne!(changed, text);
+            assert_eq!(checked(changed.as_bytes()), None, "{changed}");
+        }
+        assert_eq!(checked(br#"{"rail":"bank"}"#), None);
+        assert_eq!(checked(b"\xff"), None);
     }
 
     #[test]

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use rialto_actors::clock;
 use rialto_actors::exchange::{NotOpened, Reconfigured};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::config::opening::{Needed, Opening, Refusal};
 use crate::config::{Config, ConfigError};
 use crate::error::ApiError;
 use crate::generations::Generations;
+use crate::lines::{checked, with_sum};
 use crate::worker::Worker;
 
 /// The name of the file in the data directory.
@@ -98,10 +98,7 @@ impl Opened {
 impl Inner {
     fn add(&mut self, opening: Option<Opening>, undone: Option<u64>) -> std::io::Result<u64> {
         let number = self.number + 1;
-        let mut line = serde_json::to_vec(&Line { number, opening, undone, sum: String::new() })?;
-        line.pop();
-        let sum = sum_of(&line);
-        line.extend_from_slice(format!(",\"sum\":\"{sum}\"}}\n").as_bytes());
+        let line = with_sum(serde_json::to_vec(&Line { number, opening, undone, sum: String::new() })?);
         if let Some(file) = &mut self.file {
             // What a crash or a failed write has left behind the last whole line is not there.
             file.set_len(self.length)?;
@@ -133,16 +130,7 @@ fn openings_in(lines: &[u8], path: &Path) -> Result<(u64, Vec<Opening>), String>
 }
 
 fn read(line: &[u8]) -> Option<Line> {
-    let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
-    let (content, sum) = text.rsplit_once(",\"sum\":\"")?;
-    if sum.strip_suffix("\"}")? != sum_of(content.as_bytes()) {
-        return None;
-    }
-    serde_json::from_str(text).ok()
-}
-
-fn sum_of(content: &[u8]) -> String {
-    hex::encode(Sha256::digest(content))
+    serde_json::from_str(checked(line.strip_suffix(b"\n")?)?).ok()
 }
 
 /// The configuration with what was opened in a data directory, and where more is kept.

@@ -2,17 +2,20 @@
 
 mod rails_support;
 
+use std::fs;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rails_support::{Heard, TENANT, USD, bank, call, deposit, hasty, label, names, rail, receiver, withdrawal};
+use rails_support::{Heard, TENANT, USD, bank, call, deposit, hasty, label, names, rail, receiver, terms, withdrawal};
 use rialto_actors::api::Refused;
 use rialto_actors::clock;
 use rialto_actors::outlets::{OutletSender, outlet};
-use rialto_actors::rails::breaker::BreakerState;
+use rialto_actors::rails::breaker::{BreakerOptions, BreakerState};
 use rialto_actors::rails::channel::ChannelOptions;
 use rialto_actors::rails::route::{NoRoute, RouteOptions, Taking};
-use rialto_actors::rails::{RailSetup, Rails, RailsOptions};
+use rialto_actors::rails::{RailAdapter, RailFault, RailSetup, Rails, RailsOptions};
 use rialto_bank::faults::{Behaviour, Customers, Fault};
 use rialto_engine::ids::{RailId, TransactionId};
 use rialto_engine::transaction::{Ask, RailCall, Report, TransactionCommand, TransactionKind};
@@ -28,6 +31,7 @@ fn start(setups: Vec<RailSetup>) -> (Rails, Calls, Heard) {
     let sink = heard.clone();
     let options = RailsOptions {
         route: RouteOptions { explore_every: 0, ..RouteOptions::default() },
+        draining: Vec::new(),
         returns: 4_096,
         sink: Arc::new(move |_, command| {
             sink.take(command);
@@ -105,6 +109,66 @@ fn a_rail_that_hangs_slows_no_other_and_its_breaker_opens_and_closes() {
     }
     calls.send(call(Ask::Submit, &withdrawal(9_000, 1, 300))).expect("sent");
     heard.wait("payment over the rail that hung", reported("w-9000", is_paid(300)));
+    rails.stop();
+}
+
+/// A rail that nobody is behind.
+struct Nobody;
+
+impl RailAdapter for Nobody {
+    fn ask<'a>(
+        &'a self,
+        _: &'a RailCall,
+        _: Nanos,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Report>, RailFault>> + Send + 'a>> {
+        Box::pin(std::future::ready(Err(RailFault::Timeout)))
+    }
+}
+
+/// How often the thread of this name has been woken.
+fn wakings(name: &str) -> u64 {
+    let threads = fs::read_dir("/proc/self/task").expect("the threads").map(|entry| entry.expect("a thread").path());
+    let is_it = |path: &PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|own| own.trim_end() == name);
+    let thread = threads.into_iter().find(is_it).unwrap_or_else(|| panic!("no thread {name}"));
+    let status = fs::read_to_string(thread.join("status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.expect("it is counted").trim().parse().expect("a number")
+}
+
+#[test]
+fn the_channel_of_an_open_breaker_sleeps_until_that_may_try() {
+    let pause = Duration::from_secs(2);
+    let nanos = u64::try_from(pause.as_nanos()).expect("short");
+    let breaker = BreakerOptions { pause: nanos, longest: nanos, ..hasty().breaker };
+    let setup = RailSetup {
+        tenant: TENANT,
+        tenant_name: "acme".to_owned(),
+        name: "nobody".to_owned(),
+        terms: terms(1),
+        options: ChannelOptions { breaker, ..hasty() },
+        adapter: Arc::new(Nobody),
+    };
+    let (rails, calls, _) = start(vec![setup]);
+    for number in 1..=4 {
+        calls.send(call(Ask::Query, &withdrawal(number, 1, 100))).expect("sent");
+    }
+    let state = || rails.handle().states(TENANT)[0].breaker;
+    let wait = |wanted: BreakerState| {
+        let end = Instant::now() + Duration::from_secs(10);
+        while state() != wanted {
+            assert!(Instant::now() < end, "the breaker is {:?}, not {wanted:?}", state());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Instant::now()
+    };
+    let opened = wait(BreakerState::Open);
+    let before = wakings("rail-nobody");
+    std::thread::sleep(pause.mul_f64(0.75).saturating_sub(opened.elapsed()));
+    let woken = wakings("rail-nobody") - before;
+    assert_eq!(state(), BreakerState::Open);
+    assert!(woken <= 2, "it was woken {woken} times for nothing");
+    let waited = wait(BreakerState::HalfOpen) - opened;
+    assert!((pause.mul_f64(0.9)..pause.mul_f64(1.5)).contains(&waited), "the router heard of it after {waited:?}");
     rails.stop();
 }
 

@@ -85,6 +85,7 @@ impl Venue {
         let sink = exchange.clone();
         let options = RailsOptions {
             route: RouteOptions { span: 5 * SECOND, drain_for: SECOND, ..RouteOptions::default() },
+            draining: Vec::new(),
             returns: 4_096,
             sink: Arc::new(move |tenant, command| sink.transact(tenant, command)),
         };

@@ -37,6 +37,7 @@ pub(super) fn describe() {
 pub(super) fn describe_rails() {
     describe_gauge!("rialto_rail_breaker", "How a rail stands: 0 asked, 1 on trial, 2 left alone.");
     describe_gauge!("rialto_rail_in_flight", "Calls of a rail under way.");
+    describe_gauge!("rialto_timers_held", "Timers of a rail that have run out and wait, since it is left alone.");
     describe_counter!("rialto_rail_calls_total", "Calls of a rail by outcome.");
     describe_counter!("rialto_rail_call_nanoseconds_total", "Time spent on calls of a rail.");
     describe_counter!("rialto_rail_calls_dropped_total", "Calls of a rail that were not made: asked again.");

@@ -148,6 +148,15 @@ impl Breaker {
         }
     }
 
+    /// When the next call may be tried, if it is open.
+    #[must_use]
+    pub const fn open_until(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Open { until } => Some(until),
+            Phase::Closed | Phase::HalfOpen { .. } => None,
+        }
+    }
+
     fn open(&mut self, now: u64) {
         let until = now.saturating_add(self.pause);
         self.pause = self.pause.saturating_mul(2).min(self.options.longest).max(self.options.pause);
@@ -198,9 +207,11 @@ mod tests {
     #[test]
     fn a_few_calls_go_through_on_trial_and_close_it() {
         let mut breaker = opened_at(0);
-        assert_eq!(breaker.state(100), BreakerState::HalfOpen);
+        assert_eq!(breaker.open_until(), Some(100));
+        assert_eq!((breaker.state(99), breaker.state(100)), (BreakerState::Open, BreakerState::HalfOpen));
         let first = breaker.admit(100).expect("the first trial");
         let second = breaker.admit(100).expect("the second");
+        assert_eq!(breaker.open_until(), None);
         assert_eq!(breaker.admit(100), None, "no more than two");
         breaker.settle(first, 101, true);
         assert_eq!(breaker.state(101), BreakerState::HalfOpen);

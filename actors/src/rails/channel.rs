@@ -144,6 +144,7 @@ impl Channel {
             full: meters.dropped("full"),
             shed: meters.shed.clone(),
         };
+        shared.gates.tell_by(setup.tenant, setup.terms.rail, meters.held.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("rail-{}", setup.name));
         let run = move || {
@@ -170,6 +171,7 @@ impl Channel {
     async fn run(mut self, mut queue: mpsc::Receiver<Work>) {
         loop {
             let has_room = self.busy.len() < self.options.in_flight.max(1);
+            let pause = self.pause();
             tokio::select! {
                 Some(done) = self.calls.next(), if !self.calls.is_empty() => self.finish(done),
                 Some(work) = self.looks.next(), if has_room && !self.looks.is_empty() => self.take(work),
@@ -178,11 +180,17 @@ impl Channel {
                     None => return,
                 },
                 // A pause ends without anybody calling; the router must hear of it.
-                () = sleep(Duration::from_millis(100)), if self.told == BreakerState::Open => {}
+                () = sleep(pause), if self.told == BreakerState::Open => {}
             }
             self.tell_breaker();
             self.meters.in_flight.set(own_metrics::lossy(self.busy.len() as u64));
         }
+    }
+
+    /// How long the breaker still leaves the rail alone.
+    fn pause(&self) -> Duration {
+        let until = self.breaker.open_until().unwrap_or_default();
+        Duration::from_nanos(until.saturating_sub(clock::monotonic()))
     }
 
     /// Begins with a call, unless it is too late, or the rail is left alone. What is asked of a transaction
@@ -439,6 +447,8 @@ struct Meters {
     rerouted: Counter,
     in_flight: Gauge,
     breaker: Gauge,
+    /// Set by whoever holds timers back.
+    held: Gauge,
 }
 
 impl Meters {
@@ -451,6 +461,7 @@ impl Meters {
             rerouted: counter!("rialto_rail_rerouted_total", &labels),
             in_flight: gauge!("rialto_rail_in_flight", &labels),
             breaker: gauge!("rialto_rail_breaker", &labels),
+            held: gauge!("rialto_timers_held", &labels),
             tenant,
             rail,
         }

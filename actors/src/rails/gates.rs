@@ -7,14 +7,19 @@
 //! as many as the channel can do something with: trials of a breaker that is half-open, and, when it has closed, as many as
 //! there are places for calls, so that a rail that comes back is not flooded by all that it has missed.
 //!
+//! How many timers a wallet holds back is what it lets others know of in return.
+//!
 //! Nothing of this is durable, or need be: without a gate, timers are driven when they run out.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::Gauge;
 use rialto_engine::ids::{RailId, TenantId};
 use rialto_engine::units::Nanos;
+
+use crate::metrics::lossy;
 
 /// The gates of all rails. Cheap to clone; clones share them.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,8 @@ struct Inner {
     /// How many there are: whoever finds none needs no lock.
     count: AtomicUsize,
     shut: Mutex<HashMap<(TenantId, RailId), Gate>>,
+    /// By what it is told how many timers are held back.
+    held: Mutex<HashMap<(TenantId, RailId), Gauge>>,
 }
 
 /// A gate that is shut.
@@ -76,6 +83,19 @@ impl Gates {
     #[must_use]
     pub fn of(&self, tenant: TenantId, rail: RailId) -> Option<Gate> {
         if self.are_all_open() { None } else { self.lock().get(&(tenant, rail)).copied() }
+    }
+
+    /// Has it told by this gauge how many timers of a rail are held back: none as yet.
+    pub fn tell_by(&self, tenant: TenantId, rail: RailId, gauge: Gauge) {
+        gauge.set(0.0);
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant, rail), gauge);
+    }
+
+    /// So many timers of a rail have run out and are held back.
+    pub fn hold(&self, tenant: TenantId, rail: RailId, count: usize) {
+        if let Some(gauge) = self.0.held.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, rail)) {
+            gauge.set(lossy(count as u64));
+        }
     }
 
     fn are_all_open(&self) -> bool {

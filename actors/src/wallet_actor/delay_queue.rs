@@ -16,6 +16,7 @@ use actix::{AsyncContext, Context, Handler, Message, SpawnHandle};
 use rialto_engine::ids::{RailId, TransactionId};
 use rialto_engine::transaction::TransactionCommand;
 use rialto_engine::units::Nanos;
+use rialto_engine::wallet::Wallet;
 
 use super::money::add_news;
 use super::{Envelope, WalletActor};
@@ -44,6 +45,24 @@ pub struct Alarm {
     /// What it is set for.
     due: Nanos,
     handle: SpawnHandle,
+}
+
+/// What was told of the timers that are held back.
+#[derive(Debug)]
+pub struct Held {
+    /// The rails of which any were.
+    rails: Vec<RailId>,
+    /// When they were counted.
+    counted: Nanos,
+}
+
+impl Held {
+    /// What an actor before this one may have told of this wallet.
+    #[must_use]
+    pub fn of(wallet: &Wallet) -> Self {
+        let rails = wallet.lanes().map(|(rail, _)| rail).collect();
+        Self { rails, counted: Nanos::ZERO }
+    }
 }
 
 /// More is due than one pull took.
@@ -95,6 +114,7 @@ impl WalletActor {
                 context.notify(DriveOn);
             }
         }
+        self.tell_held();
         self.set_alarm(context);
     }
 
@@ -200,6 +220,25 @@ impl WalletActor {
             }
         }
         chosen.into_iter().map(|(_, transaction)| transaction).collect()
+    }
+
+    /// Tells how many timers each gate holds back. They are counted, so that is not done at every look.
+    fn tell_held(&mut self) {
+        let now = self.last_time;
+        let is_shut = |rail: RailId| self.gates.of(self.tenant, rail).is_some();
+        let lanes = self.wallet.lanes().filter(|(rail, due)| *due <= now && is_shut(*rail));
+        let rails: Vec<RailId> = lanes.map(|(rail, _)| rail).collect();
+        for rail in self.held.rails.iter().filter(|rail| !rails.contains(rail)) {
+            self.gates.hold(self.tenant, *rail, 0);
+        }
+        self.held.rails = rails;
+        if self.held.rails.is_empty() || now.0 < self.held.counted.0.saturating_add(LOOK_AGAIN.0) {
+            return;
+        }
+        self.held.counted = now;
+        for rail in &self.held.rails {
+            self.gates.hold(self.tenant, *rail, self.wallet.due_of(*rail, now, usize::MAX).len());
+        }
     }
 
     /// When there may be something to drive. What a gate holds back is looked at again before it has been held back for

@@ -269,6 +269,7 @@ impl Venue {
         let sink = exchange.clone();
         let options = RailsOptions {
             route: RouteOptions::default(),
+            draining: Vec::new(),
             returns: 65_536,
             sink: Arc::new(move |tenant, command| sink.transact(tenant, command)),
         };

@@ -125,15 +125,16 @@ impl OperatorCall<'_> {
     }
 
     /// `POST rails/state`: name and state: `open`, `closed`, `draining`, `taking`. A closed rail takes
-    /// nothing new from anybody; a draining one is no longer chosen, but still taken by name.
+    /// nothing new from anybody; a draining one is no longer chosen, but still taken by name. Both last until the
+    /// opposite is said.
     pub(super) async fn change_rail(&self) -> Result<Vec<u8>, ApiError> {
         self.params.only(&["name", "state"])?;
         let rail = rails::named(self.worker, self.tenant(), self.params.required("name")?).await?;
         let is_open = match self.params.required("state")? {
             "open" => true,
             "closed" => false,
-            "draining" => return self.drain(rail, true),
-            "taking" => return self.drain(rail, false),
+            "draining" => return self.drain(rail, true).await,
+            "taking" => return self.drain(rail, false).await,
             _ => return Err(ApiError::invalid_parameter("state")),
         };
         let done = self.transacted(TransactionCommand::ChangeRail { rail, is_open }).await?;
@@ -141,11 +142,28 @@ impl OperatorCall<'_> {
         Ok(done)
     }
 
-    fn drain(&self, rail: RailId, is_draining: bool) -> Result<Vec<u8>, ApiError> {
-        let running = self.gateway().routes.running();
-        match running.is_some_and(|rails| rails.set_draining(self.tenant(), rail, is_draining)) {
-            true => Ok(b"{\"repeated\":false}".to_vec()),
-            false => Err(ApiError::of_reason(Reason::UnknownRail, Asked::Money)),
+    /// Once begun, it is carried through, whoever waits for it.
+    async fn drain(&self, rail: RailId, is_draining: bool) -> Result<Vec<u8>, ApiError> {
+        let (gateway, tenant) = (self.gateway(), self.tenant());
+        let running = gateway.routes.running();
+        let running = running.filter(|rails| rails.states(tenant).iter().any(|standing| standing.rail == rail));
+        // What no adapter works is never chosen.
+        let running = running.cloned().ok_or_else(|| ApiError::of_reason(Reason::UnknownRail, Asked::Money))?;
+        let names = (gateway.tenant(tenant)?.name.clone(), gateway.rails.name(tenant, rail));
+        let draining = gateway.draining.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let apply = || {
+                running.set_draining(tenant, rail, is_draining);
+            };
+            draining.change(&names.0, &names.1, is_draining, apply)
+        });
+        match kept.await {
+            Ok(Ok(was_so)) => Ok(format!("{{\"repeated\":{was_so}}}").into_bytes()),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "what a rail is to be given cannot be kept: it stays as it was");
+                Err(ApiError::unavailable())
+            }
+            Err(_) => Err(ApiError::unknown()),
         }
     }
 

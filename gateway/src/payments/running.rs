@@ -44,7 +44,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the rails and webhooks of a configuration.
+    /// Starts the rails and webhooks of a configuration. What operators have drained begins drained.
     ///
     /// # Errors
     /// If certificates cannot be read, or a thread cannot be started.
@@ -72,7 +72,12 @@ impl Running {
             }
         }
         let cannot = |error: std::io::Error| format!("rails and webhooks cannot be started: {error}");
-        let options = RailsOptions { route: RouteOptions::default(), returns: RETURNS, sink: Arc::clone(&sink) };
+        let options = RailsOptions {
+            route: RouteOptions::default(),
+            draining: gateway.draining.among(&setups),
+            returns: RETURNS,
+            sink: Arc::clone(&sink),
+        };
         let rails = Rails::start(options, setups, let_out.calls).map_err(cannot)?;
         let webhooks = Webhooks::start(WebhookOptions::new(sink), messengers, let_out.notices).map_err(cannot)?;
         gateway.routes.run(rails.handle().clone());
